@@ -1,0 +1,58 @@
+"""Every error that lptn_retouch raises on purpose. Each message is one sentence that ends with what to do.
+
+    LptnRetouchError
+    ├── UsageError                 the call itself is wrong: an argument, a flag, a combination
+    ├── PhotoError                 a picture could not be opened or saved
+    │   ├── UnreadablePhotoError   damaged, empty, or not a picture at all
+    │   ├── UnsupportedPhotoError  a sound file of a kind this version does not handle
+    │   └── UnwritablePhotoError   the result could not be written where it was asked for
+    ├── PresetError                a preset could not be used
+    │   ├── PresetNotFoundError    no preset has this name
+    │   └── InvalidPresetError     the file is not a sound set of weights
+    ├── MetadataError              a metadata block could not be read or patched
+    └── TrainingError              a training run could not start, resume or go on
+"""
+
+
+class LptnRetouchError(Exception):
+    """Root of every error raised on purpose; catching it catches them all."""
+
+
+class UsageError(LptnRetouchError, ValueError):
+    """The call itself is wrong: an argument, a flag or a combination of them."""
+
+
+class PhotoError(LptnRetouchError):
+    """A picture could not be opened or saved."""
+
+
+class UnreadablePhotoError(PhotoError):
+    """The file is damaged, empty or not a picture."""
+
+
+class UnsupportedPhotoError(PhotoError):
+    """The file is sound, but of a kind that this version does not handle."""
+
+
+class UnwritablePhotoError(PhotoError):
+    """The result could not be written where it was asked for."""
+
+
+class PresetError(LptnRetouchError):
+    """A preset could not be used."""
+
+
+class PresetNotFoundError(PresetError):
+    """No preset has this name."""
+
+
+class InvalidPresetError(PresetError):
+    """The file is not a sound set of weights."""
+
+
+class MetadataError(LptnRetouchError):
+    """A metadata block could not be read or patched."""
+
+
+class TrainingError(LptnRetouchError):
+    """A training run could not start, resume or go on."""

@@ -1,0 +1,51 @@
+"""What the C libraries under LibRaw and under Pillow's TIFF decoder write straight to file descriptor 2, caught.
+
+It is noise on the user's terminal, and also the only sign of some damage: LibRaw gives a lossy DNG that was cut, or
+flipped in a bit, back as a whole picture, while the libjpeg inside writes "Corrupt JPEG data".
+
+Not used for JPEG files: decoding them one at a time would cost a batch more than a line on the terminal is worth.
+"""
+
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# libjpeg's warnings, and what LibRaw's default callback prints.
+_COMPLAINT = re.compile(
+    rb"^(Corrupt JPEG data|Premature end of JPEG file|.*: (unexpected end of file|data corrupted at -?\d+)\s*$)"
+)
+_NOISE = re.compile(rb"^_?TIFF\w+: ")  # libtiff: Pillow raises by itself where it matters
+_lock = threading.Lock()
+
+
+@contextmanager
+def chatter() -> Iterator[list[str]]:
+    """Catch descriptor 2 for the duration; the list given holds libjpeg's complaints once the block has ended.
+
+    The descriptor is the whole process's, so one thread at a time is let in: keep the block short. What others write
+    to it meanwhile is written out afterwards.
+    """
+    said: list[str] = []
+    with _lock, tempfile.TemporaryFile() as caught:
+        try:
+            outside = os.dup(2)
+        except OSError:  # no standard error, as under a window manager: nothing to keep clean
+            yield said
+            return
+        try:
+            os.dup2(caught.fileno(), 2)
+            try:
+                yield said
+            finally:
+                os.dup2(outside, 2)
+                caught.seek(0)
+                for line in caught.read(1 << 20).splitlines(keepends=True):
+                    if _COMPLAINT.search(line):
+                        said.append(line.decode("utf-8", "replace").strip())
+                    elif not _NOISE.match(line):
+                        os.write(outside, line)
+        finally:
+            os.close(outside)

@@ -1,0 +1,66 @@
+"""`open_photo`: from a file of any kind this version knows to a `Photo`."""
+
+import os
+
+from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnsupportedPhotoError
+from lptn_retouch.formats.detect import detect_file
+from lptn_retouch.formats.files import as_path, open_regular, reason, shown
+from lptn_retouch.formats.limits import check_file_size
+from lptn_retouch.formats.photo import Photo
+
+_RASTER = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP")
+
+
+def open_photo(path: str | os.PathLike[str]) -> Photo:
+    """Open a photograph, upright, at the depth its file has: 8 bits a channel, or 16 for a camera's RAW.
+
+    The format is told from the content, never from the name.
+
+    Args:
+        path: JPEG, PNG, TIFF or WebP (GIF and BMP as well) of 8 bits, or a RAW that LibRaw develops.
+
+    Returns:
+        The photo; `notices` tells what it could not take along (further pages, for example).
+
+    Raises:
+        UnreadablePhotoError: missing, empty, damaged, cut short, or not a picture.
+        UnsupportedPhotoError: sound, but of a kind this version does not read without loss.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     black = Photo(np.zeros((2, 3, 3), np.uint8)).save(f"{folder}/black.png")
+        ...     open_photo(black.path)  # doctest: +ELLIPSIS
+        Photo(3x2 RGB uint8, sRGB, Source(format='PNG', ...))
+    """
+    where = as_path(path)
+    name = shown(where)
+    with open_regular(where) as file:
+        try:
+            check_file_size(name, os.fstat(file.fileno()).st_size)
+            kind = detect_file(file)
+            file.seek(0)
+            if kind in _RASTER:
+                from lptn_retouch.formats.raster import open_raster
+
+                return open_raster(file, kind, where)
+            if kind is not None and kind.startswith("RAW:"):
+                from lptn_retouch.formats.raw import open_raw
+
+                return open_raw(file, kind, where)
+        except PhotoError:
+            raise
+        except MemoryError:
+            raise UnreadablePhotoError(f"{name}: there is not enough memory for it; close other programs.") from None
+        except OSError as error:
+            raise UnreadablePhotoError(
+                f"{name}: reading failed ({reason(error)}); copy it again from its source."
+            ) from error
+        except Exception as error:  # a decoder's own kinds are caught closer by; this is the promise kept regardless
+            raise UnreadablePhotoError(
+                f"{name}: it is damaged ({reason(error)}); copy it again from its source."
+            ) from error
+    if kind is None:
+        raise UnreadablePhotoError(f"{name}: this is not a picture this version knows; give a JPEG, PNG, TIFF or RAW.")
+    article = "an" if kind[0] in "AO" else "a"
+    raise UnsupportedPhotoError(f"{name}: {article} {kind} file, which this version does not read; convert it to JPEG.")

@@ -1,0 +1,151 @@
+"""The one value that flows through the library: a photograph, its colour space, its metadata and where it came from."""
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lptn_retouch.errors import UsageError
+from lptn_retouch.metadata import Metadata
+
+Pixels = npt.NDArray[Any]
+_DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a photo came from, and what about that decides how it is saved again.
+
+    Args:
+        format: "JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "RAW:" and the kind ("RAW:CR2"), or "memory".
+        bit_depth: bits per channel of the pixels: 8, 16, or 32 for float.
+        path: the file, absolute; None for a photo made in memory.
+        grey: the file holds one channel; the pixels repeat it three times, and saving turns them to luma again.
+        subsampling: a JPEG's chroma subsampling, "4:4:4", "4:2:2" or "4:2:0"; None for others.
+        file_size: bytes on disk.
+    """
+
+    format: str = "memory"
+    bit_depth: int = 8
+    path: Path | None = None
+    grey: bool = False
+    subsampling: str | None = None
+    file_size: int | None = None
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a save did: the file written, and what the user should know about it, one sentence each."""
+
+    path: Path
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """An upright photograph, immutable.
+
+    Args:
+        pixels: (H, W, 3) or (H, W, 4), the fourth being alpha; uint8, uint16, or float32 in [0, 1]. Held as a
+            read-only view: don't write to the array you gave.
+        color_space: what the numbers mean: "sRGB", or the description of the ICC profile in `metadata`.
+        metadata: the file's blocks as they were read; the orientation in them is of the file as it lay, since the
+            pixels here stand upright already, and `save` writes 1.
+        source: where the photo came from.
+        notices: things the user should know, one sentence each.
+
+    Raises:
+        UsageError: the array is not of such a shape or type.
+
+    Example:
+        >>> photo = Photo(np.zeros((2, 3, 3), np.uint8))
+        >>> photo.width, photo.height, photo.source.format
+        (3, 2, 'memory')
+    """
+
+    pixels: Pixels
+    color_space: str = "sRGB"
+    metadata: Metadata = field(default_factory=Metadata.build)
+    source: Source = field(default_factory=Source)
+    notices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        array = self.pixels
+        if not isinstance(array, np.ndarray) or array.dtype not in _DTYPES:
+            what = getattr(array, "dtype", type(array).__name__)
+            raise UsageError(f"pixels are uint8, uint16 or float32 arrays, not {what}; convert them with astype().")
+        if array.ndim != 3 or array.shape[2] not in (3, 4) or 0 in array.shape:
+            raise UsageError(f"pixels have the shape (H, W, 3) or (H, W, 4), not {array.shape}; reshape or stack them.")
+        view = array.view()
+        view.flags.writeable = False
+        object.__setattr__(self, "pixels", view)
+
+    def __repr__(self) -> str:
+        channels = "RGBA" if self.pixels.shape[2] == 4 else "RGB"
+        return f"Photo({self.width}x{self.height} {channels} {self.pixels.dtype}, {self.color_space}, {self.source})"
+
+    @property
+    def width(self) -> int:
+        """Pixels across."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Pixels down."""
+        return int(self.pixels.shape[0])
+
+    def with_pixels(self, new_pixels: Pixels) -> "Photo":
+        """The same photo with other pixels; everything else is kept.
+
+        Args:
+            new_pixels: (H, W, 3) or (H, W, 4), uint8, uint16 or float32 in [0, 1]; the size may differ.
+
+        Raises:
+            UsageError: the array is not of such a shape or type.
+
+        Example:
+            >>> photo = Photo(np.zeros((2, 3, 3), np.uint8), color_space="Display P3")
+            >>> photo.with_pixels(np.ones((2, 3, 3), np.float32)).color_space
+            'Display P3'
+        """
+        return replace(self, pixels=new_pixels)
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        quality: int = 92,
+        bit_depth: int | None = None,
+        metadata: str = "keep",
+    ) -> Saved:
+        """Write the photo to a file, whole or not at all, in the format of the name's extension.
+
+        The picture is written beside its target under a hidden name, flushed to the disk and then renamed, so a
+        failure at any moment leaves the target as it was.
+
+        Args:
+            path: ends in .jpg, .jpeg, .png, .tif, .tiff or .webp; never the file the photo was opened from.
+            quality: 1 to 100, for JPEG and WebP; a JPEG from a JPEG keeps its chroma subsampling, others get 4:4:4.
+            bit_depth: 8 or None; None writes 8 bits as well, and says so where bits are lost.
+            metadata: "keep" carries it over, "none" writes pixels and their ICC profile only.
+
+        Returns:
+            The path written, and notices.
+
+        Raises:
+            UsageError: an argument is out of range, or the target is the source.
+            UnsupportedPhotoError: 16 bits were asked for.
+            UnwritablePhotoError: the format is not one of those above, or the disk said no.
+
+        Example:
+            >>> import tempfile
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     Photo(np.zeros((2, 3, 3), np.uint8)).save(f"{folder}/black.png").path.name
+            'black.png'
+        """
+        from lptn_retouch.formats.encode import save
+
+        return save(self, path, quality=quality, bit_depth=bit_depth, metadata=metadata)

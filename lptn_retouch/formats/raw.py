@@ -1,0 +1,171 @@
+"""Camera RAW, developed by LibRaw to 16-bit sRGB, as bright as the preview that the camera embedded."""
+
+import io
+import os
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnsupportedPhotoError
+from lptn_retouch.formats.chatter import chatter
+from lptn_retouch.formats.files import reason, shown
+from lptn_retouch.formats.limits import check_size
+from lptn_retouch.formats.orientation import unflipped
+from lptn_retouch.formats.photo import Photo, Source
+from lptn_retouch.formats.tiffdir import cut_short, directories
+from lptn_retouch.formats.tone import (
+    FloatArray,
+    default_gain,
+    gain_from_preview,
+    linear_from_srgb,
+    shrink,
+    srgb16_table,
+)
+from lptn_retouch.metadata import Metadata, metadata_from_raw
+
+_FIT_SIZE = 256
+"""Longest side, in pixels, of the two pictures whose brightness is compared."""
+
+_NO_PREVIEW = "It holds no usable preview, so its brightness is set by middle grey and may differ from the camera's."
+_DOUBTFUL = "LibRaw found damaged values in it, so look whether the whole picture is sound."
+_NO_WHITE_BALANCE = "It holds no white balance, so daylight is assumed and its colours may have a cast."
+_NO_METADATA = "Its shooting data could not be read, so the result carries none."
+
+
+def open_raw(file: BinaryIO, kind: str, path: Path) -> Photo:
+    """Develop a RAW: the camera's white balance, its frame, its way up; 16-bit sRGB; brightness from the preview.
+
+    Args:
+        file: the open file.
+        kind: "RAW:" and the format.
+        path: the file's absolute path.
+
+    Returns:
+        A photo of uint16 pixels.
+
+    Raises:
+        UnreadablePhotoError: damaged or cut short.
+        UnsupportedPhotoError: LibRaw does not know this camera or compression, or the picture is too large.
+    """
+    import rawpy
+
+    name = shown(path)
+    size = os.fstat(file.fileno()).st_size
+    found = directories(file)
+    if cut_short(found, size):
+        raise UnreadablePhotoError(f"{name}: the file ends before its picture does; copy it again from the camera.")
+    file.seek(0)
+    held = _Held(file.read())
+    try:
+        # Bytes and not a name: LibRaw cannot take names that are not UTF-8.
+        with rawpy.imread(cast(BinaryIO, held)) as raw:
+            check_size(name, int(raw.sizes.width), int(raw.sizes.height))
+            preview = _preview(raw)
+            with chatter() as said:
+                raw.unpack()
+            flip = int(raw.sizes.flip)  # asked now: developing without a turn sets it to 0
+            linear = _developed(raw)
+            grey = int(raw.num_colors) == 1
+            balanced = grey or min(raw.camera_whitebalance[:3]) > 0
+    except (PhotoError, MemoryError):
+        raise
+    except (rawpy.LibRawFileUnsupportedError, rawpy.NotSupportedError) as error:
+        raise UnsupportedPhotoError(
+            f"{name}: LibRaw does not develop this RAW ({reason(error)}); convert it to DNG or JPEG first."
+        ) from error
+    except Exception as error:
+        raise UnreadablePhotoError(
+            f"{name}: this RAW is damaged ({reason(error)}); copy it again from the camera."
+        ) from error
+    # LibRaw calls single values "corrupted" in files that are sound to the eye, so only the rest is fatal.
+    fatal = next((line for line in said if "data corrupted at" not in line), None)
+    if fatal:
+        raise UnreadablePhotoError(f"{name}: this RAW is damaged ({fatal}); copy it again from the camera.")
+    notices: tuple[str, ...] = (_DOUBTFUL,) if said else ()
+    if not balanced:
+        notices += (_NO_WHITE_BALANCE,)
+    sample: FloatArray = shrink(linear, _FIT_SIZE).astype(np.float32) / np.float32(65535)
+    gain = None if preview is None else gain_from_preview(sample, preview)
+    if gain is None:
+        gain = default_gain(sample)
+        notices += (_NO_PREVIEW,)
+    try:
+        metadata = metadata_from_raw(path)
+    except Exception:  # the picture is good whatever its metadata is
+        metadata = Metadata.build()
+        notices += (_NO_METADATA,)
+    pixels = unflipped(np.take(srgb16_table(gain), linear), flip)
+    return Photo(pixels, "sRGB", metadata, Source(kind, 16, path, grey, None, size), notices)
+
+
+class _Held:
+    """The file's bytes, alive as long as LibRaw may read them.
+
+    rawpy (0.28) lets go of what it read as soon as it is unpacked, while LibRaw still points there: asking a CR2 for
+    its preview afterwards ended the process. Whoever holds this object holds the bytes.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def read(self) -> bytes:
+        return self.data
+
+
+def _developed(raw: Any) -> npt.NDArray[np.uint16]:
+    """(H, W, 3) linear sRGB primaries, cropped to the camera's frame, still lying as the sensor does.
+
+    Linear, and not with LibRaw's own sRGB gamma, so that the exposure is applied before anything is rounded twice.
+    """
+    import rawpy
+
+    sizes = raw.sizes
+    picture: npt.NDArray[np.uint16] = raw.postprocess(
+        use_camera_wb=True,
+        no_auto_bright=True,
+        output_bps=16,
+        output_color=rawpy.ColorSpace.sRGB,
+        gamma=(1, 1),
+        user_flip=0,
+    )
+    if picture.shape[2] == 1:
+        picture = np.repeat(picture, 3, axis=2)
+    top, left = sizes.crop_top_margin - sizes.top_margin, sizes.crop_left_margin - sizes.left_margin
+    high, wide = sizes.crop_height, sizes.crop_width
+    # LibRaw gives the sensor's whole visible area; the camera's own frame lies a few pixels inside. Where the picture
+    # has been stretched or turned on the way (oblong pixels, Fuji's diagonal sensors) the numbers are another grid's.
+    same_grid = picture.shape[:2] == (sizes.height, sizes.width)
+    inside = top >= 0 and left >= 0 and top + high <= sizes.height and left + wide <= sizes.width
+    if same_grid and inside and high * 10 >= sizes.height * 9 and wide * 10 >= sizes.width * 9:
+        picture = picture[top : top + high, left : left + wide]
+    return picture
+
+
+def _preview(raw: Any) -> FloatArray | None:
+    """The embedded preview, linear and shrunk; None where there is none that can be read."""
+    import rawpy
+    from PIL import Image
+
+    from lptn_retouch.formats.pillow import header, quiet
+
+    try:
+        thumb = raw.extract_thumb()
+        if thumb.format == rawpy.ThumbFormat.JPEG:
+            with quiet():
+                image = header(io.BytesIO(thumb.data), "JPEG")
+                check_size("preview", *image.size)
+                image.draft("RGB", (2 * _FIT_SIZE, 2 * _FIT_SIZE))
+                pixels = np.asarray(image.convert("RGB").resize(_fit(image.size), Image.Resampling.NEAREST))
+        else:
+            pixels = np.asarray(thumb.data)
+            pixels = shrink(pixels if pixels.ndim == 3 else np.stack([pixels] * 3, axis=2), _FIT_SIZE)
+    except Exception:  # an absent, odd or damaged preview: the picture does without
+        return None
+    return linear_from_srgb(pixels) if pixels.dtype == np.uint8 and pixels.shape[2] == 3 else None
+
+
+def _fit(size: tuple[int, int]) -> tuple[int, int]:
+    scale = min(1.0, _FIT_SIZE / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

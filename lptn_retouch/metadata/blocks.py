@@ -1,0 +1,148 @@
+"""What a metadata block is, what kind of thing it carries, and how a bare EXIF, XMP or ICC is wrapped as one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+SEGMENT_LIMIT = 65533
+"""Longest payload of one JPEG segment: a 16-bit length that counts its own two bytes (T.81 B.1.1.4)."""
+
+EXIF_PREFIX = b"Exif\0\0"
+XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
+EXTENDED_XMP_PREFIX = b"http://ns.adobe.com/xmp/extension/\0"
+ICC_PREFIX = b"ICC_PROFILE\0"
+PHOTOSHOP_PREFIX = b"Photoshop 3.0\0"
+GAIN_MAP_PREFIX = b"urn:iso:std:iso:ts:21496:-1\0"
+
+COMMENT = 0xFE
+
+
+class Kind(Enum):
+    """What a block carries, read from its marker and its prefix."""
+
+    JFIF = auto()
+    JFXX = auto()
+    EXIF = auto()
+    XMP = auto()
+    EXTENDED_XMP = auto()
+    ICC = auto()
+    MPF = auto()
+    GAIN_MAP = auto()
+    JUMBF = auto()
+    PHOTOSHOP = auto()
+    ADOBE = auto()
+    COMMENT = auto()
+    OTHER = auto()
+
+
+_PREFIXES: tuple[tuple[int, bytes, Kind], ...] = (
+    (0xE0, b"JFIF\0", Kind.JFIF),
+    (0xE0, b"JFXX\0", Kind.JFXX),
+    (0xE1, b"Exif\0", Kind.EXIF),
+    (0xE1, XMP_PREFIX, Kind.XMP),
+    (0xE1, EXTENDED_XMP_PREFIX, Kind.EXTENDED_XMP),
+    (0xE2, ICC_PREFIX, Kind.ICC),
+    (0xE2, b"MPF\0", Kind.MPF),
+    (0xE2, GAIN_MAP_PREFIX, Kind.GAIN_MAP),
+    (0xEB, b"JP", Kind.JUMBF),
+    (0xEB, b"HDR_RI", Kind.GAIN_MAP),
+    (0xED, PHOTOSHOP_PREFIX, Kind.PHOTOSHOP),
+    (0xEE, b"Adobe", Kind.ADOBE),
+    (COMMENT, b"", Kind.COMMENT),
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One APPn or COM segment, verbatim.
+
+    Args:
+        marker: second byte of the JPEG marker, 0xE0..0xEF (APPn) or 0xFE (COM).
+        data: payload after the two length bytes, with its `Exif\\0\\0`, XMP namespace or other prefix.
+
+    >>> Block(0xFE, b"taken at dawn").kind.name
+    'COMMENT'
+
+    Source: JPEG T.81 B.2.4.5 and B.2.4.6.
+    """
+
+    marker: int
+    data: bytes
+
+    @property
+    def kind(self) -> Kind:
+        """What the block carries."""
+        for marker, prefix, kind in _PREFIXES:
+            if self.marker == marker and self.data.startswith(prefix):
+                return kind
+        return Kind.OTHER
+
+
+def exif_block(exif: bytes) -> Block:
+    """Wrap a TIFF structure as an Exif APP1 block; a prefix that is already there is not doubled.
+
+    >>> exif_block(b"II*\\0").data
+    b'Exif\\x00\\x00II*\\x00'
+
+    Source: Exif 3.0 (CIPA DC-008) 4.7.2.
+    """
+    return Block(0xE1, exif if exif.startswith(EXIF_PREFIX) else EXIF_PREFIX + exif)
+
+
+def xmp_block(packet: bytes) -> Block:
+    """Wrap an XMP packet as an APP1 block.
+
+    >>> xmp_block(b"<x:xmpmeta/>").kind.name
+    'XMP'
+
+    Source: XMP part 3, 1.1.3.
+    """
+    return Block(0xE1, packet if packet.startswith(XMP_PREFIX) else XMP_PREFIX + packet)
+
+
+def icc_blocks(profile: bytes) -> tuple[Block, ...]:
+    """Wrap an ICC profile as APP2 blocks, split in numbered parts when it is long.
+
+    Args:
+        profile: the profile, at most 255 parts of 65519 bytes (16.7 MB); a longer one gives parts that no JPEG
+            can hold, and `splice_jpeg` says so.
+
+    Returns:
+        One block, or several that `joined_icc` puts together again.
+
+    >>> [len(block.data) for block in icc_blocks(bytes(70000))]
+    [65533, 4495]
+
+    Source: ICC.1:2022 B.4.
+    """
+    room = SEGMENT_LIMIT - len(ICC_PREFIX) - 2
+    count = -(-len(profile) // room)
+    if not 1 <= count <= 255:
+        return (Block(0xE2, ICC_PREFIX + b"\x01\x01" + profile),) if profile else ()
+    parts = (profile[i * room : (i + 1) * room] for i in range(count))
+    return tuple(Block(0xE2, ICC_PREFIX + bytes((i, count)) + part) for i, part in enumerate(parts, start=1))
+
+
+def joined_icc(blocks: Iterable[Block]) -> bytes | None:
+    """The ICC profile held by these blocks, joined in the order of its part numbers; None where a part is missing.
+
+    >>> joined_icc(icc_blocks(b"profile" * 20000)) == b"profile" * 20000
+    True
+
+    Source: ICC.1:2022 B.4.
+    """
+    parts: dict[int, bytes] = {}
+    count = 0
+    head = len(ICC_PREFIX) + 2
+    for block in blocks:
+        if block.kind is Kind.ICC and len(block.data) > head:
+            number, count = block.data[head - 2], block.data[head - 1]
+            parts.setdefault(number, block.data[head:])
+    if not parts:
+        return None
+    # Some writers number their only part 0 of 0; a profile in one part is whole whatever its number says.
+    if len(parts) == 1 and count <= 1:
+        return next(iter(parts.values()))
+    if set(parts) != set(range(1, count + 1)):
+        return None
+    return b"".join(parts[number] for number in sorted(parts))

@@ -1,0 +1,236 @@
+"""`Metadata`: everything a picture carries besides its pixels, as blocks that travel verbatim."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from lptn_retouch.errors import MetadataError
+from lptn_retouch.metadata.blocks import (
+    EXIF_PREFIX,
+    PHOTOSHOP_PREFIX,
+    XMP_PREFIX,
+    Block,
+    Kind,
+    exif_block,
+    icc_blocks,
+    joined_icc,
+    xmp_block,
+)
+from lptn_retouch.metadata.exif_patch import ORIENTATION, ThumbnailMaker, patch_exif
+from lptn_retouch.metadata.jpeg import metadata_blocks
+from lptn_retouch.metadata.photoshop import patch_photoshop
+from lptn_retouch.metadata.tiff import GPS_POINTER, Buffer, Tiff
+from lptn_retouch.metadata.xmp import parse_xmp
+from lptn_retouch.metadata.xmp_patch import CREDENTIALS_DROPPED, GAIN_MAP_DROPPED, TIFF, patch_xmp
+
+MPF_DROPPED = (
+    "The multi-picture index (MPF) was left out: the pictures it points at stood behind the photograph "
+    "and are not in the result."
+)
+JFIF_THUMBNAIL_DROPPED = "The JFIF thumbnail was left out: it showed the unretouched photograph."
+EXIF_UNREADABLE = (
+    "The EXIF block is damaged and was carried as it is; its orientation and size may not match the result."
+)
+
+_DROPPED = {Kind.MPF: MPF_DROPPED, Kind.GAIN_MAP: GAIN_MAP_DROPPED, Kind.JUMBF: CREDENTIALS_DROPPED,
+            Kind.JFXX: JFIF_THUMBNAIL_DROPPED}  # fmt: skip
+_JFIF_HEAD = 14
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a picture carries besides its pixels: blocks in the order of their file, never taken apart and rebuilt.
+
+    Args:
+        blocks: JPEG's APPn and COM segments; blocks of other containers wrapped the same way.
+
+    >>> Metadata.build(xmp=b"<x/>").xmp
+    b'<x/>'
+
+    Source: Exif 3.0 (CIPA DC-008) 4.7; XMP part 3; ICC.1:2022 annex B.
+    """
+
+    blocks: tuple[Block, ...] = ()
+
+    @classmethod
+    def from_jpeg(cls, data: Buffer) -> "Metadata":
+        """The blocks of a JPEG file. Never raises: of a damaged file it takes the segments that are sound.
+
+        >>> Metadata.from_jpeg(bytes.fromhex("ffd8 fffe 0004 6869 ffd9")).blocks
+        (Block(marker=254, data=b'hi'),)
+        """
+        return cls(metadata_blocks(data))
+
+    @classmethod
+    def build(cls, *, exif: bytes | None = None, xmp: bytes | None = None, icc: bytes | None = None) -> "Metadata":
+        """Metadata from the parts that other containers hold.
+
+        Args:
+            exif: TIFF structure starting II or MM; an `Exif\\0\\0` prefix is tolerated.
+            xmp: an XMP packet.
+            icc: an ICC profile of any length.
+
+        >>> Metadata.build(exif=b"II*\\0", icc=b"profile").icc
+        b'profile'
+        """
+        blocks = [exif_block(exif)] if exif else []
+        if xmp:
+            blocks.append(xmp_block(xmp))
+        return cls((*blocks, *(icc_blocks(icc) if icc else ())))
+
+    @property
+    def exif(self) -> bytes | None:
+        """The EXIF TIFF structure, without prefix; None where there is none."""
+        return next((b.data[len(EXIF_PREFIX) :] for b in self.blocks if b.kind is Kind.EXIF), None)
+
+    @property
+    def xmp(self) -> bytes | None:
+        """The main XMP packet, without prefix; None where there is none."""
+        return next((b.data[len(XMP_PREFIX) :] for b in self.blocks if b.kind is Kind.XMP), None)
+
+    @property
+    def icc(self) -> bytes | None:
+        """The ICC profile, joined from its parts; None where there is none or a part is missing."""
+        return joined_icc(self.blocks)
+
+    @property
+    def orientation(self) -> int:
+        """How the stored pixels must be turned to stand upright, 1..8 (Exif 3.0, 4.6.5.1); 1 if absent or nonsense.
+
+        EXIF decides; XMP's tiff:Orientation is asked only where EXIF says nothing, as Pillow does.
+
+        >>> Metadata().orientation
+        1
+        """
+        found = self._exif_orientation()
+        if found is None:
+            found = self._xmp_orientation()
+        return found if found is not None and 1 <= found <= 8 else 1
+
+    def _exif_orientation(self) -> int | None:
+        try:
+            tiff = Tiff(self.exif or b"")
+        except MetadataError:
+            return None
+        first = tiff.ifd(tiff.first)
+        entry = first.get(ORIENTATION) if first else None
+        return (tiff.number(entry) or 0) if entry else None
+
+    def _xmp_orientation(self) -> int | None:
+        try:
+            root = parse_xmp(self.xmp or b"")
+        except MetadataError:
+            return None
+        for element in root.walk():
+            text = element.text if (element.space, element.name) == (TIFF, "Orientation") else None
+            text = text or element.attribute(TIFF, "Orientation")
+            if text is not None:
+                return int(text) if text.strip() in set("12345678") else 0
+        return None
+
+    def with_icc(self, icc: bytes | None) -> "Metadata":
+        """The same blocks with this ICC profile, or none, in place of the one they had.
+
+        Args:
+            icc: the profile that the result's pixels are in.
+
+        >>> Metadata.build(icc=b"wide").with_icc(b"narrow").icc
+        b'narrow'
+        """
+        return replace(self, blocks=self._without(Kind.ICC) + (icc_blocks(icc) if icc else ()))
+
+    def _without(self, *kinds: Kind) -> tuple[Block, ...]:
+        return tuple(block for block in self.blocks if block.kind not in kinds)
+
+    def for_result(
+        self, *, width: int, height: int, turned: bool, make_thumbnail: ThumbnailMaker
+    ) -> tuple["Metadata", tuple[str, ...]]:
+        """The metadata of the retouched picture: true about its size and its way up, free of what no longer holds.
+
+        Args:
+            width: of the result as saved, in pixels.
+            height: of the result as saved, in pixels.
+            turned: the pixels were turned upright by `orientation`. If not, and the source was not upright, the
+                orientation stays as it is, because viewers still need it.
+            make_thumbnail: called with the box (width, height) and the most bytes that fit the old thumbnail's
+                place; returns a JPEG or None.
+
+        Returns:
+            The new metadata, and one sentence for each thing that was left out. Never raises on damaged blocks:
+            they are carried as they are, and a sentence says so.
+
+        >>> data, notices = Metadata((Block(0xE2, b"MPF\\0II*\\0"),)).for_result(
+        ...     width=4, height=3, turned=False, make_thumbnail=lambda box, most: None)
+        >>> data.blocks, len(notices)
+        ((), 1)
+
+        Source: Exif 3.0 (CIPA DC-008) 4.6.5; CIPA DC-007 (MPF); C2PA 2.1; XMP part 2.
+        """
+        upright = turned or self.orientation == 1
+        blocks: list[Block] = []
+        notices: dict[str, None] = {}
+        for block in self.blocks:
+            if block.kind in _DROPPED:
+                notices[_DROPPED[block.kind]] = None
+                continue
+            data, said = _patched(block, width, height, upright, make_thumbnail)
+            blocks.append(replace(block, data=data))
+            notices.update(dict.fromkeys(said))
+        return Metadata(tuple(blocks)), tuple(notices)
+
+    def stripped_private(self) -> "Metadata":
+        """The same metadata without the place: EXIF's GPS directory is emptied where it stands.
+
+        XMP is left out whole when it speaks of GPS; maker notes are not read, and may still know the place.
+
+        >>> Metadata((Block(0xFE, b"hi"),)).stripped_private().blocks
+        (Block(marker=254, data=b'hi'),)
+
+        Source: Exif 3.0 (CIPA DC-008) 4.6.3.2 (GPS IFD pointer).
+        """
+        blocks: Iterable[Block] = (_placeless(block) for block in self.blocks if not _xmp_with_place(block))
+        return Metadata(tuple(blocks))
+
+
+def _patched(
+    block: Block, width: int, height: int, upright: bool, make_thumbnail: ThumbnailMaker
+) -> tuple[bytes, tuple[str, ...]]:
+    """The data of a block that stays, corrected, and notices."""
+    data = block.data
+    if block.kind is Kind.EXIF:
+        head = len(EXIF_PREFIX)
+        try:
+            exif = patch_exif(data[head:], width=width, height=height, upright=upright, make_thumbnail=make_thumbnail)
+        except MetadataError:
+            return data, (EXIF_UNREADABLE,)
+        return data[:head] + exif.data, exif.notices
+    if block.kind is Kind.XMP:
+        xmp = patch_xmp(data[len(XMP_PREFIX) :], width=width, height=height, upright=upright)
+        return XMP_PREFIX + xmp.data, xmp.notices
+    if block.kind is Kind.PHOTOSHOP:
+        resources, notices = patch_photoshop(data[len(PHOTOSHOP_PREFIX) :], make_thumbnail)
+        return PHOTOSHOP_PREFIX + resources, notices
+    if block.kind is Kind.JFIF and any(data[_JFIF_HEAD - 2 : _JFIF_HEAD]):
+        return data[: _JFIF_HEAD - 2] + b"\0\0", (JFIF_THUMBNAIL_DROPPED,)
+    return data, ()
+
+
+def _xmp_with_place(block: Block) -> bool:
+    return block.kind in (Kind.XMP, Kind.EXTENDED_XMP) and b"GPS" in block.data
+
+
+def _placeless(block: Block) -> Block:
+    head = len(EXIF_PREFIX)
+    if block.kind is not Kind.EXIF:
+        return block
+    try:
+        tiff = Tiff(block.data[head:])
+    except MetadataError:
+        return block
+    out = bytearray(tiff.data)
+    for ifd in tiff.chain():
+        places = tiff.pointed(ifd, GPS_POINTER)
+        for value in places.entries if places else ():
+            out[value.value_at : value.value_at + value.size] = bytes(value.size)
+        if places is not None and places.next_at is not None:
+            out[places.at : places.next_at + 4] = bytes(places.next_at + 4 - places.at)
+    return replace(block, data=block.data[:head] + bytes(out))

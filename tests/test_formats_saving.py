@@ -1,0 +1,324 @@
+"""Saving: whole or not at all, never over the source, in the source's own manner."""
+
+import errno
+import hashlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, JpegImagePlugin
+
+from lptn_retouch.errors import UnsupportedPhotoError, UnwritablePhotoError, UsageError
+from lptn_retouch.formats import Photo, Source, encode, files, open_photo
+from lptn_retouch.metadata import Metadata
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the real files are not here: {DATA}")
+PIXELS = np.kron(np.random.default_rng(7).integers(0, 256, (6, 5, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
+PHOTO = Photo(PIXELS)
+EXTENSIONS = ["jpg", "JPEG", "png", "tif", "tiff", "webp"]
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_the_extension_decides_the_format(tmp_path: Path, extension: str) -> None:
+    saved = PHOTO.save(tmp_path / f"a.{extension}")
+    expected = {"jpg": "JPEG", "tif": "TIFF"}.get(extension, extension.upper())
+    with Image.open(saved.path) as image:
+        assert image.format == expected
+    assert saved.notices == ()
+    assert [path.name for path in tmp_path.iterdir()] == [f"a.{extension}"]
+    again = open_photo(saved.path).pixels.astype(int)
+    assert np.abs(again - PIXELS).mean() < {"JPEG": 5, "WEBP": 10}.get(expected, 1e-9)
+
+
+@pytest.mark.parametrize("name", ["a", "a.bmp", "a.gif", "a.heic", ".jpg", "a.jpg "])
+def test_other_extensions_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UnwritablePhotoError, match="extension"):
+        PHOTO.save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"quality": 0}, {"quality": 101}, {"quality": 92.5}, {"quality": True}, {"bit_depth": 12}, {"metadata": "some"}],
+)
+def test_wrong_arguments_are_refused(tmp_path: Path, options: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        PHOTO.save(tmp_path / "a.jpg", **options)  # type: ignore[arg-type]
+
+
+def test_sixteen_bits_are_refused_and_rounding_is_told(tmp_path: Path) -> None:
+    deep = PHOTO.with_pixels(np.arange(65536, dtype=np.uint16).reshape(64, 1024, 1).repeat(3, axis=2))
+    with pytest.raises(UnsupportedPhotoError):
+        deep.save(tmp_path / "a.png", bit_depth=16)
+    assert any("rounded to 8" in notice for notice in deep.save(tmp_path / "a.png").notices)
+    saved = open_photo(tmp_path / "a.png").pixels[:, :, 0].ravel()
+    assert np.array_equal(saved, np.rint(np.arange(65536) / 257).astype(np.uint8))
+
+
+def test_floats_are_clipped_and_rounded(tmp_path: Path) -> None:
+    values = np.array([-1, 0, 0.4 / 255, 0.6 / 255, 0.5, 1, 7, np.nan, np.inf, -np.inf], np.float32)
+    Photo(np.stack([values] * 3, axis=1)[None]).save(tmp_path / "a.png")
+    expected = [0, 0, 0, 1, 128, 255, 255, 0, 255, 0]
+    assert open_photo(tmp_path / "a.png").pixels[0, :, 1].tolist() == expected
+
+
+def test_grey_stays_grey(tmp_path: Path) -> None:
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    Image.fromarray(ramp).save(tmp_path / "grey.png")
+    Image.fromarray(np.stack([ramp, 255 - ramp], axis=2)).save(tmp_path / "alpha.png")
+    photo = open_photo(tmp_path / "grey.png")
+    assert np.array_equal(photo.pixels, ramp[:, :, None].repeat(3, axis=2))
+    for extension, mode in [("png", "L"), ("tif", "L"), ("jpg", "L")]:
+        with Image.open(photo.save(tmp_path / f"out.{extension}").path) as image:
+            assert image.mode == mode
+            assert np.abs(np.asarray(image).astype(int) - ramp).max() <= (0 if extension != "jpg" else 10)
+    coloured = photo.with_pixels(np.broadcast_to(np.array([255, 0, 0], np.uint8), (4, 4, 3)))
+    with Image.open(coloured.save(tmp_path / "luma.png").path) as image:
+        assert image.getpixel((0, 0)) == 76  # Rec. 601 luma of red
+    with Image.open(open_photo(tmp_path / "alpha.png").save(tmp_path / "la.png").path) as image:
+        assert image.mode == "LA" and np.array_equal(np.asarray(image)[:, :, 1], 255 - ramp)
+
+
+@pytest.mark.parametrize("extension", ["png", "tif", "webp"])
+def test_alpha_is_kept(tmp_path: Path, extension: str) -> None:
+    alpha = np.dstack([PIXELS, np.full(PIXELS.shape[:2], 77, np.uint8)])
+    again = open_photo(Photo(alpha).save(tmp_path / f"a.{extension}").path)
+    assert again.pixels.shape[2] == 4 and (again.pixels[:, :, 3] == 77).all()
+
+
+def test_alpha_is_laid_on_white_in_a_jpeg(tmp_path: Path) -> None:
+    clear = np.zeros((16, 16, 4), np.uint8)
+    saved = Photo(clear).save(tmp_path / "a.jpg")
+    assert any("white" in notice for notice in saved.notices)
+    assert open_photo(saved.path).pixels.min() >= 254
+    clear[:, :, 3] = 255
+    saved = Photo(clear).save(tmp_path / "b.jpg")
+    assert saved.notices == () and open_photo(saved.path).pixels.max() <= 1
+
+
+@pytest.mark.parametrize(("subsampling", "number"), [("4:4:4", 0), ("4:2:2", 1), ("4:2:0", 2)])
+def test_a_jpeg_keeps_its_chroma_subsampling(tmp_path: Path, subsampling: str, number: int) -> None:
+    Image.fromarray(PIXELS).save(tmp_path / "a.jpg", subsampling=number)
+    photo = open_photo(tmp_path / "a.jpg")
+    assert photo.source.subsampling == subsampling
+    with Image.open(photo.save(tmp_path / "b.jpg").path) as image:
+        assert JpegImagePlugin.get_sampling(image) == number  # type: ignore[arg-type]
+    with Image.open(PHOTO.save(tmp_path / "c.jpg").path) as image:
+        assert JpegImagePlugin.get_sampling(image) == 0  # type: ignore[arg-type]
+
+
+def test_too_many_pixels_a_side(tmp_path: Path) -> None:
+    with pytest.raises(UnwritablePhotoError, match="16383"):
+        Photo(np.zeros((1, 16384, 3), np.uint8)).save(tmp_path / "a.webp")
+    with pytest.raises(UnwritablePhotoError, match="65535"):
+        Photo(np.zeros((65536, 1, 3), np.uint8)).save(tmp_path / "a.jpg")
+
+
+def test_the_source_is_never_overwritten_by_any_name(tmp_path: Path) -> None:
+    Image.fromarray(PIXELS).save(tmp_path / "a.jpg")
+    before = digest(tmp_path / "a.jpg")
+    photo = open_photo(tmp_path / "a.jpg")
+    (tmp_path / "link.jpg").symlink_to("a.jpg")
+    (tmp_path / "hard.jpg").hardlink_to(tmp_path / "a.jpg")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "way").symlink_to(tmp_path)
+    for name in ["a.jpg", "link.jpg", "hard.jpg", "folder/../a.jpg", "way/a.jpg"]:
+        with pytest.raises(UsageError, match="never overwritten"):
+            photo.save(tmp_path / name)
+    with pytest.raises(UsageError, match="never overwritten"):
+        photo.with_pixels(255 - PIXELS).save(tmp_path / "a.jpg")
+    assert digest(tmp_path / "a.jpg") == before
+
+
+def test_targets_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "file").touch()
+    for target in ["folder.jpg", "nowhere/a.jpg", "file/a.jpg", "x" * 252 + ".jpg"]:
+        with pytest.raises(UnwritablePhotoError):
+            PHOTO.save(tmp_path / target)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "fifo.jpg")
+        with pytest.raises(UnwritablePhotoError, match="pipe"):
+            PHOTO.save(tmp_path / "fifo.jpg")
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".lptn")]
+
+
+@pytest.mark.parametrize("name", [b"x" * 251 + b".jpg", b"caf\xe9.jpg", b"-rf .png", b"two\nlines.png"])
+def test_odd_names(tmp_path: Path, name: bytes) -> None:
+    target = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    assert PHOTO.save(target).path == target
+    assert open_photo(target).width == PHOTO.width
+
+
+@pytest.mark.parametrize("failure", [OSError(errno.ENOSPC, "full"), PermissionError(errno.EACCES, "no")])
+@pytest.mark.parametrize("moment", ["replace", "fsync"])
+def test_a_failing_disk_leaves_the_target_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: OSError, moment: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise failure
+
+    (tmp_path / "a.png").write_bytes(b"the old one")
+    monkeypatch.setattr(files.os, moment, fail)
+    with pytest.raises(UnwritablePhotoError, match=r"full|permitted"):
+        PHOTO.save(tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes() == b"the old one"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_ctrl_c_while_writing_leaves_the_target_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "a.png").write_bytes(b"the old one")
+    monkeypatch.setattr(files.os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        PHOTO.save(tmp_path / "a.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    assert (tmp_path / "a.png").read_bytes() == b"the old one"
+
+
+def test_a_failing_encoder_leaves_the_target_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> tuple[bytes, list[str]]:
+        raise SystemError("tile cannot extend outside image")
+
+    (tmp_path / "a.png").write_bytes(b"the old one")
+    monkeypatch.setitem(encode._ENCODERS, "PNG", fail)
+    with pytest.raises(UnwritablePhotoError, match="could not be encoded"):
+        PHOTO.save(tmp_path / "a.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    assert (tmp_path / "a.png").read_bytes() == b"the old one"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+def test_a_killed_process_leaves_the_target_as_it_was(tmp_path: Path) -> None:
+    target = tmp_path / "a.png"
+    target.write_bytes(b"the old one")
+    code = (
+        "import os, sys, time, numpy as np\n"
+        "from lptn_retouch.formats import Photo, files\n"
+        "files.os.fsync = lambda _: (print('half way', flush=True), time.sleep(60))\n"
+        "Photo(np.zeros((50, 50, 3), np.uint8)).save(sys.argv[1])\n"
+    )
+    root = Path(__file__).resolve().parents[1]
+    with subprocess.Popen([sys.executable, "-c", code, target], stdout=subprocess.PIPE, cwd=root) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"half way\n"
+        child.kill()
+    assert target.read_bytes() == b"the old one"
+    assert len(list(tmp_path.glob(".lptn-*.tmp"))) == 1  # hidden, and of a name that says whose it is
+
+
+def test_permissions_of_the_replaced_file_and_links(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"old")
+    (tmp_path / "a.png").chmod(0o640)
+    PHOTO.save(tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_mode & 0o777 == 0o640
+    (tmp_path / "elsewhere").write_bytes(b"untouched")
+    (tmp_path / "link.png").symlink_to("elsewhere")
+    PHOTO.save(tmp_path / "link.png")
+    assert (tmp_path / "elsewhere").read_bytes() == b"untouched"
+    assert not (tmp_path / "link.png").is_symlink()
+
+
+def with_everything(folder: Path) -> Photo:
+    from PIL import ImageCms
+
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "Maker", 6
+    exif.get_ifd(0x8769)[0x9003] = "2020:01:02 03:04:05"
+    exif.get_ifd(0x8825)[1] = "N"
+    exif.get_ifd(0x8825)[2] = (1.0, 2.0, 3.0)
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/></x:xmpmeta>'
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    source = folder / "everything.jpg"
+    Image.fromarray(PIXELS).save(source, exif=exif, xmp=xmp, icc_profile=icc, comment=b"hello", quality=95)
+    return open_photo(source)
+
+
+@pytest.mark.parametrize("extension", ["jpg", "png", "webp", "tif"])
+def test_blocks_travel_into_every_container(tmp_path: Path, extension: str) -> None:
+    photo = with_everything(tmp_path)
+    saved = photo.save(tmp_path / f"out.{extension}")
+    again = open_photo(saved.path)
+    assert again.metadata.orientation == 1
+    assert (again.width, again.height) == (photo.width, photo.height) == (48, 40)
+    assert again.metadata.icc == photo.metadata.icc
+    assert again.metadata.xmp is not None and b"xmpmeta" in again.metadata.xmp
+    exif = Image.Exif()
+    exif.load(again.metadata.exif or b"")
+    assert exif[0x010F] == "Maker"
+    assert exif.get_ifd(0x8769)[0x9003] == "2020:01:02 03:04:05"
+    assert exif.get_ifd(0x8825)[1] == "N"
+    assert any("comments" in notice for notice in saved.notices) == (extension != "jpg")
+
+
+def test_metadata_may_be_left_out_or_stripped(tmp_path: Path) -> None:
+    photo = with_everything(tmp_path)
+    bare = open_photo(photo.save(tmp_path / "bare.jpg", metadata="none").path)
+    assert bare.metadata.exif is None and bare.metadata.xmp is None
+    assert bare.metadata.icc == photo.metadata.icc  # without it the numbers would mean other colours
+    placeless = open_photo(photo.save(tmp_path / "placeless.jpg", metadata="strip-private").path)
+    exif = Image.Exif()
+    exif.load(placeless.metadata.exif or b"")
+    assert exif[0x010F] == "Maker" and not exif.get_ifd(0x8825)
+
+
+def test_the_thumbnail_shows_the_result() -> None:
+    small = io.BytesIO()
+    Image.new("RGB", (160, 120), (0, 0, 255)).resize((160, 120)).save(small, "JPEG", quality=95)
+    padded = small.getvalue() + bytes(3000)
+    make = encode._thumbnailer(np.full((400, 600, 3), (255, 0, 0), np.uint8))
+    made = make((160, 120), len(padded))
+    assert made is not None and len(made) <= len(padded)
+    with Image.open(io.BytesIO(made)) as image:
+        assert image.size == (160, 107) and image.getpixel((80, 50))[0] > 250  # type: ignore[index]
+    assert make((160, 120), 100) is None
+
+
+def test_bad_exif_never_costs_the_result(tmp_path: Path) -> None:
+    photo = Photo(PIXELS, metadata=Metadata.build(exif=b"II*\0\xff\xff\0\0garbage", xmp=b"\xff\xfe not utf-8"))
+    for extension in ("jpg", "png", "tif", "webp"):
+        assert open_photo(photo.save(tmp_path / f"a.{extension}").path).width == PHOTO.width
+
+
+@needs_data
+@pytest.mark.parametrize("name", ["oakland-zoo-otters.jpg", "casa-mila.jpg"])
+def test_opening_and_saving_a_photograph_changes_neither_the_file_nor_much_of_the_picture(
+    tmp_path: Path, name: str
+) -> None:
+    before, status = digest(DATA / "photos" / name), (DATA / "photos" / name).stat()
+    photo = open_photo(DATA / "photos" / name)
+    start = time.perf_counter()
+    again = open_photo(photo.save(tmp_path / "a.jpg", quality=95).path)
+    assert time.perf_counter() - start < 5
+    error = (again.pixels.astype(np.float32) - photo.pixels) ** 2
+    assert 10 * np.log10(255**2 / error.mean()) > 38  # dB
+    assert digest(DATA / "photos" / name) == before
+    assert (DATA / "photos" / name).stat().st_mtime_ns == status.st_mtime_ns
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from(["tif", "png"]), st.booleans(), st.integers(0, 2**32))
+def test_lossless_formats_give_back_the_pixels(height: int, width: int, extension: str, grey: bool, seed: int) -> None:
+    import tempfile
+
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 1 if grey else 3), np.uint8)
+    photo = Photo(np.broadcast_to(pixels, (height, width, 3)), source=Source(grey=grey))
+    with tempfile.TemporaryDirectory() as folder:
+        again = open_photo(photo.save(Path(folder, f"a.{extension}")).path)
+    assert np.array_equal(again.pixels, photo.pixels)
+    assert again.source.grey == grey

@@ -1,0 +1,260 @@
+"""Real camera files through the whole way: read, re-encode, correct, splice; judged by exiftool, which we never use."""
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lptn_retouch.errors import MetadataError
+from lptn_retouch.metadata import Block, Kind, Metadata, compare, jpeg_segments, splice_jpeg
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+CAMERA_FILES = SHARED / "data" / "camera-jpegs"
+ODD_FILES = SHARED / "data" / "odd"
+METER = SHARED / "tools" / "metadata_diff.py"
+
+needs_files = pytest.mark.skipif(not CAMERA_FILES.is_dir(), reason="the real camera files (../shared/data) are absent")
+needs_meter = pytest.mark.skipif(
+    not (METER.is_file() and shutil.which("exiftool")), reason="exiftool or ../shared/tools/metadata_diff.py is absent"
+)
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def encoded(image: Image.Image, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+def no_thumbnail(_box: tuple[int, int], _most: int) -> None:
+    return None
+
+
+def thumbnails_of(image: Image.Image) -> Callable[[tuple[int, int], int], bytes | None]:
+    def make(box: tuple[int, int], most: int) -> bytes | None:
+        small = image.convert("RGB")
+        small.thumbnail(box)
+        tries = (encoded(small, quality=quality) for quality in (80, 50, 20, 5))
+        return next((data for data in tries if len(data) <= most), None)
+
+    return make
+
+
+def retouched(path: Path) -> tuple[bytes, Metadata, tuple[str, ...]]:
+    """The file re-encoded upright with its metadata, as the product does it, without the retouch."""
+    source = Metadata.from_jpeg(path.read_bytes())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of damaged EXIF; that it is there is the point
+        with Image.open(path) as opened:
+            image = opened.convert(opened.mode if opened.mode in ("L", "RGB", "CMYK") else "RGB")
+    turn = TURNS.get(source.orientation)
+    upright = image.transpose(turn) if turn is not None else image
+    upright.info.clear()
+    metadata, notices = source.for_result(
+        width=upright.width, height=upright.height, turned=turn is not None, make_thumbnail=thumbnails_of(upright)
+    )
+    return splice_jpeg(encoded(upright, quality=88), metadata), metadata, notices
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Path]:
+    folder = tmp_path_factory.mktemp("retouched")
+    pairs = {}
+    for path in sorted(CAMERA_FILES.iterdir()) + sorted(ODD_FILES.glob("*.jpg")):
+        result = folder / (path.name + ".jpg")
+        result.write_bytes(retouched(path)[0])
+        pairs[path] = result
+    return pairs
+
+
+@needs_files
+@needs_meter
+def test_the_independent_meter_finds_nearly_every_tag_kept(results: dict[Path, Path], tmp_path: Path) -> None:
+    listing, table = tmp_path / "pairs.tsv", tmp_path / "out.csv"
+    listing.write_text("".join(f"{a}\t{b}\n" for a, b in results.items()), encoding="utf-8")
+    subprocess.run(
+        [sys.executable, METER, "--pixels", "--pairs", listing, "--csv", table], check=True, capture_output=True
+    )
+    rows = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8"))))
+    kept, tags = (sum(int(row[name]) for row in rows) for name in ("kept", "tags"))
+    assert len(rows) == len(results) >= 60
+    assert kept >= 0.995 * tags, [(Path(row["in"]).name, row["lost_names"], row["changed_names"]) for row in rows]
+    assert [(row["in"], row["new_warnings"]) for row in rows if row["new_warnings"]] == []
+    assert [row["in"] for row in rows if row["c2pa_carried"] != "False"] == []
+    assert {row["pixel_turn"] for row in rows} <= {"same", "unsure"}
+
+
+@needs_files
+@needs_meter
+def test_exiftool_reads_orientation_size_and_thumbnail_of_the_result(results: dict[Path, Path]) -> None:
+    tags = ["-Orientation", "-ExifImageWidth", "-ExifImageHeight", "-ImageWidth", "-ImageHeight", "-ThumbnailImage"]
+    command = ["exiftool", "-j", "-n", "-b", "-q", "-q", *tags, *results.values()]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    thumbnails = 0
+    for tag in found:
+        assert tag.get("Orientation", 1) == 1, tag["SourceFile"]
+        with Image.open(tag["SourceFile"]) as image:
+            size = image.size
+        if tag.get("ExifImageWidth"):
+            assert (tag["ExifImageWidth"], tag["ExifImageHeight"]) == size, tag["SourceFile"]
+        thumbnails += "ThumbnailImage" in tag
+    assert thumbnails >= 30
+
+
+@needs_files
+def test_our_own_diff_finds_nothing_lost(results: dict[Path, Path]) -> None:
+    for before, after in results.items():
+        diff = compare(before, after)
+        assert diff.ok, (before.name, diff.to_text())
+        assert diff.counts["added"] <= 1, (before.name, diff.to_text())
+
+
+@needs_files
+def test_the_thumbnail_shows_the_retouched_picture() -> None:
+    path = CAMERA_FILES / "exif-samples__DSCN0027.jpg"
+    source = Metadata.from_jpeg(path.read_bytes())
+    asked: list[tuple[tuple[int, int], int]] = []
+    green = encoded(Image.new("RGB", (160, 120), (0, 200, 0)))
+
+    def make(box: tuple[int, int], most: int) -> bytes:
+        asked.append((box, most))
+        return green
+
+    metadata, notices = source.for_result(width=640, height=480, turned=False, make_thumbnail=make)
+    assert asked == [((160, 160), 5803)]
+    assert notices == ()
+    assert source.exif is not None and metadata.exif is not None
+    assert len(metadata.exif) == len(source.exif)
+    assert green in metadata.exif
+
+
+@needs_files
+def test_a_thumbnail_that_does_not_fit_is_cut_off_and_cleared() -> None:
+    source = Metadata.from_jpeg((CAMERA_FILES / "exif-samples__DSCN0027.jpg").read_bytes())
+    assert source.exif is not None
+    old = source.exif[4560 - 12 :][:5803]
+    assert old.startswith(b"\xff\xd8")
+    for make in (no_thumbnail, lambda _box, most: bytes(most + 1), lambda _box, _most: b"not a JPEG"):
+        metadata, notices = source.for_result(width=640, height=480, turned=False, make_thumbnail=make)
+        assert metadata.exif is not None
+        assert len(metadata.exif) == len(source.exif)
+        assert old[2:200] not in metadata.exif
+        assert any("thumbnail" in notice for notice in notices)
+
+
+@needs_files
+@pytest.mark.parametrize("name", ["exif-samples__landscape_6.jpg", "exif-0.6.0__right.jpg"])
+def test_turning_changes_the_orientation_and_nothing_else_in_exif(name: str) -> None:
+    source = Metadata.from_jpeg((CAMERA_FILES / name).read_bytes())
+    assert source.orientation > 1
+    kept, _ = source.for_result(width=9, height=7, turned=False, make_thumbnail=no_thumbnail)
+    turned, _ = source.for_result(width=9, height=7, turned=True, make_thumbnail=no_thumbnail)
+    assert kept.orientation == source.orientation
+    assert turned.orientation == 1
+    assert kept.exif is not None and turned.exif is not None
+    assert sum(a != b for a, b in zip(kept.exif, turned.exif, strict=True)) == 1
+
+
+@needs_files
+def test_what_an_edit_makes_false_is_left_out_and_said() -> None:
+    for name, word, kind in (
+        ("camera-jpegs/Pillow__sugarshack.mpo", "MPF", Kind.MPF),
+        ("camera-jpegs/exiftool__Google.jpg", "gain map", None),
+    ):
+        source = Metadata.from_jpeg((SHARED / "data" / name).read_bytes())
+        result, notices = source.for_result(width=8, height=8, turned=False, make_thumbnail=no_thumbnail)
+        assert any(word in notice for notice in notices), (name, notices)
+        assert kind not in {block.kind for block in result.blocks}
+        assert b"hdrgm:Version" not in (result.xmp or b"")
+
+
+def test_content_credentials_are_left_out_and_said() -> None:
+    pointer = b'<d xmlns:t="http://purl.org/dc/terms/" t:provenance="self#jumbf=c2pa/urn:uuid:1" t:creator="A"/>'
+    source = Metadata((Block(0xEB, b"JP\0\1\0\0\0\1jumb"), *Metadata.build(xmp=pointer).blocks))
+    result, notices = source.for_result(width=8, height=8, turned=False, make_thumbnail=no_thumbnail)
+    assert result.xmp == b'<d xmlns:t="http://purl.org/dc/terms/" t:creator="A"/>'
+    assert len(result.blocks) == len(notices) == 1
+    assert "C2PA" in notices[0]
+
+
+@needs_files
+def test_damaged_files_are_read_corrected_and_compared_without_a_crash(tmp_path: Path) -> None:
+    plain = encoded(Image.new("RGB", (8, 8)))
+    read = 0
+    for path in sorted((SHARED / "data" / "damaged").iterdir()):
+        source = Metadata.from_jpeg(path.read_bytes())
+        assert 1 <= source.orientation <= 8
+        result, _ = source.for_result(width=8, height=8, turned=True, make_thumbnail=no_thumbnail)
+        spliced = tmp_path / (path.name + ".jpg")
+        spliced.write_bytes(splice_jpeg(plain, result))
+        with Image.open(spliced) as image:
+            image.load()
+        try:
+            assert compare(path, spliced).entries is not None
+            read += 1
+        except MetadataError as error:
+            assert str(error).count(". ") == 0
+    assert read >= 20
+
+
+def test_the_encoder_keeps_its_adobe_marker_and_loses_its_jfif() -> None:
+    cmyk = encoded(Image.new("CMYK", (8, 8)))
+    plain = encoded(Image.new("RGB", (8, 8)))
+    source = Metadata((Block(0xFE, b"last"), Block(0xEE, b"Adobe stale"), Block(0xE1, b"Exif\0\0II"),
+                       Block(0xE0, b"JFIF\0\1\1\1\0\x48\0\x48\0\0")))  # fmt: skip
+    markers = [segment.marker for segment in jpeg_segments(splice_jpeg(plain, source))]
+    assert markers[:4] == [0xE0, 0xE1, 0xFE, 0xDB]
+    assert b"\x48\0\x48" in splice_jpeg(plain, source)[:24]
+    spliced = splice_jpeg(cmyk, source)
+    assert b"Adobe stale" not in spliced
+    assert [s.data for s in jpeg_segments(spliced) if s.marker == 0xEE] == [
+        s.data for s in jpeg_segments(cmyk) if s.marker == 0xEE
+    ]
+    with Image.open(io.BytesIO(spliced)) as image, Image.open(io.BytesIO(cmyk)) as before:
+        assert image.tobytes() == before.tobytes()
+
+
+def test_an_rgb_coded_jpeg_gets_no_jfif_that_would_turn_its_colours() -> None:
+    coded = encoded(Image.new("RGB", (16, 16), (200, 30, 90)), keep_rgb=True)
+    jfif = Metadata((Block(0xE0, b"JFIF\0\1\1\1\0\x48\0\x48\0\0"),))
+    with Image.open(io.BytesIO(splice_jpeg(coded, jfif))) as image:
+        red, green, blue = image.convert("RGB").getpixel((8, 8))
+    assert (abs(red - 200), abs(green - 30), abs(blue - 90)) < (9, 9, 9)
+
+
+def test_a_block_too_long_for_a_segment_is_refused_in_words() -> None:
+    plain = encoded(Image.new("RGB", (8, 8)))
+    fits = Metadata((Block(0xE1, b"Exif\0\0II*\0".ljust(65533, b"\0")),))
+    assert Metadata.from_jpeg(splice_jpeg(plain, fits)).blocks[1:] == fits.blocks
+    with pytest.raises(MetadataError, match="65534 bytes long and a JPEG segment holds 65533"):
+        splice_jpeg(plain, Metadata((Block(0xE1, b"Exif\0\0".ljust(65534, b"\0")),)))
+    with pytest.raises(MetadataError, match="no picture"):
+        splice_jpeg(b"\xff\xd8\xff\xd9", fits)
+
+
+def test_a_long_profile_travels_in_parts_and_comes_back_whole() -> None:
+    profile = bytes(range(256)) * 600
+    built = Metadata.build(exif=b"Exif\0\0II*\0", xmp=b"<x/>", icc=profile)
+    read = Metadata.from_jpeg(splice_jpeg(encoded(Image.new("RGB", (8, 8))), built))
+    assert read.icc == profile
+    assert (read.exif, read.xmp) == (b"II*\0", b"<x/>")
+    assert sum(block.kind is Kind.ICC for block in read.blocks) == 3
+    assert Metadata(read.blocks[:-1]).icc is None
+    assert read.with_icc(None).icc is None
