@@ -1,0 +1,112 @@
+"""From a file of weights to a network, trusting nothing in it.
+
+Weights are data: a ``.safetensors`` file is read with the safetensors library, a published ``.pth`` only through
+``torch.load(weights_only=True)`` after its zip directory has been looked at. The architecture and its hyper-parameters
+are read from the names and shapes alone.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from lptn_retouch.errors import InvalidPresetError
+from lptn_retouch.model.graded import GradedLPTN
+from lptn_retouch.model.lptn import LPTN
+
+Network = LPTN | GradedLPTN
+
+MAX_BYTES = 64 << 20  # of a file of weights and of what it unpacks to; the published network has 3.5 MB
+
+
+def build_network(weights: Mapping[str, Tensor]) -> Network:
+    """Tell the architecture from the names, build it and load it.
+
+    Args:
+        weights: a state dict of an LPTN in either published form or of a :class:`GradedLPTN`.
+
+    Returns:
+        The network in eval mode, float32, on the CPU.
+
+    Raises:
+        InvalidPresetError: one sentence that says what is wrong with the weights.
+
+    Example:
+        >>> net = build_network(GradedLPTN(width=8, blocks=1, mask_width=4).state_dict())
+        >>> type(net).__name__, architecture(net)
+        ('GradedLPTN', 'graded-lptn')
+    """
+    if any(name.startswith("grade.") for name in weights):
+        return GradedLPTN.from_state_dict(weights)
+    return LPTN.from_state_dict(weights)
+
+
+def architecture(net: Network) -> str:
+    """The name that a preset's header gives to a network's architecture."""
+    return f"lptn-{net.form}" if isinstance(net, LPTN) else "graded-lptn"
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read tensors and header of a ``.safetensors`` file.
+
+    Raises:
+        InvalidPresetError: not such a file, damaged, or larger than any preset.
+    """
+    _check_size(path)
+    try:
+        with safe_open(path, "pt") as file:
+            header = dict(file.metadata() or {})
+            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        raise InvalidPresetError(
+            f"{path.name}: not a sound .safetensors file ({_first_line(error)}); fetch it again from its source."
+        ) from None
+
+
+def read_published(path: Path) -> dict[str, Tensor]:
+    """Read the weights of a published ``.pth`` file (a state dict, or one under ``params``). Runs nothing in it.
+
+    Raises:
+        InvalidPresetError: not such a file, damaged, compressed, or holding anything but named tensors.
+    """
+    _check_size(path)
+    wrong = f"{path.name}: not a sound .pth file of weights"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise InvalidPresetError(
+            f"{wrong} ({_first_line(error)}); save it again with torch.save in torch 1.6 or newer."
+        ) from None
+    if any(m.compress_type != zipfile.ZIP_STORED for m in members) or sum(m.file_size for m in members) > MAX_BYTES:
+        raise InvalidPresetError(f"{wrong}: it is compressed or unpacks to more than {MAX_BYTES >> 20} MiB.")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a hostile pickle can make the loader raise anything; none of it has run
+        raise InvalidPresetError(f"{wrong} ({_first_line(error)}).") from None
+    if isinstance(state, dict) and isinstance(state.get("params"), dict):
+        state = state["params"]
+    if not isinstance(state, dict) or not state:
+        raise InvalidPresetError(f"{wrong}: it does not hold a dictionary of tensors.")
+    for name, tensor in state.items():
+        if not isinstance(name, str) or not isinstance(tensor, Tensor) or not tensor.is_contiguous():
+            raise InvalidPresetError(f"{wrong}: it holds something other than named, plain tensors.")
+    return dict(state)
+
+
+def _check_size(path: Path) -> None:
+    if not path.is_file():
+        raise InvalidPresetError(f"{path}: no such file; name a .safetensors or .pth file of weights.")
+    if path.stat().st_size > MAX_BYTES:
+        raise InvalidPresetError(f"{path.name}: larger than {MAX_BYTES >> 20} MiB, so not an LPTN preset.")
+
+
+def _first_line(error: Exception) -> str:
+    """The gist of a library's message: one line, printable, short."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return "".join(c for c in line if c.isprintable())[:120].rstrip(". ")

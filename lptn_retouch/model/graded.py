@@ -1,0 +1,268 @@
+"""Our LPTN: a global grade, a low band translated by local colour transforms, high bands that follow them.
+
+The published network moves the low band pixel by pixel and leaves the high bands to a separate mask, so wherever the
+two disagree an edge keeps a glow; and it fixes three levels, so the look changes with the picture's size. Here
+
+* the **grade** is one smooth colour curve for the whole picture, applied to every pixel before the split: it has no
+  edges to get wrong, and it sees a thumbnail, so it is the same at every size;
+* the **translator** does not predict new low-band pixels but a smooth field of affine colour transforms, ``low' = low +
+  A low + b``. Since it runs on a canonical small copy of the low band, it too is the same at every size;
+* each **high band** is moved by the same ``A`` (``h' = h + A h``): the transform of a sum is the sum of the transforms,
+  so the bands meet again without a glow. A light mask, predicted once from the coarsest high band and carried
+  upwards, adds what the affine cannot say (local contrast). Whatever is done to a band is a product with it: nothing
+  is added where the band is zero, at trained levels or at the many that a large photograph adds.
+
+The depth follows the picture's size, see :func:`depth_for`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from lptn_retouch.errors import InvalidPresetError
+from lptn_retouch.model.lptn import ResidualBlock, load_checked
+from lptn_retouch.model.pyramid import LaplacianPyramid, enlarge
+from lptn_retouch.model.translation import Translation
+
+THUMBNAIL = 96  # px, the square that the grade looks at
+LOW_SPAN = 48  # px, sqrt(H W) of the smallest low band of a deep pyramid; it stays below twice that
+_STRIP = 1 << 20  # px that the polynomial takes at a time
+MASKED_LEVELS = 3  # high bands above the low band that the mask reaches; finer ones follow the transform alone
+
+
+def depth_for(height: int, width: int) -> int:
+    """How many levels make the low band span about the same number of samples at every size.
+
+    Args:
+        height, width: of the picture, px, 1 or more.
+
+    Returns:
+        Depth such that ``sqrt(height * width) / 2**depth`` lies in [48, 96), or 0 for pictures smaller than that.
+
+    Example:
+        >>> depth_for(640, 960), depth_for(2560, 3840), depth_for(4000, 6000)
+        (4, 6, 6)
+    """
+    return max(0, math.floor(math.log2(math.sqrt(height * width) / LOW_SPAN)))
+
+
+class GradedLPTN(nn.Module):
+    """A Laplacian pyramid translation network behind a global grade.
+
+    Args:
+        width: channels of the translator's residual blocks; its cost does not depend on the picture's size.
+        blocks: residual blocks of the translator.
+        mask_width: channels of the mask's network, run once at twice the low band's size.
+
+    Shape:
+        (B, 3, H, W) in [0, 1] to (B, 3, H, W), not clipped; any size from 1x1, any float dtype.
+
+    Example:
+        >>> net = GradedLPTN(width=8, blocks=1, mask_width=4)
+        >>> net(torch.rand(1, 3, 75, 53)).shape
+        torch.Size([1, 3, 75, 53])
+    """
+
+    def __init__(self, width: int = 48, blocks: int = 3, mask_width: int = 16) -> None:
+        super().__init__()
+        self.grade = GlobalGrade()
+        self.low = LowBandTransform(width, blocks)
+        self.high = HighBandMask(mask_width)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """Translate a batch of pictures."""
+        return self._run(picture, apart=False).result
+
+    def translate(self, picture: Tensor) -> Translation:
+        """Translate a batch and say apart what was done to colour and light, and what to the high bands alone."""
+        return self._run(picture, apart=True)
+
+    def _run(self, picture: Tensor, *, apart: bool) -> Translation:
+        pyramid = LaplacianPyramid(depth_for(*picture.shape[-2:]))
+        *highs, low = pyramid.decompose(self.grade(picture))
+        transform = self.low(low)  # (B, 12, h, w)
+        result = colour = new_low = low + apply_affine(transform, low)
+        light = new_low - pyramid.decompose(picture)[-1] if apart else new_low
+        mask: Tensor | None = None
+        for level, high in enumerate(reversed(highs)):
+            size = high.shape[-2:]
+            transform = enlarge(transform, size)
+            followed = refined = high + apply_linear(transform, high)
+            if level == 0:
+                mask = self.high(high, enlarge(low, size), enlarge(new_low, size))
+            elif mask is not None:
+                mask = enlarge(mask, size) if level < MASKED_LEVELS else None
+            if mask is not None:
+                refined = followed + self.high.gain[level] * mask * high
+            result = pyramid.up(result, size) + refined
+            if apart:
+                colour = pyramid.up(colour, size) + followed
+                light = pyramid.up(light, size)
+        return Translation(result, colour, light)
+
+    @classmethod
+    def from_state_dict(cls, weights: Mapping[str, Tensor]) -> GradedLPTN:
+        """Build the network that a state dict describes, and load it.
+
+        Raises:
+            InvalidPresetError: names or shapes are not those of a GradedLPTN.
+        """
+        try:
+            width = weights["low.inward.2.weight"].shape[0]
+            mask_width = weights["high.model.0.weight"].shape[0]
+        except (KeyError, IndexError):
+            raise InvalidPresetError("these weights are not a graded LPTN's.") from None
+        blocks = sum(name.startswith("low.body.") and name.endswith(".block.0.weight") for name in weights)
+        if max(width, mask_width) > 512 or blocks > 64:
+            raise InvalidPresetError("these weights describe a network larger than any graded LPTN.")
+        net = cls(width, blocks, mask_width)
+        load_checked(net, weights)
+        return net.eval()
+
+
+class GlobalGrade(nn.Module):
+    """One cubic colour curve for the whole picture, chosen by looking at a thumbnail.
+
+    The picture's red, green and blue each gain a polynomial of degree 3 in all three (20 terms): exposure, white
+    balance, contrast, saturation and their crossings, smooth by construction.
+    """
+
+    TERMS = 20
+
+    def __init__(self) -> None:
+        super().__init__()
+        channels = (3, 16, 32, 48, 64, 96)
+        layers: list[nn.Module] = []
+        for before, after in zip(channels, channels[1:], strict=False):
+            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.LeakyReLU(0.1)]
+        self.eye = nn.Sequential(*layers)
+        self.choose = nn.Sequential(
+            nn.Linear(2 * 96 + 40, 128), nn.LeakyReLU(0.1), nn.Dropout(0.3), nn.Linear(128, 3 * self.TERMS)
+        )
+        last = self.choose[3]
+        assert isinstance(last, nn.Linear)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def coefficients(self, picture: Tensor) -> Tensor:
+        """Look at a picture, (B, 3, H, W), and choose its curve, (B, 3, 20)."""
+        thumbnail = F.adaptive_avg_pool2d(picture, THUMBNAIL)
+        features = self.eye(thumbnail * 2 - 1)  # (B, 96, 3, 3)
+        seen = torch.cat([features.mean((2, 3)), features.amax((2, 3)), _tone_statistics(thumbnail)], dim=1)
+        return self.choose(seen).view(-1, 3, self.TERMS)  # type: ignore[no-any-return]
+
+    def forward(self, picture: Tensor) -> Tensor:
+        coefficients = self.coefficients(picture)
+        return picture + apply_polynomial(coefficients, picture)
+
+
+class LowBandTransform(nn.Module):
+    """Look at the low band and answer with a smooth field of affine colour transforms."""
+
+    CHANNELS = 12  # nine of the 3x3 matrix A, row by row, three of the offset b
+
+    def __init__(self, width: int, blocks: int) -> None:
+        super().__init__()
+        self.inward = nn.Sequential(
+            nn.Conv2d(6, 24, 3, padding=1),
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(24, width, 3, stride=2, padding=1),
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(width, width, 3, stride=2, padding=1),
+            nn.LeakyReLU(0.1),
+        )
+        self.body = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
+        self.out = nn.Conv2d(2 * width, self.CHANNELS, 1)
+        nn.init.zeros_(self.out.weight)
+        assert self.out.bias is not None
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, low: Tensor) -> Tensor:
+        """Low band (B, 3, h, w) to transforms (B, 12, h, w)."""
+        h, w = low.shape[-2:]
+        scale = LOW_SPAN / math.sqrt(h * w)
+        size = (max(1, round(h * scale)), max(1, round(w * scale)))
+        canonical = F.interpolate(low, size=size, mode="bilinear", antialias=True)
+        mean = canonical.mean((2, 3), keepdim=True)
+        spread = (canonical - mean).square().mean((2, 3), keepdim=True).add(1e-4).sqrt()
+        # (B, 6, 48, 48): the colours, and the colours within the picture's own range
+        seen = torch.cat([canonical * 2 - 1, (canonical - mean) / spread], dim=1)
+        x = self.body(self.inward(seen))
+        x = torch.cat([x, x.mean((2, 3), keepdim=True).expand_as(x)], dim=1)
+        field = 0.5 * torch.tanh(self.out(x))
+        # Twice up by bilinear steps makes the field smooth; the rest is resampling between two like sizes.
+        for _ in range(2):
+            field = F.interpolate(field, scale_factor=2, mode="bilinear", align_corners=False)
+        return F.interpolate(field, size=(h, w), mode="bilinear", align_corners=False)
+
+
+class HighBandMask(nn.Module):
+    """The light mask: predicted from the coarsest high band and the low band before and after, carried upwards."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.model = nn.Sequential(
+            nn.Conv2d(9, width, 3, padding=1),
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(width, 3, 3, padding=1),
+        )
+        self.gain = nn.Parameter(torch.full((MASKED_LEVELS,), 0.1))
+
+    def forward(self, high: Tensor, low_before: Tensor, low_after: Tensor) -> Tensor:
+        return torch.tanh(self.model(torch.cat([4 * high, low_before, low_after], dim=1)))
+
+
+def apply_linear(transform: Tensor, x: Tensor) -> Tensor:
+    """A x at every pixel: transforms (B, 12, H, W), x (B, 3, H, W) to (B, 3, H, W)."""
+    r, g, b = x[:, 0:1], x[:, 1:2], x[:, 2:3]
+    return transform[:, 0:3] * r + transform[:, 3:6] * g + transform[:, 6:9] * b
+
+
+def apply_affine(transform: Tensor, x: Tensor) -> Tensor:
+    """A x + b at every pixel."""
+    return apply_linear(transform, x) + transform[:, 9:12]
+
+
+def apply_polynomial(coefficients: Tensor, x: Tensor) -> Tensor:
+    """Cubic polynomials of colour: (B, 3, 20) at every pixel of (B, 3, H, W)."""
+    b, _, h, w = x.shape
+    if torch.is_grad_enabled() or h * w <= _STRIP or h == 1:
+        return (coefficients @ cubic_terms(x).flatten(2)).view(b, 3, h, w)
+    rows = max(1, _STRIP // w)  # 20 terms of a whole photograph at once would be seven times its memory
+    return torch.cat([apply_polynomial(coefficients, strip) for strip in x.split(rows, dim=2)], dim=2)
+
+
+def cubic_terms(x: Tensor) -> Tensor:
+    """The 20 monomials up to degree 3 of colours (B, 3, H, W) in [0, 1], in the variable 2 x - 1."""
+    r, g, b = (x * 2 - 1).unbind(1)
+    rr, gg, bb, rg, gb, br = r * r, g * g, b * b, r * g, g * b, b * r
+    cubes = (rr * r, gg * g, bb * b, rr * g, rr * b, gg * r, gg * b, bb * r, bb * g, rg * b)
+    return torch.stack([torch.ones_like(r), r, g, b, rr, gg, bb, rg, gb, br, *cubes], dim=1)
+
+
+def _tone_statistics(thumbnail: Tensor) -> Tensor:
+    """Quantiles of red, green, blue and luminance, and the spread of colour, (B, 40)."""
+    luma = (thumbnail * thumbnail.new_tensor([0.2126, 0.7152, 0.0722]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    flat = torch.cat([thumbnail, luma], dim=1).flatten(2)  # (B, 4, n)
+    ordered = flat.detach().sort(dim=2).values
+    n = ordered.shape[2]
+    at = [round((n - 1) * q) for q in (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)]
+    quantiles = ordered[:, :, at]  # (B, 4, 7)
+    chroma = thumbnail - luma
+    return torch.cat(
+        [
+            quantiles.flatten(1) * 2 - 1,
+            flat.mean(2),
+            flat.std(2),
+            chroma.abs().mean((2, 3)),
+            (thumbnail.amax(1) - thumbnail.amin(1)).mean((1, 2))[:, None],
+        ],
+        dim=1,
+    )
