@@ -1,0 +1,225 @@
+"""Pictures of any kind in, the same kind out: where formats and engine meet."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lptn_retouch.engine.reference import apply_network, choose_device
+from lptn_retouch.errors import UsageError
+from lptn_retouch.formats import Photo, open_photo
+from lptn_retouch.preset import Preset, load_preset
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+T = TypeVar("T")
+_FULL_SCALE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
+
+
+class Retoucher:
+    """A preset, loaded once and applied many times; safe to call from several threads.
+
+    Args:
+        preset: the name of an installed preset, the path of one, or a loaded one.
+        device: "auto", "cpu", "cuda", "mps", ...
+
+    Raises:
+        PresetError: the preset is not there or not sound.
+        UsageError: there is no such device.
+
+    Example:
+        >>> retoucher = Retoucher("retouch")
+        >>> retoucher(np.full((40, 60, 3), 90, np.uint8)).shape
+        (40, 60, 3)
+    """
+
+    def __init__(self, preset: str | os.PathLike[str] | Preset = "retouch", device: str = "auto") -> None:
+        self.preset = preset if isinstance(preset, Preset) else load_preset(preset)
+        self.device = choose_device(device)
+        self._network = self.preset.network.to(self.device)
+
+    def __call__(self, image: Any, *, amount: float = 1.0, detail: float = 1.0, mask: Any = None) -> Any:
+        """Retouch one picture; arguments as :func:`retouch`."""
+        check_strength(amount, detail)
+        if isinstance(image, str | os.PathLike):
+            image = open_photo(image)
+        if isinstance(image, Photo):
+            return image.with_pixels(self._pixels(image.pixels, amount, detail, mask))
+        if isinstance(image, Tensor):
+            return self._tensor(image, amount, detail, mask)
+        if isinstance(image, np.ndarray):
+            return self._pixels(image, amount, detail, mask)
+        if type(image).__module__.startswith("PIL."):
+            return self._pillow(image, amount, detail, mask)
+        raise UsageError(
+            f"a {type(image).__name__} is no picture; give a path, Photo, PIL image, NumPy array or torch tensor."
+        )
+
+    def map(self, images: Iterable[Any], *, amount: float = 1.0, detail: float = 1.0) -> Iterator[Any]:
+        """Retouch pictures one after the other, opening the next while this one is computed.
+
+        Args:
+            images: as :func:`retouch` takes them; read one ahead, so an endless iterable is fine.
+
+        Yields:
+            The results, in order. A picture's error is raised at its turn.
+        """
+        waiting: deque[Future[Any]] = deque()
+        with ThreadPoolExecutor(1) as reader:
+            for image in images:
+                waiting.append(reader.submit(_opened, image))
+                if len(waiting) > 1:
+                    yield self(waiting.popleft().result(), amount=amount, detail=detail)
+            while waiting:
+                yield self(waiting.popleft().result(), amount=amount, detail=detail)
+
+    def _tensor(self, image: Tensor, amount: float, detail: float, mask: Any) -> Tensor:
+        if image.ndim not in (3, 4) or image.shape[-3] != 3 or image.numel() == 0 or not image.is_floating_point():
+            raise UsageError(f"a tensor picture is (3, H, W) or (B, 3, H, W) of floats, not {_described(image)}.")
+        weight = _weight(mask, image.shape[-2:])
+        if amount == 0 and detail == 0:
+            return image.clone()
+        batch = image if image.ndim == 4 else image[None]
+        picture = batch.to(self.device, torch.float32)
+        result = apply_network(self._network, picture, amount, detail)
+        if weight is not None:
+            result = picture + weight.to(self.device) * (result - picture)
+        result = result.to(image.device, image.dtype)
+        return result if image.ndim == 4 else result[0]
+
+    def _pixels(self, pixels: np.ndarray, amount: float, detail: float, mask: Any) -> np.ndarray:
+        full = _FULL_SCALE.get(pixels.dtype)
+        if full is None or pixels.ndim != 3 or pixels.shape[2] not in (3, 4) or pixels.size == 0:
+            raise UsageError(
+                f"an array picture is (H, W, 3) or (H, W, 4) of uint8, uint16 or float32, not {_described(pixels)}."
+            )
+        weight = _weight(mask, pixels.shape[:2])
+        if amount == 0 and detail == 0:
+            return pixels.copy()
+        if full == 1 and not np.isfinite(pixels).all():
+            raise UsageError("this float picture holds NaN or infinity; replace those pixels first.")
+        # (H, W, C) to (1, 3, H, W)
+        planes = torch.from_numpy(np.ascontiguousarray(pixels[..., :3].transpose(2, 0, 1)))[None]
+        picture = planes.to(self.device).to(torch.float32) / full
+        result = apply_network(self._network, picture, amount, detail)
+        if weight is not None:
+            result = picture + weight.to(self.device) * (result - picture)
+        del picture
+        if full != 1:
+            result = result.mul_(full).add_(0.5)  # astype cuts, so this rounds
+        out = np.empty_like(pixels)
+        out[..., :3] = result[0].cpu().numpy().transpose(1, 2, 0)
+        if pixels.shape[2] == 4:
+            out[..., 3] = pixels[..., 3]
+        return out
+
+    def _pillow(self, image: Image, amount: float, detail: float, mask: Any) -> Image:
+        import PIL.Image
+
+        if amount == 0 and detail == 0:
+            return image.copy()
+        if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
+            raise UsageError(f"a PIL image of mode {image.mode} cannot be retouched; convert it to RGB first.")
+        clear = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
+        array = np.asarray(image.convert("RGBA" if clear else "RGB"))
+        result = PIL.Image.fromarray(self._pixels(array, amount, detail, mask))
+        if image.mode in ("L", "LA"):
+            result = result.convert(image.mode)
+        result.info = {k: v for k, v in image.info.items() if k != "transparency"}
+        return result
+
+
+def retouch(
+    image: T,
+    preset: str | os.PathLike[str] | Preset = "retouch",
+    *,
+    amount: float = 1.0,
+    detail: float = 1.0,
+    mask: Any = None,
+    device: str = "auto",
+) -> Any:
+    """Retouch one picture with a preset.
+
+    Args:
+        image: a path, a :class:`Photo`, a PIL image, an array (H, W, 3) or (H, W, 4) of uint8, uint16 or float32 in
+            [0, 1], or a tensor (3, H, W) or (B, 3, H, W) in [0, 1]. It is not modified. Alpha passes through.
+        preset: a name from :func:`list_presets`, a path, or a loaded preset.
+        amount: 0 to 2; scales the change of colour and light. 1 is the natural look.
+        detail: 0 to 2; scales the change of the high bands. ``amount=0, detail=0`` is the input, bit for bit.
+        mask: (H, W) in [0, 1], array or tensor: where to apply the retouch; None for everywhere.
+        device: "auto", "cpu", "cuda", ...
+
+    Returns:
+        The same kind as ``image``; a path gives a :class:`Photo`.
+
+    Raises:
+        UsageError: an argument is out of range or of a kind that is no picture.
+        PhotoError: the file cannot be opened.
+        PresetError: the preset cannot be loaded.
+
+    References:
+        Liang, Zeng & Zhang, "High-Resolution Photorealistic Image Translation in Real-Time: A Laplacian Pyramid
+        Translation Network", CVPR 2021.
+
+    Example:
+        >>> grey = np.full((40, 60, 3), 90, np.uint8)
+        >>> bool((retouch(grey, "retouch", amount=0, detail=0) == grey).all())
+        True
+    """
+    check_strength(amount, detail)
+    return _retoucher(preset, device)(image, amount=amount, detail=detail, mask=mask)
+
+
+def check_strength(amount: float, detail: float) -> None:
+    """Raise a UsageError unless both are numbers from 0 to 2."""
+    for name, value in (("amount", amount), ("detail", detail)):
+        if not 0 <= value <= 2:
+            raise UsageError(f"{name} is a number from 0 to 2, not {value}.")
+
+
+_kept: dict[tuple[object, ...], Retoucher] = {}
+
+
+def _retoucher(preset: str | os.PathLike[str] | Preset, device: str) -> Retoucher:
+    """The last Retoucher again, if it is the one wanted: a loop over `retouch` should not load weights each time."""
+    if isinstance(preset, Preset):
+        return Retoucher(preset, device)
+    from lptn_retouch.preset import find_preset
+
+    path = find_preset(preset).resolve()
+    stat = path.stat()
+    key = (path, stat.st_mtime_ns, stat.st_size, device)
+    found = _kept.get(key)
+    if found is None:
+        found = Retoucher(path, device)
+        _kept.clear()
+        _kept[key] = found
+    return found
+
+
+def _opened(image: Any) -> Any:
+    return open_photo(image) if isinstance(image, str | os.PathLike) else image
+
+
+def _weight(mask: Any, size: tuple[int, ...]) -> Tensor | None:
+    """A mask as a (1, 1, H, W) tensor."""
+    if mask is None:
+        return None
+    weight = torch.as_tensor(np.asarray(mask) if not isinstance(mask, Tensor) else mask).to(torch.float32).cpu()
+    if tuple(weight.shape) != tuple(size):
+        raise UsageError(f"the mask has shape {tuple(weight.shape)}, the picture {tuple(size)}; they must agree.")
+    if not bool(((weight >= 0) & (weight <= 1)).all()):
+        raise UsageError("a mask holds numbers from 0 to 1; divide an 8-bit mask by 255.")
+    return weight[None, None]
+
+
+def _described(array: Any) -> str:
+    return f"{tuple(array.shape)} {str(array.dtype).removeprefix('torch.')}"
