@@ -1,0 +1,65 @@
+"""How near a result is to its target: PSNR, SSIM, CIE dE2000. Pictures are (1, 3, H, W), sRGB in [0, 1]."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from lptn_retouch.errors import UsageError
+
+INSTALL = 'pip install "lptn-retouch[train]"'
+
+
+def psnr(a: Tensor, b: Tensor) -> float:
+    """Peak signal-to-noise ratio, dB; infinity for equal pictures.
+
+    Example:
+        >>> import torch
+        >>> round(psnr(torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), 0.1)), 3)
+        20.0
+    """
+    error = float((a.double() - b.double()).square().mean())
+    return math.inf if error == 0 else -10 * math.log10(error)
+
+
+def ssim(a: Tensor, b: Tensor) -> float:
+    """Structural similarity, -1 to 1, Gaussian window of sigma 1.5 (Wang et al., IEEE TIP 2004).
+
+    Raises:
+        UsageError: scikit-image is not installed.
+    """
+    try:
+        from skimage.metrics import structural_similarity
+    except ImportError:
+        raise UsageError(f"SSIM needs scikit-image; install it with: {INSTALL}") from None
+    value = structural_similarity(
+        _array(a), _array(b), channel_axis=2, data_range=1.0, gaussian_weights=True, use_sample_covariance=False
+    )
+    return float(value)
+
+
+def delta_e(a: Tensor, b: Tensor) -> float:
+    """Mean colour difference by CIEDE2000 (Sharma, Wu & Dalal 2005), D65; about 1 is just noticeable.
+
+    Raises:
+        UsageError: scikit-image is not installed.
+    """
+    try:
+        from skimage.color import deltaE_ciede2000
+    except ImportError:
+        raise UsageError(f"dE2000 needs scikit-image; install it with: {INSTALL}") from None
+    return float(deltaE_ciede2000(lab(a), lab(b)).mean())
+
+
+def lab(picture: Tensor) -> Any:
+    """CIE L*a*b* of a picture, (H, W, 3), D65."""
+    from skimage.color import rgb2lab
+
+    return rgb2lab(_array(picture))
+
+
+def _array(picture: Tensor) -> Any:
+    return np.ascontiguousarray(picture[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy())
