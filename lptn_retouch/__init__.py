@@ -3,18 +3,19 @@
     from lptn_retouch import retouch
     retouch("holiday.jpg").save("holiday-retouched.jpg")
 
-The names below are the whole public surface. torch is imported when a network is first needed.
+The names in ``__all__`` are the whole public surface. Each is imported when it is first used, torch with the first
+that needs a network.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lptn_retouch import errors
-from lptn_retouch.formats import Photo, open_photo
-from lptn_retouch.preset import Preset, list_presets, load_preset
-
 if TYPE_CHECKING:
+    from lptn_retouch import errors
+    from lptn_retouch.formats import Photo, open_photo
+    from lptn_retouch.preset import Preset, list_presets, load_preset
     from lptn_retouch.retoucher import Retoucher, retouch
 
 __version__ = "0.1.0"
@@ -30,12 +31,22 @@ __all__ = [
     "retouch",
 ]
 
+_HOMES = {
+    "Photo": "formats",
+    "open_photo": "formats",
+    "Preset": "preset",
+    "list_presets": "preset",
+    "load_preset": "preset",
+    "Retoucher": "retoucher",
+    "retouch": "retoucher",
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name in ("Retoucher", "retouch"):
-        from lptn_retouch import retoucher
-
-        return getattr(retoucher, name)
+    if name in _HOMES:
+        return getattr(import_module(f"lptn_retouch.{_HOMES[name]}"), name)
+    if name == "errors":
+        return import_module("lptn_retouch.errors")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

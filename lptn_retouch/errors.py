@@ -1,16 +1,16 @@
 """Every error that lptn_retouch raises on purpose. Each message is one sentence that ends with what to do.
 
-    LptnRetouchError
-    ├── UsageError                 the call itself is wrong: an argument, a flag, a combination
-    ├── PhotoError                 a picture could not be opened or saved
-    │   ├── UnreadablePhotoError   damaged, empty, or not a picture at all
-    │   ├── UnsupportedPhotoError  a sound file of a kind this version does not handle
-    │   └── UnwritablePhotoError   the result could not be written where it was asked for
-    ├── PresetError                a preset could not be used
-    │   ├── PresetNotFoundError    no preset has this name
-    │   └── InvalidPresetError     the file is not a sound set of weights
-    ├── MetadataError              a metadata block could not be read or patched
-    └── TrainingError              a training run could not start, resume or go on
+LptnRetouchError
+├── UsageError                 the call itself is wrong: an argument, a flag, a combination
+├── PhotoError                 a picture could not be opened or saved
+│   ├── UnreadablePhotoError   damaged, empty, or not a picture at all
+│   ├── UnsupportedPhotoError  a sound file of a kind this version does not handle
+│   └── UnwritablePhotoError   the result could not be written where it was asked for
+├── PresetError                a preset could not be used
+│   ├── PresetNotFoundError    no preset has this name
+│   └── InvalidPresetError     the file is not a sound set of weights
+├── MetadataError              a metadata block could not be read or patched
+└── TrainingError              a training run could not start, resume or go on
 """
 
 

@@ -72,7 +72,7 @@ def list_presets() -> list[str]:
         >>> "retouch" in list_presets()
         True
     """
-    return sorted({file.stem for folder in preset_folders() if folder.is_dir() for file in folder.glob("*.safetensors")})
+    return sorted({file.stem for folder in preset_folders() for file in folder.glob("*.safetensors")})
 
 
 def find_preset(name: str | os.PathLike[str]) -> Path:

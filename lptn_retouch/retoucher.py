@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -44,7 +45,9 @@ class Retoucher:
     def __init__(self, preset: str | os.PathLike[str] | Preset = "retouch", device: str = "auto") -> None:
         self.preset = preset if isinstance(preset, Preset) else load_preset(preset)
         self.device = choose_device(device)
-        self._network = self.preset.network.to(self.device)
+        network = self.preset.network
+        # the preset's own network stays where it is: others may hold it
+        self._network = network if self.device.type == "cpu" else copy.deepcopy(network).to(self.device)
 
     def __call__(self, image: Any, *, amount: float = 1.0, detail: float = 1.0, mask: Any = None) -> Any:
         """Retouch one picture; arguments as :func:`retouch`."""

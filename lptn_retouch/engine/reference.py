@@ -45,7 +45,7 @@ def apply_network(net: Network, picture: Tensor, amount: float = 1.0, detail: fl
     Returns:
         (B, 3, H, W), clipped to [0, 1].
     """
-    with torch.inference_mode():
+    with torch.no_grad():  # not inference_mode: results are handed to users, who may write to them
         if amount == 1 and detail == 1:
             return net(picture).clamp(0, 1)  # type: ignore[no-any-return]
         return net.translate(picture).dose(picture, amount, detail).clamp(0, 1)

@@ -119,9 +119,7 @@ def _metadata(photo: Photo, pixels: npt.NDArray[np.uint8], choice: str) -> tuple
     if choice == "none":
         return Metadata.build(icc=photo.metadata.icc), ()
     blocks = photo.metadata.stripped_private() if choice == "strip-private" else photo.metadata
-    return blocks.for_result(
-        width=photo.width, height=photo.height, turned=True, make_thumbnail=_thumbnailer(pixels)
-    )
+    return blocks.for_result(width=photo.width, height=photo.height, turned=True, make_thumbnail=_thumbnailer(pixels))
 
 
 def _thumbnailer(pixels: npt.NDArray[np.uint8]) -> Callable[[tuple[int, int], int], bytes | None]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -138,7 +139,7 @@ class GlobalGrade(nn.Module):
         super().__init__()
         channels = (3, 16, 32, 48, 64, 96)
         layers: list[nn.Module] = []
-        for before, after in zip(channels, channels[1:], strict=False):
+        for before, after in pairwise(channels):
             layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.LeakyReLU(0.1)]
         self.eye = nn.Sequential(*layers)
         self.choose = nn.Sequential(
@@ -236,7 +237,7 @@ def apply_polynomial(coefficients: Tensor, x: Tensor) -> Tensor:
     if torch.is_grad_enabled() or h * w <= _STRIP or h == 1:
         return (coefficients @ cubic_terms(x).flatten(2)).view(b, 3, h, w)
     rows = max(1, _STRIP // w)  # 20 terms of a whole photograph at once would be seven times its memory
-    return torch.cat([apply_polynomial(coefficients, strip) for strip in x.split(rows, dim=2)], dim=2)
+    return torch.cat([apply_polynomial(coefficients, strip) for strip in torch.split(x, rows, dim=2)], dim=2)
 
 
 def cubic_terms(x: Tensor) -> Tensor:

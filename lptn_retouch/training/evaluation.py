@@ -13,8 +13,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from lptn_retouch.errors import TrainingError
+from lptn_retouch.formats import open_photo
 from lptn_retouch.training.metrics import delta_e, lab, psnr, ssim
-from lptn_retouch.training.pairs import find_pairs, load_named
+from lptn_retouch.training.pairs import as_tensor, find_pairs, load_named
 
 Apply = Callable[[Tensor], Tensor]  # (1, 3, H, W) in [0, 1] to the same
 
@@ -149,3 +151,46 @@ def _box(x: Any, radius: int) -> Any:
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
+
+
+def score_photos(apply: Apply, folder: Path) -> dict[str, Any]:
+    """Figures that need no target, over a folder of large photographs.
+
+    Returns:
+        For each photo and as means: preview against export (exact quarter, and a ratio of 3.75), PSNR in dB; glow in
+        L* at a quarter of the size; dE2000 from the input; share of pixels newly at full white.
+    """
+    each: list[dict[str, Any]] = []
+    for file in sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")):
+        picture = as_tensor(open_photo(file).pixels)
+        long_side = max(picture.shape[-2:])
+        quarter = F.interpolate(picture, scale_factor=0.25, mode="bilinear", antialias=True)
+        result = apply(quarter)
+        glow = photo_glow(lambda _, result=result: result, quarter)  # type: ignore[misc]
+        each.append(
+            {
+                "name": file.name,
+                "quarter_psnr": size_constancy(apply, picture, round(long_side / 4)),
+                "odd_psnr": size_constancy(apply, picture, round(long_side / 3.75)),
+                "glow": glow.mean,
+                "glow_p95": glow.p95,
+                "edges": glow.edges,
+                "delta_e": delta_e(quarter, result),
+                "blown": _blown(result) - _blown(quarter),
+            }
+        )
+    if not each:
+        raise TrainingError(f"{folder}: there is no photograph in it.")
+    keys = [key for key in each[0] if key not in ("name", "edges")]
+    synthetic = synthetic_glow(apply)
+    return {
+        "mean": {key: _mean([float(e[key]) for e in each]) for key in keys},
+        "synthetic_glow": synthetic.mean,
+        "synthetic_glow_p95": synthetic.p95,
+        "each": each,
+    }
+
+
+def _blown(picture: Tensor) -> float:
+    """Share of pixels whose brightest channel stands at full white."""
+    return float((picture.amax(1) >= 254.5 / 255).float().mean())

@@ -29,7 +29,7 @@ def find_pairs(before: Path, after: Path) -> list[tuple[Path, Path]]:
     named: list[dict[str, Path]] = []
     for folder in (before, after):
         if not folder.is_dir():
-            raise TrainingError(f"{folder}: no such folder; pairs need one of pictures before and one of pictures after.")
+            raise TrainingError(f"{folder}: no such folder; pairs need one of pictures before and one after.")
         named.append({p.stem: p for p in sorted(folder.iterdir()) if p.is_file() and not p.name.startswith(".")})
     both = sorted(named[0].keys() & named[1].keys())
     if not both:
@@ -56,7 +56,7 @@ class PairSet:
         pairs = find_pairs(folder / "input", folder / "target")
         held: dict[str, list[Tensor]] = {name: [] for name in _SHAPES}
         with ThreadPoolExecutor(2) as pool:
-            for shape, pair in pool.map(lambda paths: _shaped(*paths, config.pixels), pairs):
+            for shape, pair in pool.map(lambda pair: _shaped(pair[0], pair[1], config.pixels), pairs):
                 held[shape].append(pair)
         return cls({name: torch.stack(pictures) for name, pictures in held.items() if pictures})
 
@@ -100,7 +100,9 @@ def jittered(both: Tensor, config: JitterConfig, random: torch.Generator) -> Ten
         grey = x.mean(2, keepdim=True)
         x = grey + (x - grey) * (1 + draw(0.25, share=share))
         middle = x.mean((2, 3, 4), keepdim=True)
-        return (middle + (x - middle) * (1 + draw(0.15, share=share) - darker * draw(0.2, share=share).abs())).clamp(0, 1)
+        return (middle + (x - middle) * (1 + draw(0.15, share=share) - darker * draw(0.2, share=share).abs())).clamp(
+            0, 1
+        )
 
     both = change(both, config.both, 0.0)
     return torch.cat([change(both[:, :1], config.input, 1.0), both[:, 1:]], dim=1)

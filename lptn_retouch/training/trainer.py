@@ -64,8 +64,8 @@ def train(config: TrainConfig, run: Path, say: Callable[[str], None] = print) ->
         if done % config.optim.save_every == 0 or done == config.optim.steps:
             count = min(config.optim.save_every, done - first) or 1
             rate = (done - first) / (time.monotonic() - started)
-            left = (config.optim.steps - done) / rate
-            say(f"step {done}/{config.optim.steps}  loss {losses / count:.4f}  {rate:.2f} steps/s  {left / 60:.1f} min left")
+            pace = f"{rate:.2f} steps/s  {(config.optim.steps - done) / rate / 60:.1f} min left"
+            say(f"step {done}/{config.optim.steps}  loss {losses / count:.4f}  {pace}")
             _note(run, step=done, loss=losses / count)
             losses = 0.0
             _save(run, net, average, optimizer, done)
@@ -136,7 +136,12 @@ def _resume(run: Path, net: nn.Module, average: nn.Module, optimizer: torch.opti
 
 
 def _save(run: Path, net: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
-    state = {"net": net.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+    state = {
+        "net": net.state_dict(),
+        "average": average.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "step": step,
+    }
     _write(run / CHECKPOINT, state)
 
 

@@ -1,0 +1,127 @@
+"""``lptn-retouch apply``: retouch photographs, each into a file of its own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from lptn_retouch.errors import LptnRetouchError, UsageError
+
+ENDINGS = {"jpg": ".jpg", "png": ".png", "tiff": ".tif", "webp": ".webp"}
+_KEPT = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}  # endings that a result keeps from its source
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = verbs.add_parser("apply", help="retouch photographs", description=__doc__)
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", type=Path, help="JPEG, PNG, TIFF, WebP or camera RAW")
+    parser.add_argument("-p", "--preset", default="retouch", help="name or file of a preset (default: retouch)")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE_OR_FOLDER", help="default: beside each input, as NAME-PRESET, replacing nothing"
+    )
+    parser.add_argument("--amount", type=strength, default=1.0, help="0 to 2, change of colour and light (default: 1)")
+    parser.add_argument("--detail", type=strength, default=1.0, help="0 to 2, change of fine detail (default: 1)")
+    parser.add_argument("--format", choices=ENDINGS, help="of the results (default: the input's; JPEG for a RAW)")
+    parser.add_argument("--quality", type=quality, default=92, help="1 to 100, of JPEG and WebP (default: 92)")
+    parser.add_argument("--bit-depth", type=int, choices=(8, 16), help="bits a channel of the results")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    targets = plan(args.inputs, args.output, args.format, Path(args.preset).stem)
+    from lptn_retouch.retoucher import Retoucher
+
+    retoucher = Retoucher(args.preset)
+
+    def one(source: Path, target: Path) -> None:
+        photo = retoucher(source, amount=args.amount, detail=args.detail)
+        saved = photo.save(target, quality=args.quality, bit_depth=args.bit_depth)
+        print(saved.path, flush=True)
+        for notice in (*photo.notices, *saved.notices):
+            print(f"  note: {notice}", file=sys.stderr)
+
+    return each(list(zip(args.inputs, targets, strict=True)), one)
+
+
+def each(pairs: list[tuple[Path, Path]], work: Callable[[Path, Path], None]) -> int:
+    """Do the work for every pair; name those that fail and go on. Returns the exit status."""
+    failed = 0
+    for source, target in pairs:
+        try:
+            work(source, target)
+        except UsageError:
+            raise
+        except LptnRetouchError as error:
+            failed += 1
+            message = str(error)
+            named = message if source.name in message else f"{source}: {message}"
+            print(f"lptn-retouch: {named}", file=sys.stderr)
+    if failed and len(pairs) > 1:
+        print(f"lptn-retouch: {failed} of {len(pairs)} failed, the others are done.", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def plan(inputs: list[Path], output: str | None, format: str | None, preset: str) -> list[Path]:
+    """Where each input's result goes; said before any work, so that no result can meet another or an input.
+
+    Raises:
+        UsageError: two results would be one file, a result would replace an input, or the folder is a file.
+    """
+    if output is None:
+        targets: list[Path] = []
+        for source in inputs:
+            wanted = source.with_name(f"{source.stem}-{preset}{_ending(source, format)}")
+            targets.append(_free(wanted, targets))
+    else:
+        folder = Path(output)
+        if len(inputs) == 1 and not folder.is_dir() and not output.endswith(("/", os.sep)):
+            targets = [folder]
+        else:
+            if folder.exists() and not folder.is_dir():
+                raise UsageError(f"{output} is a file, and there are {len(inputs)} inputs; name a folder with -o.")
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UsageError(f"{output}: {error.strerror}; name a folder that can be made with -o.") from None
+            targets = [folder / f"{source.stem}{_ending(source, format)}" for source in inputs]
+    taken: dict[str, Path] = {}
+    for source, target in zip(inputs, targets, strict=True):
+        key = str(target.absolute()).casefold()  # a disk may not tell Same.jpg from same.JPG
+        if key in taken:
+            raise UsageError(f"{taken[key]} and {source} would both become {target}; give them folders of their own.")
+        taken[key] = source
+        if target.exists() and any(other.exists() and target.samefile(other) for other in inputs):
+            raise UsageError(f"{target} is an input and is never replaced; name another file or folder with -o.")
+    return targets
+
+
+def strength(text: str) -> float:
+    """A command line's amount or detail."""
+    value = float(text)
+    if not 0 <= value <= 2:
+        raise argparse.ArgumentTypeError(f"a number from 0 to 2, not {text}")
+    return value
+
+
+def quality(text: str) -> int:
+    """A command line's quality."""
+    value = int(text)
+    if not 1 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 to 100, not {text}")
+    return value
+
+
+def _ending(source: Path, format: str | None) -> str:
+    if format:
+        return ENDINGS[format]
+    return source.suffix if source.suffix.lower() in _KEPT else ".jpg"
+
+
+def _free(wanted: Path, planned: list[Path]) -> Path:
+    """The name itself, or the first with a number that no file has."""
+    name, number = wanted, 2
+    while name.exists() or name in planned:
+        name, number = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}"), number + 1
+    return name

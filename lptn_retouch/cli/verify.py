@@ -1,0 +1,22 @@
+"""``lptn-retouch verify``: what became of a photograph's metadata, tag by tag; status 1 on unexplained loss."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = verbs.add_parser("verify", help="compare the metadata of two files", description=__doc__)
+    parser.add_argument("before", metavar="BEFORE", type=Path)
+    parser.add_argument("after", metavar="AFTER", type=Path)
+    parser.add_argument("--json", action="store_true", help="everything, as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from lptn_retouch.metadata import compare
+
+    diff = compare(args.before, args.after)
+    print(diff.to_json() if args.json else diff.to_text())
+    return 0 if diff.ok else 1
