@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 def _table(figures: dict[str, Any]) -> str:
     lines = [f"{figures['preset']} ({figures['sha256'][:12]})"]
     if pairs := figures.get("pairs"):
-        mean = pairs["mean"]
+        mean = {key: math.inf if value is None else value for key, value in pairs["mean"].items()}
         lines.append(
             f"pairs    {pairs['pairs']}: PSNR {mean['psnr']:.2f} dB (untouched {mean['untouched_psnr']:.2f}), "
             f"SSIM {mean['ssim']:.4f}, dE2000 {mean['delta_e']:.2f}"

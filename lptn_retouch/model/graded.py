@@ -32,7 +32,7 @@ from lptn_retouch.model.translation import Translation
 
 THUMBNAIL = 96  # px, the square that the grade looks at
 LOW_SPAN = 48  # px, sqrt(H W) of the smallest low band of a deep pyramid; it stays below twice that
-_STRIP = 1 << 20  # px that the polynomial takes at a time
+_STRIP = 1 << 16  # px at a time where there are many numbers a pixel: what a core's cache holds
 MASKED_LEVELS = 3  # high bands above the low band that the mask reaches; finer ones follow the transform alone
 
 
@@ -92,8 +92,9 @@ class GradedLPTN(nn.Module):
         mask: Tensor | None = None
         for level, high in enumerate(reversed(highs)):
             size = high.shape[-2:]
-            transform = enlarge(transform, size)
-            followed = refined = high + apply_linear(transform, high)
+            followed = refined = high + apply_enlarged(transform, high)
+            if level + 1 < len(highs):
+                transform = enlarge(transform, size)
             if level == 0:
                 mask = self.high(high, enlarge(low, size), enlarge(new_low, size))
             elif mask is not None:
@@ -231,13 +232,36 @@ def apply_affine(transform: Tensor, x: Tensor) -> Tensor:
     return apply_linear(transform, x) + transform[:, 9:12]
 
 
+def apply_enlarged(transform: Tensor, x: Tensor) -> Tensor:
+    """A x, where A stands on the next coarser level: transforms (B, 12, H/2, W/2), x (B, 3, H, W).
+
+    Without gradients it goes strip by strip, since the enlarged field would be four times the picture.
+    """
+    h, w = x.shape[-2:]
+    if torch.is_grad_enabled():
+        return apply_linear(enlarge(transform, (h, w)), x)
+    out = torch.empty_like(x)
+    rows = max(2, _STRIP // w // 2 * 2)  # even, so that a strip begins where a coarse row does
+    for top in range(0, h, rows):
+        bottom = min(top + rows, h)
+        first = max(top // 2 - 1, 0)  # one coarse row more on each side for the interpolation
+        part = enlarge(transform[:, :, first : bottom // 2 + 2], (2 * h, w))
+        strip = slice(top - 2 * first, bottom - 2 * first)
+        out[:, :, top:bottom] = apply_linear(part[:, :, strip], x[:, :, top:bottom])
+    return out
+
+
 def apply_polynomial(coefficients: Tensor, x: Tensor) -> Tensor:
-    """Cubic polynomials of colour: (B, 3, 20) at every pixel of (B, 3, H, W)."""
+    """Cubic polynomials of colour: (B, 3, 20) at every pixel of (B, 3, H, W), strip by strip without gradients."""
     b, _, h, w = x.shape
-    if torch.is_grad_enabled() or h * w <= _STRIP or h == 1:
+    if torch.is_grad_enabled():
         return (coefficients @ cubic_terms(x).flatten(2)).view(b, 3, h, w)
-    rows = max(1, _STRIP // w)  # 20 terms of a whole photograph at once would be seven times its memory
-    return torch.cat([apply_polynomial(coefficients, strip) for strip in torch.split(x, rows, dim=2)], dim=2)
+    out = torch.empty_like(x)
+    rows = max(1, _STRIP // w)
+    for top in range(0, h, rows):
+        terms = cubic_terms(x[:, :, top : top + rows])
+        out[:, :, top : top + rows] = (coefficients @ terms.flatten(2)).view(b, 3, -1, w)
+    return out
 
 
 def cubic_terms(x: Tensor) -> Tensor:

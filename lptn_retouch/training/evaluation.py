@@ -50,9 +50,9 @@ def score_pairs(apply: Apply, before: Path, after: Path) -> list[PairScore]:
 
 
 def summary(scores: list[PairScore]) -> dict[str, Any]:
-    """Means, and each pair, ready for JSON."""
+    """Means, and each pair, ready for JSON; equal pictures, whose PSNR is infinite, have None."""
     means = {key: _mean([getattr(s, key) for s in scores]) for key in ("psnr", "ssim", "delta_e", "untouched_psnr")}
-    return {"pairs": len(scores), "mean": means, "each": [asdict(s) for s in scores]}
+    return {"pairs": len(scores), "mean": _json(means), "each": [_json(asdict(s)) for s in scores]}
 
 
 def size_constancy(apply: Apply, picture: Tensor, long_side: int) -> float:
@@ -108,7 +108,7 @@ def synthetic_glow(apply: Apply, size: int = 384) -> Glow:
 
 
 def photo_glow(apply: Apply, picture: Tensor) -> Glow:
-    """Overshoot beside the strong edges of a photograph whose ground is flat, see the module's text in docs/halos.md.
+    """Overshoot beside the strong edges of a photograph whose ground is flat, see the definition in docs/halos.md.
 
     For every strong edge of L* the ground is followed along the gradient, away from the edge, on both sides. Where the
     input is flat between the near and the far reading (1 L* at most), the glow is the difference of the change.
@@ -147,6 +147,10 @@ def _box(x: Any, radius: int) -> Any:
     n = 2 * radius + 1
     plane = torch.from_numpy(np.ascontiguousarray(x, np.float32))[None, None]
     return F.avg_pool2d(F.pad(plane, (radius,) * 4, mode="replicate"), n, 1)[0, 0].numpy()
+
+
+def _json(figures: dict[str, Any]) -> dict[str, Any]:
+    return {key: None if value == math.inf else value for key, value in figures.items()}
 
 
 def _mean(values: list[float]) -> float:

@@ -96,7 +96,7 @@ def jittered(both: Tensor, config: JitterConfig, random: torch.Generator) -> Ten
     def change(x: Tensor, share: float, darker: float) -> Tensor:
         gain = torch.exp2(draw(0.5, share=share) - darker * draw(0.5, share=share).abs())
         gain = gain * torch.exp2(draw(0.12, share=share, channels=3))
-        x = x.clamp(1e-4, 1) * gain
+        x = x * gain
         grey = x.mean(2, keepdim=True)
         x = grey + (x - grey) * (1 + draw(0.25, share=share))
         middle = x.mean((2, 3, 4), keepdim=True)

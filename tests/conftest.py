@@ -1,0 +1,88 @@
+"""Fixtures that several test files share: where the real files are, and tiny networks that do something."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import torch
+from torch import nn
+
+from lptn_retouch.model.graded import GradedLPTN
+from lptn_retouch.preset import Preset, load_preset, write_preset
+from lptn_retouch.retoucher import Retoucher
+
+Net = TypeVar("Net", bound=nn.Module)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real photographs and weights beside the checkout; without it the test is skipped."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"the real files are not here: {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fill() -> Callable[..., nn.Module]:
+    """Give a network seeded random weights, its zero-initialised last layers included, and put it in eval mode."""
+
+    def filled(net: Net, seed: int = 0, strength: float = 0.1) -> Net:
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for name, parameter in net.named_parameters():
+                if name == "high.gain":
+                    parameter.fill_(0.3)
+                    continue
+                if name.startswith(("low.out.", "grade.choose.3.")):
+                    scale = strength
+                else:
+                    scale = 0.05 if parameter.ndim == 1 else parameter[0].numel() ** -0.5
+                parameter.copy_(scale * torch.randn(parameter.shape, generator=generator))
+        return net.eval()
+
+    return filled
+
+
+@pytest.fixture(scope="session")
+def tiny(fill: Callable[..., GradedLPTN]) -> GradedLPTN:
+    """A small graded network with random weights. Nobody may write to it."""
+    return fill(GradedLPTN(width=8, blocks=1, mask_width=4))
+
+
+@pytest.fixture
+def presets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: GradedLPTN) -> Path:
+    """The user's presets folder, with the preset "tiny" in it."""
+    folder = tmp_path / "presets"
+    header = {"summary": "Tiny.", "version": "3", "training_data": "none", "licence": "Apache-2.0"}
+    write_preset(folder / "tiny.safetensors", tiny.state_dict(), header)
+    monkeypatch.setenv("LPTN_RETOUCH_PRESETS", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_preset(tmp_path_factory: pytest.TempPathFactory, tiny: GradedLPTN) -> Preset:
+    path = tmp_path_factory.mktemp("presets") / "tiny.safetensors"
+    return load_preset(write_preset(path, tiny.state_dict(), {}))
+
+
+@pytest.fixture(scope="session")
+def retoucher(tiny_preset: Preset) -> Retoucher:
+    return Retoucher(tiny_preset, "cpu")
+
+
+@pytest.fixture(scope="session")
+def one_sentence() -> Callable[[object], str]:
+    """Check that an error's message is one sentence, on one line, without escape codes and not endless."""
+
+    def check(error: object) -> str:
+        message = str(error)
+        assert message.isprintable(), repr(message)[:500]
+        assert message.endswith("."), message
+        assert not re.search(r"\. [A-Z]", message), message
+        assert 10 < len(message) < 500, len(message)
+        return message
+
+    return check

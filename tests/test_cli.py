@@ -1,0 +1,189 @@
+"""The command line as people script it: exit status, names of results, one sentence for what went wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lptn_retouch import open_photo
+from lptn_retouch.cli import main
+
+SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+LAKE, OTTERS, RAW = (SAMPLES / name for name in ("lake-sherburne.jpg", "oakland-zoo-otters.jpg", "canon-s40.crw"))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of small photographs with their EXIF, one of them broken."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for source in (LAKE, OTTERS):
+        with Image.open(source) as image:
+            small = image.resize((image.width // 6, image.height // 6))
+            small.save(folder / source.name, exif=image.info["exif"], quality=90)
+    (folder / "broken.jpg").write_bytes(LAKE.read_bytes()[:3000])
+    return folder
+
+
+def test_one_broken_input_fails_alone_and_is_named(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    before = {p.name: p.read_bytes() for p in photos.iterdir()}
+    names = ["lake-sherburne.jpg", "broken.jpg", "oakland-zoo-otters.jpg"]
+    status = main(["apply", *(str(photos / n) for n in names), "-p", "retouch", "-o", f"{tmp_path}/out/"])
+    out, err = capsys.readouterr()
+    assert status == 1
+    assert "broken.jpg" in err and "Traceback" not in err
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["lake-sherburne.jpg", "oakland-zoo-otters.jpg"]
+    assert out.count("\n") == 2
+    assert {p.name: p.read_bytes() for p in photos.iterdir()} == before, "an input was modified"
+
+
+def test_the_lying_photo_stands_up_and_verify_agrees(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    source, target = photos / OTTERS.name, tmp_path / "otters.jpg"
+    assert main(["apply", str(source), "-o", str(target)]) == 0
+    result = open_photo(target)
+    assert result.metadata.orientation == 1
+    assert result.width > result.height
+    assert main(["verify", str(source), str(target)]) == 0
+    capsys.readouterr()
+    assert main(["verify", "--json", str(source), str(target)]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] is True
+
+
+def test_verify_tells_of_loss(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    bare = tmp_path / "bare.jpg"
+    with Image.open(photos / LAKE.name) as image:
+        image.save(bare)
+    assert main(["verify", str(photos / LAKE.name), str(bare)]) == 1
+    assert "Copyright" in capsys.readouterr().out
+
+
+def test_raw_becomes_jpeg_with_its_shooting_data(tmp_path: Path):
+    assert main(["apply", str(RAW), "-o", f"{tmp_path}/"]) == 0
+    result = open_photo(tmp_path / "canon-s40.jpg")
+    assert (result.width, result.height) == (2272, 1704)
+    assert b"Canon PowerShot S40" in (result.metadata.exif or b"")
+
+
+def test_results_beside_the_input_replace_nothing(photos: Path):
+    source = photos / LAKE.name
+    assert main(["apply", str(source), "-p", "retouch"]) == 0
+    first = (photos / "lake-sherburne-retouch.jpg").read_bytes()
+    assert main(["apply", str(source), "-p", "retouch", "--amount", "0.5"]) == 0
+    assert (photos / "lake-sherburne-retouch.jpg").read_bytes() == first
+    assert (photos / "lake-sherburne-retouch-2.jpg").exists()
+
+
+def test_format_and_strength(photos: Path, tmp_path: Path):
+    source = photos / LAKE.name
+    assert main(["apply", str(source), "-o", f"{tmp_path}/", "--format", "png", "--amount", "0", "--detail", "0"]) == 0
+    assert (open_photo(tmp_path / "lake-sherburne.png").pixels == open_photo(source).pixels).all()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["apply"],
+        ["apply", "IN", "--amount", "3"],
+        ["apply", "IN", "--amount", "nan"],
+        ["apply", "IN", "--quality", "0"],
+        ["apply", "IN", "-p", "no-such-preset"],
+        ["apply", "IN", "-o", "IN"],
+        ["apply", "IN", "IN2", "-o", "IN"],
+        ["apply", "IN", "IN", "-o", "FOLDER/"],
+        ["compare", "IN"],
+        ["presets", "show", "nothing"],
+        ["presets", "import", "IN", "--name", "x"],
+        ["evaluate", "retouch"],
+        ["evaluate", "retouch", "--input", "FOLDER"],
+        ["fly"],
+    ],
+)
+def test_wrong_usage_is_status_2(words: list[str], photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    places = {"IN": photos / LAKE.name, "IN2": photos / OTTERS.name, "FOLDER": tmp_path / "out", "FOLDER/": "out/"}
+    before = (photos / LAKE.name).read_bytes()
+    try:
+        status = main([str(places.get(word, word)) for word in words])
+    except SystemExit as stop:
+        status = stop.code
+    assert status == 2
+    assert "Traceback" not in capsys.readouterr().err
+    assert (photos / LAKE.name).read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["missing.jpg", "", "folder"])
+def test_an_unreadable_input_is_status_1(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "folder").mkdir()
+    assert main(["apply", str(tmp_path / name), "-o", str(tmp_path / "out.jpg")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "out.jpg").exists()
+
+
+def test_a_link_to_an_input_is_not_replaced(photos: Path, tmp_path: Path):
+    link = tmp_path / "link.jpg"
+    link.symlink_to(photos / LAKE.name)
+    assert main(["apply", str(photos / LAKE.name), "-o", str(link)]) == 2
+    assert link.is_symlink()
+
+
+def test_compare_draws_before_and_every_preset(photos: Path, tmp_path: Path):
+    assert main(["compare", str(photos / LAKE.name), "-p", "retouch", "-o", str(tmp_path / "sheet.jpg")]) == 0
+    with Image.open(tmp_path / "sheet.jpg") as sheet:
+        assert sheet.width > 2 * 320
+        left, right = (np.asarray(sheet.crop((12 + k * 344, 12, 332 + k * 344, 192)), float) for k in (0, 1))
+    assert 1 < np.abs(left - right).mean() < 80, "before and after should differ, and be the same picture"
+
+
+def test_presets_list_and_show(capsys: pytest.CaptureFixture[str]):
+    assert main(["presets"]) == 0
+    assert "retouch" in capsys.readouterr().out.splitlines()
+    assert main(["presets", "show", "retouch"]) == 0
+    shown = capsys.readouterr().out
+    assert "graded-lptn" in shown and "licence" in shown and "# retouch" in shown
+
+
+def test_evaluate_prints_json(photos: Path, capsys: pytest.CaptureFixture[str]):
+    (photos / "broken.jpg").unlink()
+    words = ["--input", str(photos), "--target", str(photos), "--photos", str(photos)]
+    assert main(["evaluate", "retouch", *words, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["pairs"]["pairs"] == 2
+    assert figures["pairs"]["mean"]["untouched_psnr"] is None, "equal pictures have no PSNR in JSON"
+    assert 10 < figures["pairs"]["mean"]["psnr"] < 60
+    assert main(["evaluate", "retouch", *words]) == 0
+    assert "halo" in capsys.readouterr().out
+
+
+def test_help_needs_nothing_heavy():
+    """What makes `--help` and `import lptn_retouch` quick: neither imports a library of pixels or tensors."""
+    for code in ("import lptn_retouch", "from lptn_retouch.cli import build_parser; build_parser().format_help()"):
+        check = f"{code}; import sys; print({{'torch', 'numpy', 'PIL', 'kornia', 'rawpy'}} & set(sys.modules))"
+        done = subprocess.run([sys.executable, "-c", check], check=True, capture_output=True, text=True)
+        assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+@pytest.mark.parametrize("killed_with", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_run_leaves_no_half_file(killed_with: signal.Signals, tmp_path: Path):
+    target = tmp_path / "result.jpg"
+    target.write_bytes(b"yesterday's result")
+    words = [sys.executable, "-m", "lptn_retouch", "apply", str(LAKE), "-o", str(target)]
+    for delay in (0.3, 1.2, 2.0):
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            process.wait(delay)
+        except subprocess.TimeoutExpired:
+            process.send_signal(killed_with)
+        _, err = process.communicate()
+        if killed_with == signal.SIGINT and process.returncode not in (0, -signal.SIGINT):
+            assert process.returncode == 130 and "Traceback" not in err
+        held = target.read_bytes()
+        assert held == b"yesterday's result" or open_photo(target).width == 1920
