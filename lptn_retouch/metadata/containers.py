@@ -15,8 +15,8 @@ from lptn_retouch.metadata.blocks import (
     joined_icc,
 )
 from lptn_retouch.metadata.ciff import exif_from_ciff, is_ciff
-from lptn_retouch.metadata.jpeg import SOI, metadata_blocks
 from lptn_retouch.metadata.photoshop import IPTC, photoshop_resources
+from lptn_retouch.metadata.segments import SOI, metadata_blocks
 from lptn_retouch.metadata.tiff import Buffer, Tiff
 
 _PNG_MARK = b"\x89PNG\r\n\x1a\n"

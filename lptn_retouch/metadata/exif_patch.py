@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lptn_retouch.metadata.jpeg import SOI, jpeg_size
+from lptn_retouch.metadata.segments import SOI, jpeg_size
 from lptn_retouch.metadata.tiff import (
     EXIF_POINTER,
     GPS_POINTER,

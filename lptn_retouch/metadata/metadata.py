@@ -16,8 +16,8 @@ from lptn_retouch.metadata.blocks import (
     xmp_block,
 )
 from lptn_retouch.metadata.exif_patch import ORIENTATION, ThumbnailMaker, patch_exif
-from lptn_retouch.metadata.jpeg import metadata_blocks
 from lptn_retouch.metadata.photoshop import patch_photoshop
+from lptn_retouch.metadata.segments import metadata_blocks
 from lptn_retouch.metadata.tiff import GPS_POINTER, Buffer, Tiff
 from lptn_retouch.metadata.xmp import parse_xmp
 from lptn_retouch.metadata.xmp_patch import CREDENTIALS_DROPPED, GAIN_MAP_DROPPED, TIFF, patch_xmp

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.ciff import exif_from_ciff, is_ciff
-from lptn_retouch.metadata.jpeg import SOI
 from lptn_retouch.metadata.metadata import Metadata
+from lptn_retouch.metadata.segments import SOI
 from lptn_retouch.metadata.tiff import (
     EXIF_POINTER,
     GPS_POINTER,
