@@ -14,6 +14,11 @@ LptnRetouchError
 """
 
 
+def shown(name: object) -> str:
+    """A file's name as a message may hold it: on one line, without escape codes."""
+    return "".join(c if c.isprintable() else "?" for c in str(name))
+
+
 class LptnRetouchError(Exception):
     """Root of every error raised on purpose; catching it catches them all."""
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lptn_retouch.errors import InvalidPresetError, PresetNotFoundError, UsageError
+from lptn_retouch.errors import InvalidPresetError, PresetError, PresetNotFoundError, UsageError, shown
 
 if TYPE_CHECKING:
     from lptn_retouch.model.checkpoint import Network
@@ -35,6 +36,11 @@ class Preset:
         header: the fields ``summary``, ``version``, ``training_data``, ``licence``; "" where unknown.
         path: the file.
         sha256: of the file, in hexadecimal.
+
+    Example:
+        >>> preset = load_preset("retouch")
+        >>> preset.name, preset.header["version"]
+        ('retouch', '1')
     """
 
     name: str
@@ -72,7 +78,8 @@ def list_presets() -> list[str]:
         >>> "retouch" in list_presets()
         True
     """
-    return sorted({file.stem for folder in preset_folders() for file in folder.glob("*.safetensors")})
+    files = (file for folder in preset_folders() for file in folder.glob("*.safetensors"))
+    return sorted({file.stem for file in files if _NAME.fullmatch(file.stem) and file.is_file()})
 
 
 def find_preset(name: str | os.PathLike[str]) -> Path:
@@ -81,16 +88,20 @@ def find_preset(name: str | os.PathLike[str]) -> Path:
     Raises:
         PresetNotFoundError: there is none of that name; the message lists those there are.
     """
+    if not isinstance(name, str | os.PathLike):
+        raise UsageError(f"a preset is named by a string or a path, not by a {type(name).__name__}.")
     path = Path(name)
     if path.suffix == ".safetensors":
         if path.is_file():
             return path
-        raise PresetNotFoundError(f"{path}: no such preset file; `lptn-retouch presets list` shows those installed.")
+        raise PresetNotFoundError(f"{shown(path)}: no such preset file; `lptn-retouch presets` lists those there are.")
     if _NAME.fullmatch(str(name)):
         for folder in preset_folders():
             if (file := folder / f"{name}.safetensors").is_file():
                 return file
-    raise PresetNotFoundError(f"there is no preset {str(name)!r}; there are: {', '.join(list_presets()) or 'none'}.")
+    raise PresetNotFoundError(
+        f"there is no preset {str(name)[:80]!r}; there are: {', '.join(list_presets()) or 'none'}."
+    )
 
 
 def load_preset(name: str | os.PathLike[str]) -> Preset:
@@ -117,10 +128,10 @@ def load_preset(name: str | os.PathLike[str]) -> Preset:
     try:
         network = build_network(tensors)
     except InvalidPresetError as error:
-        raise InvalidPresetError(f"{path.name}: {error}") from None
+        raise InvalidPresetError(f"{shown(path.name)}: {error}") from None
     if header.get("architecture", architecture(network)) != architecture(network):
         raise InvalidPresetError(
-            f"{path.name}: the header says {_printable(header['architecture'])[:40]!r}, but the weights are a "
+            f"{shown(path.name)}: the header says {_printable(header['architecture'])[:40]!r}, but the weights are a "
             f"{architecture(network)}; fetch the file again."
         )
     return Preset(
@@ -162,9 +173,9 @@ def import_preset(source: str | os.PathLike[str], name: str, *, header: dict[str
     elif source.suffix in (".pth", ".pt"):
         tensors = read_published(source)
     else:
-        raise UsageError(f"{source.name}: presets are imported from .pth or .safetensors files.")
+        raise UsageError(f"{shown(source.name)}: presets are imported from .pth or .safetensors files.")
     fields = {key: _printable(written.get(key, "")) for key in FIELDS} | (header or {})
-    fields["summary"] = fields["summary"] or f"Imported from {source.name}."
+    fields["summary"] = fields["summary"] or f"Imported from {shown(source.name)}."
     return write_preset(user_folder() / f"{name}.safetensors", tensors, fields, of=source.name)
 
 
@@ -181,20 +192,23 @@ def write_preset(path: Path, tensors: dict[str, Tensor], header: dict[str, str],
     try:
         network = build_network(tensors)
     except InvalidPresetError as error:
-        raise InvalidPresetError(f"{of or path.name}: {error}") from None
+        raise InvalidPresetError(f"{shown(of or path.name)}: {error}") from None
     plain = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
     fields = {"format": FORMAT, "architecture": architecture(network)} | {key: header.get(key, "") for key in FIELDS}
     data = save(plain, metadata=fields)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise PresetError(f"{shown(path)}: {error.strerror or error}; make room or choose another folder.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return path
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
+import numbers
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lptn_retouch.engine.plan import check_memory
 from lptn_retouch.engine.reference import apply_network, choose_device
 from lptn_retouch.errors import UsageError
 from lptn_retouch.formats import Photo, open_photo
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 T = TypeVar("T")
+_END = object()  # of an iterable
+_NOT_FINITE = "this picture of floats holds NaN or infinity; replace those pixels first."
 _FULL_SCALE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
 
 
@@ -75,14 +78,16 @@ class Retoucher:
         Yields:
             The results, in order. A picture's error is raised at its turn.
         """
-        waiting: deque[Future[Any]] = deque()
+        upcoming = iter(images)
+
+        def read_next() -> Any:
+            return _opened(next(upcoming, _END))
+
         with ThreadPoolExecutor(1) as reader:
-            for image in images:
-                waiting.append(reader.submit(_opened, image))
-                if len(waiting) > 1:
-                    yield self(waiting.popleft().result(), amount=amount, detail=detail)
-            while waiting:
-                yield self(waiting.popleft().result(), amount=amount, detail=detail)
+            ahead = reader.submit(read_next)
+            while (image := ahead.result()) is not _END:
+                ahead = reader.submit(read_next)
+                yield self(image, amount=amount, detail=detail)
 
     def _tensor(self, image: Tensor, amount: float, detail: float, mask: Any) -> Tensor:
         if image.ndim not in (3, 4) or image.shape[-3] != 3 or image.numel() == 0 or not image.is_floating_point():
@@ -90,12 +95,17 @@ class Retoucher:
         weight = _weight(mask, image.shape[-2:])
         if amount == 0 and detail == 0:
             return image.clone()
+        check_memory(image.numel() // 3)
+        if not bool(torch.isfinite(image).all()):
+            raise UsageError(_NOT_FINITE)
         batch = image if image.ndim == 4 else image[None]
         picture = batch.to(self.device, torch.float32)
         result = apply_network(self._network, picture, amount, detail)
         if weight is not None:
-            result = picture + weight.to(self.device) * (result - picture)
+            result = torch.lerp(picture, result, weight.to(self.device))
         result = result.to(image.device, image.dtype)
+        if weight is not None:  # untouched where the mask is 0, also in a dtype that float32 would round
+            result = torch.where(weight.to(image.device) == 0, batch, result)
         return result if image.ndim == 4 else result[0]
 
     def _pixels(self, pixels: np.ndarray, amount: float, detail: float, mask: Any) -> np.ndarray:
@@ -107,14 +117,15 @@ class Retoucher:
         weight = _weight(mask, pixels.shape[:2])
         if amount == 0 and detail == 0:
             return pixels.copy()
+        check_memory(pixels.shape[0] * pixels.shape[1])
         if full == 1 and not np.isfinite(pixels).all():
-            raise UsageError("this float picture holds NaN or infinity; replace those pixels first.")
+            raise UsageError(_NOT_FINITE)
         # (H, W, C) to (1, 3, H, W)
-        planes = torch.from_numpy(np.ascontiguousarray(pixels[..., :3].transpose(2, 0, 1)))[None]
+        planes = torch.from_numpy(np.array(pixels[..., :3].transpose(2, 0, 1), order="C"))[None]
         picture = planes.to(self.device).to(torch.float32) / full
         result = apply_network(self._network, picture, amount, detail)
         if weight is not None:
-            result = picture + weight.to(self.device) * (result - picture)
+            result = torch.lerp(picture, result, weight.to(self.device))
         del picture
         if full != 1:
             result = result.mul_(full).add_(0.5)  # astype cuts, so this rounds
@@ -128,6 +139,7 @@ class Retoucher:
         import PIL.Image
 
         if amount == 0 and detail == 0:
+            _weight(mask, (image.height, image.width))
             return image.copy()
         if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
             raise UsageError(f"a PIL image of mode {image.mode} cannot be retouched; convert it to RGB first.")
@@ -184,8 +196,8 @@ def retouch(
 def check_strength(amount: float, detail: float) -> None:
     """Raise a UsageError unless both are numbers from 0 to 2."""
     for name, value in (("amount", amount), ("detail", detail)):
-        if not 0 <= value <= 2:
-            raise UsageError(f"{name} is a number from 0 to 2, not {value}.")
+        if not isinstance(value, numbers.Real) or not 0 <= value <= 2:
+            raise UsageError(f"{name} is a number from 0 to 2, not {str(value)[:40]!r}.")
 
 
 _kept: dict[tuple[object, ...], Retoucher] = {}
@@ -216,7 +228,13 @@ def _weight(mask: Any, size: tuple[int, ...]) -> Tensor | None:
     """A mask as a (1, 1, H, W) tensor."""
     if mask is None:
         return None
-    weight = torch.as_tensor(np.asarray(mask) if not isinstance(mask, Tensor) else mask).to(torch.float32).cpu()
+    try:
+        array = mask.detach().cpu().numpy() if isinstance(mask, Tensor) else np.asarray(mask)
+        if array.dtype.kind not in "biuf":
+            raise TypeError
+    except (TypeError, ValueError):
+        raise UsageError("a mask is an array or tensor (H, W) of numbers from 0 to 1, not something else.") from None
+    weight = torch.from_numpy(np.array(array, np.float32, order="C"))
     if tuple(weight.shape) != tuple(size):
         raise UsageError(f"the mask has shape {tuple(weight.shape)}, the picture {tuple(size)}; they must agree.")
     if not bool(((weight >= 0) & (weight <= 1)).all()):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lptn_retouch.errors import PhotoError, UnreadablePhotoError
@@ -151,6 +151,7 @@ def test_writing_a_raw_s_sixteen_bits_as_eight_says_so(tmp_path: Path, developed
 
 @settings(max_examples=50, deadline=None)
 @given(st.floats(0.07, 60))
+@example(57.4296875)  # in single precision two neighbours changed places here
 def test_the_tone_curve_keeps_order_ends_and_midtones(gain: float) -> None:
     table = srgb16_table(gain)
     assert table[0] == 0 and table[-1] == 65535

@@ -51,8 +51,6 @@ def each(pairs: list[tuple[Path, Path]], work: Callable[[Path, Path], None]) -> 
     for source, target in pairs:
         try:
             work(source, target)
-        except UsageError:
-            raise
         except LptnRetouchError as error:
             failed += 1
             message = str(error)

@@ -27,8 +27,8 @@ def choose_device(device: str) -> torch.device:
         return accelerator or torch.device("cpu")
     try:
         chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError):
+        torch.zeros(1, device=chosen).cpu()  # the device can be written to and read from
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError):
         raise UsageError(f"there is no device {device!r} here; use 'auto' or 'cpu'.") from None
     return chosen
 

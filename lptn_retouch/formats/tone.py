@@ -48,12 +48,13 @@ def curve(linear: FloatArray, gain: float) -> FloatArray:
         >>> curve(np.array([0, 0.1, 0.5, 1], np.float32), 2.0).round(3).tolist()
         [0.0, 0.20000000298023224, 0.8330000042915344, 1.0]
     """
+    linear64 = linear.astype(np.float64)  # in single precision the order of neighbours can turn at high gains
     knee = KNEE * min(1.0, gain)
     start = knee / gain
     slope = gain * (1 - start) / (1 - knee)
-    along = np.clip((linear - start) / (1 - start), 0, 1)
+    along = np.clip((linear64 - start) / (1 - start), 0, 1)
     arc = knee + (1 - knee) * slope * along / (1 + (slope - 1) * along)
-    return np.where(linear <= start, linear * np.float32(gain), arc).astype(np.float32)
+    return np.where(linear64 <= start, linear64 * gain, arc).astype(np.float32)
 
 
 def srgb16_table(gain: float) -> npt.NDArray[np.uint16]:

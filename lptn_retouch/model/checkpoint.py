@@ -15,12 +15,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from lptn_retouch.errors import InvalidPresetError
+from lptn_retouch.errors import InvalidPresetError, shown
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.model.lptn import LPTN
 
 Network = LPTN | GradedLPTN
 
+# How torch before 1.6 began a file; the published FiveK weights are of that kind.
+_OLD_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 MAX_BYTES = 64 << 20  # of a file of weights and of what it unpacks to; the published network has 3.5 MB
 
 
@@ -62,9 +64,9 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, "pt") as file:
             header = dict(file.metadata() or {})
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+    except (SafetensorError, OSError, ValueError, RuntimeError, TypeError) as error:
         raise InvalidPresetError(
-            f"{path.name}: not a sound .safetensors file ({_first_line(error)}); fetch it again from its source."
+            f"{shown(path.name)}: not a sound .safetensors file ({_first_line(error)}); fetch it again from its source."
         ) from None
 
 
@@ -75,35 +77,45 @@ def read_published(path: Path) -> dict[str, Tensor]:
         InvalidPresetError: not such a file, damaged, compressed, or holding anything but named tensors.
     """
     _check_size(path)
-    wrong = f"{path.name}: not a sound .pth file of weights"
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise InvalidPresetError(
-            f"{wrong} ({_first_line(error)}); save it again with torch.save in torch 1.6 or newer."
-        ) from None
-    if any(m.compress_type != zipfile.ZIP_STORED for m in members) or sum(m.file_size for m in members) > MAX_BYTES:
-        raise InvalidPresetError(f"{wrong}: it is compressed or unpacks to more than {MAX_BYTES >> 20} MiB.")
+    wrong = f"{shown(path.name)}: not a sound .pth file of weights"
+    _check_container(path, wrong)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a hostile pickle can make the loader raise anything; none of it has run
-        raise InvalidPresetError(f"{wrong} ({_first_line(error)}).") from None
+    except Exception:  # a hostile pickle can make the loader raise anything; none of it has run
+        raise InvalidPresetError(f"{wrong}: it is damaged or holds something other than tensors.") from None
     if isinstance(state, dict) and isinstance(state.get("params"), dict):
         state = state["params"]
     if not isinstance(state, dict) or not state:
         raise InvalidPresetError(f"{wrong}: it does not hold a dictionary of tensors.")
     for name, tensor in state.items():
-        if not isinstance(name, str) or not isinstance(tensor, Tensor) or not tensor.is_contiguous():
+        plain = isinstance(tensor, Tensor) and tensor.layout == torch.strided and tensor.is_contiguous()
+        if not isinstance(name, str) or not plain:
             raise InvalidPresetError(f"{wrong}: it holds something other than named, plain tensors.")
     return dict(state)
 
 
+def _check_container(path: Path, wrong: str) -> None:
+    """Look at the outside of a .pth before torch does: the old form, or a plain zip that stays as small as it is."""
+    with path.open("rb") as file:
+        head = file.read(len(_OLD_MAGIC))
+    if head == _OLD_MAGIC:
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        members = []
+    if not members or not head.startswith(b"PK\x03\x04"):
+        raise InvalidPresetError(f"{wrong}: it is damaged or was not written by torch.save; fetch it again.")
+    if any(m.compress_type != zipfile.ZIP_STORED for m in members) or sum(m.file_size for m in members) > MAX_BYTES:
+        raise InvalidPresetError(f"{wrong}: it is compressed or unpacks to more than {MAX_BYTES >> 20} MiB.")
+
+
 def _check_size(path: Path) -> None:
     if not path.is_file():
-        raise InvalidPresetError(f"{path}: no such file; name a .safetensors or .pth file of weights.")
+        raise InvalidPresetError(f"{shown(path)}: no such file; name a .safetensors or .pth file of weights.")
     if path.stat().st_size > MAX_BYTES:
-        raise InvalidPresetError(f"{path.name}: larger than {MAX_BYTES >> 20} MiB, so not an LPTN preset.")
+        raise InvalidPresetError(f"{shown(path.name)}: larger than {MAX_BYTES >> 20} MiB, so not an LPTN preset.")
 
 
 def _first_line(error: Exception) -> str:

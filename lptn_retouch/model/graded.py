@@ -120,9 +120,10 @@ class GradedLPTN(nn.Module):
         except (KeyError, IndexError):
             raise InvalidPresetError("these weights are not a graded LPTN's.") from None
         blocks = sum(name.startswith("low.body.") and name.endswith(".block.0.weight") for name in weights)
-        if max(width, mask_width) > 512 or blocks > 64:
-            raise InvalidPresetError("these weights describe a network larger than any graded LPTN.")
-        net = cls(width, blocks, mask_width)
+        if not (1 <= width <= 512 and 1 <= mask_width <= 512 and blocks <= 64):
+            raise InvalidPresetError("these weights describe a network larger than any graded LPTN, or an empty one.")
+        with torch.device("meta"):  # nothing is allocated before the shapes are found right
+            net = cls(width, blocks, mask_width)
         load_checked(net, weights)
         return net.eval()
 
@@ -164,21 +165,24 @@ class GlobalGrade(nn.Module):
 
 
 class LowBandTransform(nn.Module):
-    """Look at the low band and answer with a smooth field of affine colour transforms."""
+    """Look at the low band and answer with a smooth field of affine colour transforms.
+
+    Its convolutions repeat the border instead of padding it with zeros: a flat picture gets a flat field, no vignette.
+    """
 
     CHANNELS = 12  # nine of the 3x3 matrix A, row by row, three of the offset b
 
     def __init__(self, width: int, blocks: int) -> None:
         super().__init__()
         self.inward = nn.Sequential(
-            nn.Conv2d(6, 24, 3, padding=1),
+            nn.Conv2d(6, 24, 3, padding=1, padding_mode="replicate"),
             nn.LeakyReLU(0.1),
-            nn.Conv2d(24, width, 3, stride=2, padding=1),
+            nn.Conv2d(24, width, 3, stride=2, padding=1, padding_mode="replicate"),
             nn.LeakyReLU(0.1),
-            nn.Conv2d(width, width, 3, stride=2, padding=1),
+            nn.Conv2d(width, width, 3, stride=2, padding=1, padding_mode="replicate"),
             nn.LeakyReLU(0.1),
         )
-        self.body = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
+        self.body = nn.Sequential(*(ResidualBlock(width, "replicate") for _ in range(blocks)))
         self.out = nn.Conv2d(2 * width, self.CHANNELS, 1)
         nn.init.zeros_(self.out.weight)
         assert self.out.bias is not None
@@ -189,7 +193,8 @@ class LowBandTransform(nn.Module):
         h, w = low.shape[-2:]
         scale = LOW_SPAN / math.sqrt(h * w)
         size = (max(1, round(h * scale)), max(1, round(w * scale)))
-        canonical = F.interpolate(low, size=size, mode="bilinear", antialias=True)
+        exact = low if low.dtype == torch.float64 else low.float()  # antialiasing has no kernel for half floats
+        canonical = F.interpolate(exact, size=size, mode="bilinear", antialias=True).to(low.dtype)
         mean = canonical.mean((2, 3), keepdim=True)
         spread = (canonical - mean).square().mean((2, 3), keepdim=True).add(1e-4).sqrt()
         # (B, 6, 48, 48): the colours, and the colours within the picture's own range
@@ -209,11 +214,11 @@ class HighBandMask(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.model = nn.Sequential(
-            nn.Conv2d(9, width, 3, padding=1),
+            nn.Conv2d(9, width, 3, padding=1, padding_mode="replicate"),
             nn.LeakyReLU(0.1),
-            nn.Conv2d(width, width, 3, padding=1),
+            nn.Conv2d(width, width, 3, padding=1, padding_mode="replicate"),
             nn.LeakyReLU(0.1),
-            nn.Conv2d(width, 3, 3, padding=1),
+            nn.Conv2d(width, 3, 3, padding=1, padding_mode="replicate"),
         )
         self.gain = nn.Parameter(torch.full((MASKED_LEVELS,), 0.1))
 

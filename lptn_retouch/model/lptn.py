@@ -123,7 +123,8 @@ class LPTN(nn.Module):
         if mask is None or not 1 <= depth <= 8 or mask.ndim != 4 or max(low_blocks, high_blocks) > 64:
             raise InvalidPresetError("these weights are not an LPTN's: no sound refiner block was found in them.")
         form: Form = "released" if mask.shape[1] == 3 else "paper"
-        net = cls(depth, low_blocks, high_blocks, form)
+        with torch.device("meta"):  # nothing is allocated before the shapes are found right
+            net = cls(depth, low_blocks, high_blocks, form)
         load_checked(net, weights)
         return net.eval()
 
@@ -138,28 +139,40 @@ def load_checked(net: nn.Module, weights: Mapping[str, Tensor]) -> None:
     if missing := sorted(expected.keys() - weights.keys()):
         raise InvalidPresetError(f"the weights lack {missing[0]!r} ({len(missing)} tensors in all).")
     if unknown := sorted(weights.keys() - expected.keys()):
-        raise InvalidPresetError(f"the weights hold an unknown tensor {unknown[0]!r} ({len(unknown)} in all).")
+        raise InvalidPresetError(f"the weights hold an unknown tensor {unknown[0][:60]!r} ({len(unknown)} in all).")
+    checked: dict[str, Tensor] = {}
     for name, tensor in weights.items():
         if tensor.shape != expected[name].shape:
             raise InvalidPresetError(
                 f"tensor {name!r} has shape {tuple(tensor.shape)} where {tuple(expected[name].shape)} is expected."
             )
-        if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
+        plain = tensor.layout == torch.strided and tensor.device.type != "meta" and tensor.is_floating_point()
+        checked[name] = tensor.detach().to("cpu", torch.float32, copy=True) if plain else torch.tensor(torch.nan)
+        if not bool(torch.isfinite(checked[name]).all()):
             raise InvalidPresetError(f"tensor {name!r} is not made of finite floating-point numbers.")
-    net.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    net.load_state_dict(checked, assign=True)
 
 
 class ResidualBlock(nn.Module):
     """Two 3x3 convs and a way round them."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, padding_mode: Literal["zeros", "replicate"] = "zeros") -> None:
         super().__init__()
         self.block = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1), nn.LeakyReLU(), nn.Conv2d(channels, channels, 3, padding=1)
+            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding_mode),
+            nn.LeakyReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding_mode),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.block(x)  # type: ignore[no-any-return]
+
+
+class _InstanceNorm(nn.Module):
+    """Instance norm without parameters, also of a single sample, whose deviation from its own mean is none."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x) if x.shape[-2] * x.shape[-1] == 1 else F.instance_norm(x)
 
 
 class _TranslateLow(nn.Module):
@@ -167,7 +180,7 @@ class _TranslateLow(nn.Module):
         super().__init__()
         self.model = nn.Sequential(
             nn.Conv2d(3, 16, 3, padding=1),
-            nn.InstanceNorm2d(16),  # the whole picture's statistics come in here
+            _InstanceNorm(),  # the whole picture's statistics come in here
             nn.LeakyReLU(),
             nn.Conv2d(16, 64, 3, padding=1),
             nn.LeakyReLU(),

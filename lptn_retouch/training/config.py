@@ -39,6 +39,7 @@ class OptimConfig:
     decay: float = 1e-3  # AdamW weight decay
     average: float = 0.998  # of the moving average of the weights that is evaluated and shipped
     seed: int = 0
+    start: str = ""  # preset or run's weights to start from; "" starts from nothing
     save_every: int = 100  # steps between checkpoints
     evaluate_every: int = 500  # steps between evaluations on the validation pairs
     threads: int = 0  # CPU threads, 0 for torch's own choice

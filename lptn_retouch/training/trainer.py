@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from lptn_retouch.errors import TrainingError
 from lptn_retouch.model.graded import GradedLPTN
+from lptn_retouch.model.lptn import load_checked
 from lptn_retouch.training.config import TrainConfig
 from lptn_retouch.training.metrics import psnr
 from lptn_retouch.training.pairs import PairSet, load_native
@@ -48,6 +49,8 @@ def train(config: TrainConfig, run: Path, say: Callable[[str], None] = print) ->
 
     torch.manual_seed(config.optim.seed)
     net = GradedLPTN(**vars(config.model))
+    if config.optim.start:
+        load_checked(net, torch.load(config.optim.start, weights_only=True))
     average = GradedLPTN(**vars(config.model))
     average.load_state_dict(net.state_dict())
     optimizer = torch.optim.AdamW(net.parameters(), lr=config.optim.rate, weight_decay=config.optim.decay)
