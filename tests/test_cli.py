@@ -98,6 +98,8 @@ def test_format_and_strength(photos: Path, tmp_path: Path):
         ["apply", "IN", "-p", "no-such-preset"],
         ["apply", "IN", "-o", "IN"],
         ["apply", "IN", "IN2", "-o", "IN"],
+        ["apply", "IN", "-o", "out.gif"],
+        ["apply", "."],
         ["apply", "IN", "IN", "-o", "FOLDER/"],
         ["compare", "IN"],
         ["presets", "show", "nothing"],

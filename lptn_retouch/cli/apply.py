@@ -67,6 +67,9 @@ def plan(inputs: list[Path], output: str | None, format: str | None, preset: str
     Raises:
         UsageError: two results would be one file, a result would replace an input, or the folder is a file.
     """
+    for source in inputs:
+        if not source.name:
+            raise UsageError(f"{source} is a folder; name the photographs in it, {Path(source, '*.jpg')} for example.")
     if output is None:
         targets: list[Path] = []
         for source in inputs:
@@ -76,6 +79,8 @@ def plan(inputs: list[Path], output: str | None, format: str | None, preset: str
         folder = Path(output)
         if len(inputs) == 1 and not folder.is_dir() and not output.endswith(("/", os.sep)):
             targets = [folder]
+            if folder.suffix.lower() not in _KEPT:
+                raise UsageError(f"{output}: no format is written under this ending; use .jpg, .png, .tif or .webp.")
         else:
             if folder.exists() and not folder.is_dir():
                 raise UsageError(f"{output} is a file, and there are {len(inputs)} inputs; name a folder with -o.")
