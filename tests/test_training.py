@@ -18,7 +18,7 @@ from skimage.color import rgb2lab
 from skimage.metrics import structural_similarity
 
 from lptn_retouch.cli import main
-from lptn_retouch.errors import TrainingError
+from lptn_retouch.errors import InvalidPresetError, TrainingError
 from lptn_retouch.formats import open_photo
 from lptn_retouch.training.config import JitterConfig, config_from_dict, read_config
 from lptn_retouch.training.evaluation import photo_glow, size_constancy, synthetic_glow
@@ -48,8 +48,8 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def written(folder: Path, pairs: Path, steps: int = 60, **optim: object) -> Path:
     lines = [f'[data]\ntrain = "{pairs}"\nvalidate = "{pairs}"\npixels = 6000', "[model]\nwidth = 8\nblocks = 1"]
-    lines += ["[optim]", f"steps = {steps}", "batch = 4", "rate = 3e-3", "save_every = 10", "evaluate_every = 30"]
-    lines += ["average = 0.9", *(f"{key} = {value}" for key, value in optim.items())]
+    settings = {"steps": steps, "batch": 4, "rate": 3e-3, "save_every": 10, "evaluate_every": 30, "average": 0.9}
+    lines += ["[optim]", *(f"{key} = {value}" for key, value in (settings | optim).items())]
     lines += ["[jitter]", "both = 0.0", "input = 0.0", '[preset]\nname = "warm"\nlicence = "CC0"']
     file = folder / "run.toml"
     file.write_text("\n".join(lines))
@@ -90,6 +90,23 @@ def test_a_killed_run_resumes_to_the_same_weights(pairs: Path, tmp_path: Path):
     assert any(line.startswith("going on from step") for line in said)
     a, b = (torch.load(file, weights_only=True) for file in (straight, resumed))
     assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_run_starts_from_a_preset_or_another_run(pairs: Path, tmp_path: Path):
+    first = train(read_config(written(tmp_path, pairs, steps=3)), tmp_path / "first", lambda _: None)
+    for start in (str(first), str(SAMPLES.parent / "presets" / "retouch.safetensors")):
+        said: list[str] = []
+        config = written(tmp_path, pairs, steps=1, start=f'"{start}"', rate=0.0)
+        if start.endswith("safetensors"):  # another width than this config's
+            with pytest.raises(InvalidPresetError, match=r"lack|shape|unknown"):
+                train(read_config(config), tmp_path / "second", said.append)
+        else:
+            second = train(read_config(config), tmp_path / "third", said.append)
+            a, b = (torch.load(file, weights_only=True) for file in (first, second))
+            assert all(torch.allclose(a[name], b[name], atol=1e-3) for name in a)
+    config = written(tmp_path, pairs, steps=1, start='"nothing.pt"')
+    with pytest.raises(TrainingError, match="no such file"):
+        train(read_config(config), tmp_path / "fourth", lambda _: None)
 
 
 def test_a_run_folder_belongs_to_one_config(pairs: Path, tmp_path: Path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class OptimConfig:
     decay: float = 1e-3  # AdamW weight decay
     average: float = 0.998  # of the moving average of the weights that is evaluated and shipped
     seed: int = 0
-    start: str = ""  # preset or run's weights to start from; "" starts from nothing
+    start: str = ""  # a run's weights.pt or a preset to go on from; "" starts from nothing
     save_every: int = 100  # steps between checkpoints
     evaluate_every: int = 500  # steps between evaluations on the validation pairs
     threads: int = 0  # CPU threads, 0 for torch's own choice
@@ -88,7 +88,7 @@ _SECTIONS = {
 
 
 def read_config(path: Path) -> TrainConfig:
-    """Read a run's TOML file; folders in it are relative to the file.
+    """Read a run's TOML file; paths in it are relative to the file.
 
     Raises:
         TrainingError: the file is missing, is not TOML, or holds an unknown name or a value of the wrong type.
@@ -100,11 +100,12 @@ def read_config(path: Path) -> TrainConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TrainingError(f"{path}: this is not a TOML file ({error}); mend that line.") from None
     config = config_from_dict(written, str(path))
-    for name in ("train", "validate"):
-        folder = getattr(config.data, name)
-        if folder:
-            object.__setattr__(config.data, name, str((path.parent / folder).resolve()))
-    return config
+
+    def from_here(name: str) -> str:
+        return str((path.parent / name).resolve()) if name else ""
+
+    data = replace(config.data, train=from_here(config.data.train), validate=from_here(config.data.validate))
+    return replace(config, data=data, optim=replace(config.optim, start=from_here(config.optim.start)))
 
 
 def config_from_dict(written: dict[str, Any], where: str) -> TrainConfig:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lptn_retouch.errors import TrainingError
+from lptn_retouch.model.checkpoint import read_published, read_safetensors
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.model.lptn import load_checked
 from lptn_retouch.training.config import TrainConfig
@@ -50,7 +51,7 @@ def train(config: TrainConfig, run: Path, say: Callable[[str], None] = print) ->
     torch.manual_seed(config.optim.seed)
     net = GradedLPTN(**vars(config.model))
     if config.optim.start:
-        load_checked(net, torch.load(config.optim.start, weights_only=True))
+        load_checked(net, _start_weights(Path(config.optim.start)))
     average = GradedLPTN(**vars(config.model))
     average.load_state_dict(net.state_dict())
     optimizer = torch.optim.AdamW(net.parameters(), lr=config.optim.rate, weight_decay=config.optim.decay)
@@ -80,6 +81,12 @@ def train(config: TrainConfig, run: Path, say: Callable[[str], None] = print) ->
     weights = run / "weights.pt"
     _write(weights, average.state_dict())
     return weights
+
+
+def _start_weights(file: Path) -> dict[str, Tensor]:
+    if not file.is_file():
+        raise TrainingError(f"{file}: no such file; [optim] start names a run's weights.pt or a .safetensors preset.")
+    return read_safetensors(file)[0] if file.suffix == ".safetensors" else read_published(file)
 
 
 def mean_psnr(net: nn.Module, pairs: list[tuple[str, Tensor, Tensor]]) -> float:
