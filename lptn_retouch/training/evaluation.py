@@ -154,7 +154,7 @@ def _json(figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
+    return sum(values) / len(values) if values else 0.0
 
 
 def score_photos(apply: Apply, folder: Path) -> dict[str, Any]:
@@ -162,7 +162,8 @@ def score_photos(apply: Apply, folder: Path) -> dict[str, Any]:
 
     Returns:
         For each photo and as means: preview against export (exact quarter, and a ratio of 3.75), PSNR in dB; glow in
-        L* at a quarter of the size; dE2000 from the input; share of pixels newly at full white.
+        L* at a quarter of the size, None where no flat ground lies beside an edge; dE2000 from the input; share of
+        pixels newly at full white.
     """
     each: list[dict[str, Any]] = []
     for file in sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")):
@@ -176,8 +177,8 @@ def score_photos(apply: Apply, folder: Path) -> dict[str, Any]:
                 "name": file.name,
                 "quarter_psnr": size_constancy(apply, picture, round(long_side / 4)),
                 "odd_psnr": size_constancy(apply, picture, round(long_side / 3.75)),
-                "glow": glow.mean,
-                "glow_p95": glow.p95,
+                "glow": glow.mean if glow.edges else None,
+                "glow_p95": glow.p95 if glow.edges else None,
                 "edges": glow.edges,
                 "delta_e": delta_e(quarter, result),
                 "blown": _blown(result) - _blown(quarter),
@@ -188,7 +189,7 @@ def score_photos(apply: Apply, folder: Path) -> dict[str, Any]:
     keys = [key for key in each[0] if key not in ("name", "edges")]
     synthetic = synthetic_glow(apply)
     return {
-        "mean": {key: _mean([float(e[key]) for e in each]) for key in keys},
+        "mean": {key: _mean([e[key] for e in each if e[key] is not None]) for key in keys},
         "synthetic_glow": synthetic.mean,
         "synthetic_glow_p95": synthetic.p95,
         "each": each,
