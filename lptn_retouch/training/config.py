@@ -50,7 +50,7 @@ class JitterConfig:
     """Random changes of the pairs. ``both`` teaches the same retouch from another start; ``input`` teaches recovery."""
 
     both: float = 0.5  # share of pairs whose two pictures get the same exposure, balance and contrast
-    input: float = 0.3  # share of pairs whose input alone is darkened, tinted or flattened
+    input: float = 0.0  # share of pairs whose input alone is darkened, tinted or flattened; see docs/training.md
     strength: float = 1.0  # scales all of them
 
 
