@@ -177,17 +177,6 @@ def test_a_directory_that_links_to_itself_ends() -> None:
     assert len(patch_exif(bytes(looped), width=4, height=3).data) == len(looped)
 
 
-def test_the_place_is_taken_out_without_a_trace_in_the_bytes() -> None:
-    gps = [text_field(1, "N"), Field(2, 5, 3, struct.pack("<6I", 51, 1, 30, 1, 777, 10))]
-    source = Metadata.build(exif=build_exif("<", [text_field(0x010F, "Camera")], gps=gps), xmp=b"<a GPSLatitude='1'/>")
-    result = source.stripped_private()
-    assert result.exif is not None and source.exif is not None
-    assert struct.pack("<2I", 777, 10) in source.exif
-    assert struct.pack("<2I", 777, 10) not in result.exif
-    assert b"Camera" in result.exif
-    assert result.xmp is None
-
-
 def test_a_zlib_bomb_in_a_png_is_not_inflated() -> None:
     bomb = zlib.compress(bytes(40 << 20))
     body = b"profile\0\0" + bomb
@@ -233,7 +222,6 @@ def test_every_fact_of_hostile_exif_can_be_told(exif: bytes) -> None:
     assert 1 <= metadata.orientation <= 8
     result, _ = metadata.for_result(width=4, height=3, turned=True, make_thumbnail=no_thumbnail)
     assert len(result.exif or b"") == len(metadata.exif or b"")
-    metadata.stripped_private()
     try:
         facts_of(carried_by(exif))
     except MetadataError:

@@ -23,7 +23,7 @@ from lptn_retouch.formats.pillow import quiet
 from lptn_retouch.metadata import Kind, Metadata, splice_jpeg
 
 _FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
-_METADATA = ("keep", "none", "strip-private")
+_METADATA = ("keep", "none")
 _LONGEST_SIDE = {"JPEG": 65535, "WEBP": 16383}
 _THUMBNAIL_QUALITIES = (85, 75, 60, 45, 30)
 _JPEG_ONLY = {
@@ -71,7 +71,7 @@ def _checked(photo: Photo, target: Path, quality: int, bit_depth: int | None, me
     if bit_depth not in (None, 8, 16):
         raise UsageError(f"bit_depth is 8, 16 or None, not {bit_depth!r}; leave it out to let the format decide.")
     if metadata not in _METADATA:
-        raise UsageError(f'metadata is "keep", "none" or "strip-private", not {metadata!r}; leave it out to keep all.')
+        raise UsageError(f'metadata is "keep" or "none" in this version, not {metadata!r}; leave it out to keep all.')
     kind = _FORMATS.get(target.suffix.lower())
     if kind is None:
         raise UnwritablePhotoError(
@@ -118,8 +118,9 @@ def _metadata(photo: Photo, pixels: npt.NDArray[np.uint8], choice: str) -> tuple
     """What travels with the result. Its colour profile always does: without it the numbers mean other colours."""
     if choice == "none":
         return Metadata.build(icc=photo.metadata.icc), ()
-    blocks = photo.metadata.stripped_private() if choice == "strip-private" else photo.metadata
-    return blocks.for_result(width=photo.width, height=photo.height, turned=True, make_thumbnail=_thumbnailer(pixels))
+    return photo.metadata.for_result(
+        width=photo.width, height=photo.height, turned=True, make_thumbnail=_thumbnailer(pixels)
+    )
 
 
 def _thumbnailer(pixels: npt.NDArray[np.uint8]) -> Callable[[tuple[int, int], int], bytes | None]:

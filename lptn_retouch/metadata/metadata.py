@@ -1,6 +1,5 @@
 """`Metadata`: everything a picture carries besides its pixels, as blocks that travel verbatim."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from lptn_retouch.errors import MetadataError
@@ -18,7 +17,7 @@ from lptn_retouch.metadata.blocks import (
 from lptn_retouch.metadata.exif_patch import ORIENTATION, ThumbnailMaker, patch_exif
 from lptn_retouch.metadata.photoshop import patch_photoshop
 from lptn_retouch.metadata.segments import metadata_blocks
-from lptn_retouch.metadata.tiff import GPS_POINTER, Buffer, Tiff
+from lptn_retouch.metadata.tiff import Buffer, Tiff
 from lptn_retouch.metadata.xmp import parse_xmp
 from lptn_retouch.metadata.xmp_patch import CREDENTIALS_DROPPED, GAIN_MAP_DROPPED, TIFF, patch_xmp
 
@@ -177,19 +176,6 @@ class Metadata:
             notices.update(dict.fromkeys(said))
         return Metadata(tuple(blocks)), tuple(notices)
 
-    def stripped_private(self) -> "Metadata":
-        """The same metadata without the place: EXIF's GPS directory is emptied where it stands.
-
-        XMP is left out whole when it speaks of GPS; maker notes are not read, and may still know the place.
-
-        >>> Metadata((Block(0xFE, b"hi"),)).stripped_private().blocks
-        (Block(marker=254, data=b'hi'),)
-
-        Source: Exif 3.0 (CIPA DC-008) 4.6.3.2 (GPS IFD pointer).
-        """
-        blocks: Iterable[Block] = (_placeless(block) for block in self.blocks if not _xmp_with_place(block))
-        return Metadata(tuple(blocks))
-
 
 def _patched(
     block: Block, width: int, height: int, upright: bool, make_thumbnail: ThumbnailMaker
@@ -212,25 +198,3 @@ def _patched(
     if block.kind is Kind.JFIF and any(data[_JFIF_HEAD - 2 : _JFIF_HEAD]):
         return data[: _JFIF_HEAD - 2] + b"\0\0", (JFIF_THUMBNAIL_DROPPED,)
     return data, ()
-
-
-def _xmp_with_place(block: Block) -> bool:
-    return block.kind in (Kind.XMP, Kind.EXTENDED_XMP) and b"GPS" in block.data
-
-
-def _placeless(block: Block) -> Block:
-    head = len(EXIF_PREFIX)
-    if block.kind is not Kind.EXIF:
-        return block
-    try:
-        tiff = Tiff(block.data[head:])
-    except MetadataError:
-        return block
-    out = bytearray(tiff.data)
-    for ifd in tiff.chain():
-        places = tiff.pointed(ifd, GPS_POINTER)
-        for value in places.entries if places else ():
-            out[value.value_at : value.value_at + value.size] = bytes(value.size)
-        if places is not None and places.next_at is not None:
-            out[places.at : places.next_at + 4] = bytes(places.next_at + 4 - places.at)
-    return replace(block, data=block.data[:head] + bytes(out))
