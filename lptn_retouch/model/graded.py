@@ -92,7 +92,7 @@ class GradedLPTN(nn.Module):
         mask: Tensor | None = None
         for level, high in enumerate(reversed(highs)):
             size = high.shape[-2:]
-            followed = refined = high + apply_enlarged(transform, high)
+            followed = refined = apply_enlarged(transform, high).add_(high)
             if level + 1 < len(highs):
                 transform = enlarge(transform, size)
             if level == 0:
@@ -101,9 +101,9 @@ class GradedLPTN(nn.Module):
                 mask = enlarge(mask, size) if level < MASKED_LEVELS else None
             if mask is not None:
                 refined = followed + self.high.gain[level] * mask * high
-            result = pyramid.up(result, size) + refined
+            result = pyramid.up(result, size).add_(refined)
             if apart:
-                colour = pyramid.up(colour, size) + followed
+                colour = pyramid.up(colour, size).add_(followed)
                 light = pyramid.up(light, size)
         return Translation(result, colour, light)
 

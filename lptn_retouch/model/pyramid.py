@@ -81,7 +81,7 @@ class LaplacianPyramid(nn.Module):
         """
         picture = bands[-1]
         for band in reversed(bands[:-1]):
-            picture = self.up(picture, band.shape[-2:]) + band
+            picture = self.up(picture, band.shape[-2:]).add_(band)
         return picture
 
     def down(self, picture: Tensor) -> Tensor:
