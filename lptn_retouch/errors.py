@@ -13,10 +13,22 @@ LptnRetouchError
 └── TrainingError              a training run could not start, resume or go on
 """
 
+import os
 
-def shown(name: object) -> str:
-    """A file's name as a message may hold it: on one line, without escape codes."""
-    return "".join(c if c.isprintable() else "?" for c in str(name))
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path as it can stand in one line of any terminal or log: control and undecodable characters are escaped.
+
+    >>> shown("two\\nlines.jpg")
+    'two\\\\nlines.jpg'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in os.fsdecode(path))
+
+
+def reason(error: BaseException) -> str:
+    """A foreign error in a few words that fit into a sentence of ours."""
+    words = " ".join(shown(str(error)).split())[:160].rstrip(".!;, ")
+    return words or type(error).__name__
 
 
 class LptnRetouchError(Exception):

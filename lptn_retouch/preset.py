@@ -15,9 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lptn_retouch.errors import InvalidPresetError, PresetError, PresetNotFoundError, UsageError, shown
+from lptn_retouch.errors import (
+    InvalidPresetError,
+    PresetError,
+    PresetNotFoundError,
+    UsageError,
+    shown,
+)
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from lptn_retouch.model.checkpoint import Network
 
 FORMAT = "lptn-retouch preset 1"
@@ -220,7 +228,3 @@ def _shipped_folders() -> list[Path]:
 def _printable(text: str) -> str:
     """Text from a file that may be hostile, without escape codes."""
     return "".join(c for c in text if c.isprintable() or c in "\n\t")
-
-
-if TYPE_CHECKING:
-    from torch import Tensor

@@ -12,7 +12,7 @@ from lptn_retouch.errors import UsageError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from lptn_retouch.formats import Photo
+    from lptn_retouch.formats.photo import Photo, Pixels
 
 TILE = 900  # px, the longer side of a picture on the sheet
 _MARGIN, _LABEL = 12, 34
@@ -51,10 +51,10 @@ def contact_sheet(photo: Photo, names: list[str]) -> Pixels:
     import numpy as np
     from PIL import Image
 
+    from lptn_retouch.formats.encode import eight_bits
     from lptn_retouch.retoucher import Retoucher
 
-    pixels = photo.pixels if photo.pixels.dtype == np.uint8 else (photo.pixels // 257).astype(np.uint8)
-    small = Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
+    small = Image.fromarray(np.ascontiguousarray(eight_bits(photo.pixels)[..., :3]))
     small.thumbnail((TILE, TILE), Image.Resampling.LANCZOS)
     tiles = [("before", small)] + [(name, Retoucher(name)(small)) for name in names]
     return np.asarray(_arranged([_labelled(tile, label) for label, tile in tiles]))
@@ -79,7 +79,3 @@ def _arranged(tiles: list[Image]) -> Image:
     for index, tile in enumerate(tiles):
         sheet.paste(tile, (index % columns * w, index // columns * h))
     return sheet
-
-
-if TYPE_CHECKING:
-    from lptn_retouch.formats.photo import Pixels

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from lptn_retouch.preset import find_preset, import_preset, list_presets, load_preset
+from lptn_retouch.preset import import_preset, list_presets, load_preset
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,7 +31,7 @@ def run_list(args: argparse.Namespace) -> int:  # noqa: ARG001
 def run_show(args: argparse.Namespace) -> int:
     preset = load_preset(args.name)
     fields = {"name": preset.name, "architecture": preset.architecture, **preset.header}
-    fields |= {"sha256": preset.sha256, "file": str(find_preset(args.name))}
+    fields |= {"sha256": preset.sha256, "file": str(preset.path)}
     width = max(map(len, fields))
     for key, value in fields.items():
         print(f"{key.replace('_', ' '):{width}}  {value or '-'}")

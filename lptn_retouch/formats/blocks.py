@@ -4,7 +4,7 @@ from typing import BinaryIO
 
 from PIL import Image, ImageFile
 
-from lptn_retouch.formats.files import reason
+from lptn_retouch.errors import reason
 from lptn_retouch.metadata import Metadata
 
 _XMP_TAG = 700

@@ -15,9 +15,11 @@ from lptn_retouch.errors import (
     UnsupportedPhotoError,
     UnwritablePhotoError,
     UsageError,
+    reason,
+    shown,
 )
 from lptn_retouch.formats.blocks import STORAGE_TAGS
-from lptn_retouch.formats.files import as_path, check_target, reason, shown, write_atomically
+from lptn_retouch.formats.files import as_path, check_target, write_atomically
 from lptn_retouch.formats.photo import Photo, Saved
 from lptn_retouch.formats.pillow import quiet
 from lptn_retouch.metadata import Kind, Metadata, splice_jpeg
@@ -39,7 +41,7 @@ def save(photo: Photo, path: str | os.PathLike[str], *, quality: int, bit_depth:
     kind = _checked(photo, target, quality, bit_depth, metadata)
     name = shown(target)
     notices: list[str] = []
-    pixels = _eight_bits(photo.pixels)
+    pixels = eight_bits(photo.pixels)
     if photo.pixels.dtype != np.uint8 and kind in ("PNG", "TIFF"):
         bits = photo.pixels.itemsize * 8
         notices.append(f"Its {bits} bits a channel were rounded to 8, as this version does not write more.")
@@ -89,7 +91,7 @@ def _checked(photo: Photo, target: Path, quality: int, bit_depth: int | None, me
     return kind
 
 
-def _eight_bits(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+def eight_bits(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Pixels of any accepted type as uint8, rounded to the nearest."""
     if pixels.dtype == np.uint8:
         return pixels

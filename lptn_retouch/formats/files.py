@@ -9,24 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from lptn_retouch.errors import UnreadablePhotoError, UnwritablePhotoError, UsageError
+from lptn_retouch.errors import UnreadablePhotoError, UnwritablePhotoError, UsageError, shown
 
 PathLike = str | os.PathLike[str]
-
-
-def shown(path: str | os.PathLike[str]) -> str:
-    """A path as it can stand in one line of any terminal or log: control and undecodable characters are escaped.
-
-    >>> shown("two\\nlines.jpg")
-    'two\\\\nlines.jpg'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in os.fsdecode(path))
-
-
-def reason(error: BaseException) -> str:
-    """A foreign error in a few words that fit into a sentence of ours."""
-    words = " ".join(shown(str(error)).split())[:160].rstrip(".!;, ")
-    return words or type(error).__name__
 
 
 def as_path(path: PathLike) -> Path:

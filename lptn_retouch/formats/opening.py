@@ -2,9 +2,9 @@
 
 import os
 
-from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnsupportedPhotoError
+from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnsupportedPhotoError, reason, shown
 from lptn_retouch.formats.detect import detect_file
-from lptn_retouch.formats.files import as_path, open_regular, reason, shown
+from lptn_retouch.formats.files import as_path, open_regular
 from lptn_retouch.formats.limits import check_file_size
 from lptn_retouch.formats.photo import Photo
 

@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
-from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnsupportedPhotoError
+from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnsupportedPhotoError, reason, shown
 from lptn_retouch.formats import tiffdir
 from lptn_retouch.formats.blocks import read_metadata
 from lptn_retouch.formats.chatter import chatter
-from lptn_retouch.formats.files import reason, shown
 from lptn_retouch.formats.icc import color_space
 from lptn_retouch.formats.limits import check_plausible, check_size
 from lptn_retouch.formats.orientation import upright

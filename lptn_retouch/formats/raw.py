@@ -8,9 +8,8 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
-from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnsupportedPhotoError
+from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnsupportedPhotoError, reason, shown
 from lptn_retouch.formats.chatter import chatter
-from lptn_retouch.formats.files import reason, shown
 from lptn_retouch.formats.limits import check_size
 from lptn_retouch.formats.orientation import unflipped
 from lptn_retouch.formats.photo import Photo, Source

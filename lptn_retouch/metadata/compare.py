@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from lptn_retouch.errors import MetadataError
+from lptn_retouch.errors import MetadataError, shown
 from lptn_retouch.metadata.containers import Carried, carried_by
 from lptn_retouch.metadata.facts import MAKER_NOTE, Fact, facts_of
 from lptn_retouch.metadata.reasons import (
@@ -103,7 +103,7 @@ def _line(entry: TagVerdict) -> str:
 
 def _cell(value: str) -> str:
     """A value on one line; control characters, which a file may hold to steer a terminal, are shown as escapes."""
-    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value)
+    plain = shown(value)
     return plain if len(plain) <= _CELL else plain[: _CELL - 3] + "..."
 
 

@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from lptn_retouch.errors import InvalidPresetError, shown
+from lptn_retouch.errors import InvalidPresetError, reason, shown
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.model.lptn import LPTN
 
@@ -66,7 +66,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, RuntimeError, TypeError) as error:
         raise InvalidPresetError(
-            f"{shown(path.name)}: not a sound .safetensors file ({_first_line(error)}); fetch it again from its source."
+            f"{shown(path.name)}: not a sound .safetensors file ({reason(error)}); fetch it again from its source."
         ) from None
 
 
@@ -116,9 +116,3 @@ def _check_size(path: Path) -> None:
         raise InvalidPresetError(f"{shown(path)}: no such file; name a .safetensors or .pth file of weights.")
     if path.stat().st_size > MAX_BYTES:
         raise InvalidPresetError(f"{shown(path.name)}: larger than {MAX_BYTES >> 20} MiB, so not an LPTN preset.")
-
-
-def _first_line(error: Exception) -> str:
-    """The gist of a library's message: one line, printable, short."""
-    line = (str(error).splitlines() or [type(error).__name__])[0]
-    return "".join(c for c in line if c.isprintable())[:120].rstrip(". ")

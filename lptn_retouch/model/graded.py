@@ -88,7 +88,7 @@ class GradedLPTN(nn.Module):
         *highs, low = pyramid.decompose(self.grade(picture))
         transform = self.low(low)  # (B, 12, h, w)
         result = colour = new_low = low + apply_affine(transform, low)
-        light = new_low - pyramid.decompose(picture)[-1] if apart else new_low
+        light = new_low - pyramid.low_band(picture) if apart else new_low
         mask: Tensor | None = None
         for level, high in enumerate(reversed(highs)):
             size = high.shape[-2:]

@@ -70,6 +70,12 @@ class LaplacianPyramid(nn.Module):
             low = smaller
         return [*bands, low]
 
+    def low_band(self, picture: Tensor) -> Tensor:
+        """The low band alone, (B, C, H, W) to (B, C, h, w), without the high bands' cost."""
+        for _ in range(self.depth):
+            picture = self.down(picture)
+        return picture
+
     def reconstruct(self, bands: list[Tensor]) -> Tensor:
         """Add the bands up again; the inverse of :meth:`decompose`.
 

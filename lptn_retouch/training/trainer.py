@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lptn_retouch.errors import TrainingError
+from lptn_retouch.formats.files import write_atomically
 from lptn_retouch.model.checkpoint import read_published, read_safetensors
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.model.lptn import load_checked
@@ -157,12 +157,7 @@ def _save(run: Path, net: nn.Module, average: nn.Module, optimizer: torch.optim.
 
 def _write(file: Path, state: object) -> None:
     """A checkpoint is replaced whole: a run killed while saving still has the one before."""
-    temporary = file.with_suffix(".part")
-    with temporary.open("wb") as stream:
-        torch.save(state, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(file)
+    write_atomically(file, lambda stream: torch.save(state, stream))
 
 
 def _note(run: Path, **values: float) -> None:
