@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -50,6 +51,38 @@ def fill() -> Callable[..., nn.Module]:
 def tiny(fill: Callable[..., GradedLPTN]) -> GradedLPTN:
     """A small graded network with random weights. Nobody may write to it."""
     return fill(GradedLPTN(width=8, blocks=1, mask_width=4))
+
+
+@pytest.fixture(scope="session")
+def state_of() -> Callable[[nn.Module], dict[str, object]]:
+    """Tell everything that modules hold, by identity where it is an object and by value where it is a tensor."""
+
+    def told(net: nn.Module) -> dict[str, object]:
+        state: dict[str, object] = {}
+        for name, module in net.named_modules():
+            for key, value in vars(module).items():
+                held = value.items() if isinstance(value, dict) else [("", value)]
+                state |= {f"{name}/{key}/{k}": id(v) for k, v in held}
+        return state | {name: tensor.sum().item() for name, tensor in net.state_dict().items()}
+
+    return told
+
+
+@pytest.fixture(scope="session")
+def same_from_threads() -> Callable[[nn.Module, list[torch.Tensor]], None]:
+    """Check that a network called from four threads at once answers as it does alone."""
+
+    def check(net: nn.Module, pictures: list[torch.Tensor]) -> None:
+        def run(picture: torch.Tensor) -> torch.Tensor:
+            with torch.no_grad():
+                return net(picture)
+
+        alone = [run(picture) for picture in pictures]
+        with ThreadPoolExecutor(4) as pool:
+            for a, b in zip(pool.map(run, pictures * 3), alone * 3, strict=True):
+                torch.testing.assert_close(a, b, atol=1e-6, rtol=0)
+
+    return check
 
 
 @pytest.fixture

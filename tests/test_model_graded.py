@@ -3,7 +3,6 @@
 import copy
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -122,16 +121,9 @@ def test_it_can_be_built_on_the_meta_device() -> None:
     assert {parameter.device.type for parameter in net.parameters()} == {"meta"}
 
 
-def state_of(net: nn.Module) -> dict[str, object]:
-    state: dict[str, object] = {}
-    for name, module in net.named_modules():
-        for key, value in vars(module).items():
-            held = value.items() if isinstance(value, dict) else [("", value)]
-            state |= {f"{name}/{key}/{k}": id(v) for k, v in held}
-    return state | {name: tensor.sum().item() for name, tensor in net.state_dict().items()}
-
-
-def test_a_forward_writes_nothing_into_the_module(tiny: GradedLPTN) -> None:
+def test_a_forward_writes_nothing_into_the_module(
+    tiny: GradedLPTN, state_of: Callable[[nn.Module], dict[str, object]]
+) -> None:
     before = state_of(tiny)
     with torch.no_grad():
         tiny(noise(1, 3, 100, 133))
@@ -139,17 +131,11 @@ def test_a_forward_writes_nothing_into_the_module(tiny: GradedLPTN) -> None:
     assert state_of(tiny) == before
 
 
-def test_threads_do_not_disturb_each_other(tiny: GradedLPTN) -> None:
+def test_threads_do_not_disturb_each_other(
+    tiny: GradedLPTN, same_from_threads: Callable[[nn.Module, list[Tensor]], None]
+) -> None:
     pictures = [noise(1, 3, 60 + 40 * i, 255 - 30 * i, seed=i) for i in range(6)]
-
-    def run(picture: Tensor) -> Tensor:
-        with torch.no_grad():
-            return tiny(picture)
-
-    alone = [run(picture) for picture in pictures]
-    with ThreadPoolExecutor(4) as pool:
-        for a, b in zip(pool.map(run, pictures * 3), alone * 3, strict=True):
-            torch.testing.assert_close(a, b, atol=1e-6, rtol=0)
+    same_from_threads(tiny, pictures)
 
 
 # What it must not do.

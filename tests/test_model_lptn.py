@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -101,18 +100,10 @@ def test_the_weights_given_are_neither_kept_nor_changed() -> None:
     assert all(torch.equal(weights[k], before[k]) for k in weights)
 
 
-def state_of(net: nn.Module) -> dict[str, object]:
-    """Everything that modules hold, by identity where it is an object and by value where it is a tensor."""
-    state: dict[str, object] = {}
-    for name, module in net.named_modules():
-        for key, value in vars(module).items():
-            held = value.items() if isinstance(value, dict) else [("", value)]
-            state |= {f"{name}/{key}/{k}": id(v) for k, v in held}
-    return state | {name: tensor.sum().item() for name, tensor in net.state_dict().items()}
-
-
 @pytest.mark.parametrize("form", FORMS)
-def test_a_forward_writes_nothing_into_the_module(form: Form) -> None:
+def test_a_forward_writes_nothing_into_the_module(
+    form: Form, state_of: Callable[[nn.Module], dict[str, object]]
+) -> None:
     net = small(form)
     before = state_of(net)
     with torch.no_grad():
@@ -122,18 +113,12 @@ def test_a_forward_writes_nothing_into_the_module(form: Form) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_threads_do_not_disturb_each_other(form: Form) -> None:
+def test_threads_do_not_disturb_each_other(
+    form: Form, same_from_threads: Callable[[nn.Module, list[Tensor]], None]
+) -> None:
     net = small(form)
     pictures = [noise(1, 3, 30 + 7 * i, 55 - 5 * i, seed=i) for i in range(6)]
-
-    def run(picture: Tensor) -> Tensor:
-        with torch.no_grad():
-            return net(picture)
-
-    alone = [run(picture) for picture in pictures]
-    with ThreadPoolExecutor(4) as pool:
-        for a, b in zip(pool.map(run, pictures * 3), alone * 3, strict=True):
-            torch.testing.assert_close(a, b, atol=1e-6, rtol=0)
+    same_from_threads(net, pictures)
 
 
 @pytest.mark.parametrize("form", FORMS)
