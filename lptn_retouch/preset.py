@@ -1,15 +1,18 @@
-"""A preset: weights, what they are and how to apply them. Find, load, check, import, write.
+"""A preset: weights, what they are and how to apply them. Find, load, check, write.
 
 One file, ``NAME.safetensors``: the tensors, and a header of text fields that names architecture, version, training
-data and licence. Beside it lies the model card ``NAME.md`` for people. Presets ship with the package; a user's own lie
-in the platform's data folder, or in the folder named by the environment variable ``LPTN_RETOUCH_PRESETS``.
+data and licence. The model card for people, Markdown, lies beside it as ``NAME.md``, or in the header where the preset
+travels as one file (:mod:`lptn_retouch.sharing`). Presets ship with the package; a user's own lie in the platform's
+data folder, or in the folder named by the environment variable ``LPTN_RETOUCH_PRESETS``.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
+import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +22,7 @@ from lptn_retouch.errors import (
     InvalidPresetError,
     PresetError,
     PresetNotFoundError,
+    UnwritablePhotoError,
     UsageError,
     shown,
 )
@@ -30,7 +34,9 @@ if TYPE_CHECKING:
 
 FORMAT = "lptn-retouch preset 1"
 FIELDS = ("summary", "version", "training_data", "licence")  # of the header, besides format and architecture
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MAX_FIELD, MAX_CARD = 4 << 10, 256 << 10  # bytes of UTF-8
+# A name that ended like a file would be looked for as a path.
+_NAME = re.compile(r"(?!.*\.safetensors$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,8 @@ class Preset:
         name: what users call it.
         network: in eval mode, on the CPU; never written to.
         architecture: "graded-lptn" (ours), "lptn-released" or "lptn-paper" (as published).
-        header: the fields ``summary``, ``version``, ``training_data``, ``licence``; "" where unknown.
+        header: the fields ``summary``, ``version``, ``training_data``, ``licence``, a line each; "" where unknown.
+        card: the model card, Markdown, from ``NAME.md`` beside the file or from its header; "" if there is none.
         path: the file.
         sha256: of the file, in hexadecimal.
 
@@ -55,14 +62,9 @@ class Preset:
     network: Network = field(repr=False)
     architecture: str
     header: dict[str, str]
+    card: str = field(repr=False)
     path: Path
     sha256: str
-
-    @property
-    def card(self) -> str:
-        """The model card, Markdown; "" if there is none."""
-        file = self.path.with_suffix(".md")
-        return _printable(file.read_text("utf-8", errors="replace")) if file.is_file() else ""
 
 
 def preset_folders() -> list[Path]:
@@ -139,85 +141,77 @@ def load_preset(name: str | os.PathLike[str]) -> Preset:
         raise InvalidPresetError(f"{shown(path.name)}: {error}") from None
     if header.get("architecture", architecture(network)) != architecture(network):
         raise InvalidPresetError(
-            f"{shown(path.name)}: the header says {_printable(header['architecture'])[:40]!r}, but the weights are a "
+            f"{shown(path.name)}: the header says {shown(header['architecture'])[:40]!r}, but the weights are a "
             f"{architecture(network)}; fetch the file again."
         )
+    fields = _readable({**header, "card": card_beside(path) or header.get("card", "")}, path.name)
     return Preset(
         name=path.stem,
         network=network,
         architecture=architecture(network),
-        header={key: _printable(header.get(key, "")) for key in FIELDS},
+        header={key: fields[key] for key in FIELDS},
+        card=fields["card"],
         path=path,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
     )
 
 
-def import_preset(source: str | os.PathLike[str], name: str, *, header: dict[str, str] | None = None) -> Path:
-    """Make a preset of a file of weights and put it into the user's folder.
-
-    A published ``.pth`` keeps its own network: its pyramid, its levels, its weights.
-
-    Args:
-        source: a published ``.pth``, or a ``.safetensors`` preset.
-        name: letters, digits, ``.``, ``_`` and ``-``; an installed preset is not replaced.
-
-    Returns:
-        The preset's file.
-
-    Raises:
-        InvalidPresetError: the file is not what its ending says.
-        UsageError: the name cannot be used, or is taken.
-    """
-    from lptn_retouch.model.checkpoint import read_published, read_safetensors
-
-    source = Path(source)
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} cannot name a preset; use letters, digits, '.', '_' and '-', 64 at most.")
-    if name in list_presets():
-        raise UsageError(f"there is a preset {name!r} already; choose another name.")
-    written: dict[str, str] = {}
-    if source.suffix == ".safetensors":
-        tensors, written = read_safetensors(source)
-    elif source.suffix in (".pth", ".pt"):
-        tensors = read_published(source)
-    else:
-        raise UsageError(f"{shown(source.name)}: presets are imported from .pth or .safetensors files.")
-    fields = {key: _printable(written.get(key, "")) for key in FIELDS} | (header or {})
-    fields["summary"] = fields["summary"] or f"Imported from {shown(source.name)}."
-    return write_preset(user_folder() / f"{name}.safetensors", tensors, fields, of=source.name)
-
-
 def write_preset(path: Path, tensors: dict[str, Tensor], header: dict[str, str], *, of: str = "") -> Path:
     """Check weights, and write them with their header as a preset, whole or not at all.
 
-    Raises:
-        InvalidPresetError: the weights are not a network of ours.
-    """
-    from safetensors.torch import save
+    The same weights and header make the same bytes, so a checksum tells whether two people have the same preset.
 
+    Args:
+        path: where; folders on the way are made.
+        tensors: a state dict of a network of ours.
+        header: the fields of :class:`Preset`, and the ``card`` where there is one; others are left out.
+        of: what to call the weights in an error, if not by the path.
+
+    Raises:
+        InvalidPresetError: the weights are not a network of ours, or a field is too long.
+        PresetError: the disk is full, the folder forbids it...
+    """
+    from lptn_retouch.formats.files import write_atomically
     from lptn_retouch.model.checkpoint import architecture, build_network
 
+    fields = _readable(header, of or path.name)
     try:
         network = build_network(tensors)
     except InvalidPresetError as error:
         raise InvalidPresetError(f"{shown(of or path.name)}: {error}") from None
     plain = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
-    fields = {"format": FORMAT, "architecture": architecture(network)} | {key: header.get(key, "") for key in FIELDS}
-    data = save(plain, metadata=fields)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if not fields["card"]:
+        del fields["card"]
+    data = _safetensors(plain, {"format": FORMAT, "architecture": architecture(network)} | fields)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        write_atomically(path, lambda stream: stream.write(data))
+    except UnwritablePhotoError as error:
+        raise PresetError(str(error)) from error
     except OSError as error:
-        raise PresetError(f"{shown(path)}: {error.strerror or error}; make room or choose another folder.") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        raise PresetError(
+            f"{shown(path)}: its folder cannot be made ({error.strerror or error}); choose another."
+        ) from error
     return path
+
+
+def valid_name(name: str) -> bool:
+    """Whether a preset can have this name: letters, digits, ``.``, ``_`` and ``-``, 64 at most.
+
+    Example:
+        >>> valid_name("winter-2"), valid_name("../winter")
+        (True, False)
+    """
+    return _NAME.fullmatch(name) is not None
+
+
+def card_beside(path: Path) -> str:
+    """The text of ``NAME.md`` beside a preset's file, as it stands there; "" if there is none."""
+    with suppress(OSError):  # a card that cannot be read must not keep anybody from retouching
+        if (file := path.with_suffix(".md")).is_file():
+            with file.open("rb") as stream:
+                return stream.read(MAX_CARD + 1).decode("utf-8", errors="replace")
+    return ""
 
 
 def _shipped_folders() -> list[Path]:
@@ -225,6 +219,33 @@ def _shipped_folders() -> list[Path]:
     return [here / "presets", here.parent / "presets"]  # in the wheel, in a checkout
 
 
+def _readable(header: dict[str, str], where: str) -> dict[str, str]:
+    """The fields and the card of a header that may be hostile: without escape codes, and not endless.
+
+    A field stands on one line, so that it cannot pass for the next one where a preset is shown.
+    """
+    fields = {key: " ".join(_printable(header.get(key, "")).split()) for key in FIELDS}
+    fields["card"] = _printable(header.get("card", ""))
+    for key, text in fields.items():
+        if len(text.encode()) > (limit := MAX_CARD if key == "card" else MAX_FIELD):
+            raise InvalidPresetError(
+                f"{shown(where)}: its {key.replace('_', ' ')} is longer than {limit >> 10} KiB; shorten it."
+            )
+    return fields
+
+
 def _printable(text: str) -> str:
-    """Text from a file that may be hostile, without escape codes."""
-    return "".join(c for c in text if c.isprintable() or c in "\n\t")
+    """Text without escape codes, control characters and changes of writing direction; any space is a plain one."""
+    kept = (c if c.isprintable() or c in "\n\t" else " " * (unicodedata.category(c) == "Zs") for c in text)
+    return "".join(kept)
+
+
+def _safetensors(tensors: dict[str, Tensor], fields: dict[str, str]) -> bytes:
+    """A .safetensors file. The library would put the fields in another order each time."""
+    from safetensors.torch import save
+
+    data = save(tensors)
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps({"__metadata__": fields} | json.loads(data[8:start]), ensure_ascii=False).encode()
+    header += b" " * (-len(header) % 8)  # the tensors begin at a multiple of 8
+    return len(header).to_bytes(8, "little") + header + data[start:]

@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from lptn_retouch import open_photo
+from lptn_retouch import Photo, open_photo
 from lptn_retouch.cli import main
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
@@ -104,6 +105,11 @@ def test_format_and_strength(photos: Path, tmp_path: Path):
         ["compare", "IN"],
         ["presets", "show", "nothing"],
         ["presets", "import", "IN", "--name", "x"],
+        ["presets", "import"],
+        ["presets", "export", "retouch"],
+        ["presets", "export", "nothing", "FOLDER"],
+        ["presets", "remove", "retouch"],
+        ["presets", "remove", "nothing"],
         ["evaluate", "retouch"],
         ["evaluate", "retouch", "--input", "FOLDER"],
         ["fly"],
@@ -142,6 +148,44 @@ def test_compare_draws_before_and_every_preset(photos: Path, tmp_path: Path):
         assert sheet.width > 2 * 320
         left, right = (np.asarray(sheet.crop((12 + k * 344, 12, 332 + k * 344, 192)), float) for k in (0, 1))
     assert 1 < np.abs(left - right).mean() < 80, "before and after should differ, and be the same picture"
+
+
+def test_a_damaged_preset_leaves_the_others_on_the_sheet(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("LPTN_RETOUCH_PRESETS", str(tmp_path))
+    (tmp_path / "damaged.safetensors").write_bytes(b"no weights")
+    words = ["compare", str(photos / LAKE.name), "-o", str(tmp_path / "sheet.jpg")]
+    assert main([*words, "-p", "damaged"]) == 1
+    assert not (tmp_path / "sheet.jpg").exists()
+    capsys.readouterr()
+    assert main(words) == 1
+    out, err = capsys.readouterr()
+    assert "damaged.safetensors" in err and err.count("\n") == 1
+    assert out == f"{tmp_path / 'sheet.jpg'}\n"
+    with Image.open(tmp_path / "sheet.jpg") as sheet:
+        assert sheet.width > 2 * 320
+
+
+@pytest.mark.parametrize("size, grid", [((300, 200), (3, 3)), ((200, 300), (5, 2)), ((600, 60), (2, 5))])
+def test_eight_presets_fill_the_sheet(size: tuple[int, int], grid: tuple[int, int]):
+    """Landscape, portrait and panorama; a label that is wider than its picture ends in it."""
+    from lptn_retouch.cli.compare import contact_sheet
+    from lptn_retouch.preset import load_preset
+
+    photo = Photo(np.full((size[1], size[0], 3), 200, np.uint8))
+    preset = load_preset("retouch")
+    names = ["a-name-as-long-as-a-name-can-be-which-is-sixty-four-characters", *"bcdefgh"]
+    sheet = contact_sheet(photo, [replace(preset, name=name) for name in names])
+    tile = (size[0] + 24, size[1] + 56)
+    assert sheet.shape == (grid[1] * tile[1], grid[0] * tile[0], 3)
+    tiles = [(k // grid[0] * tile[1], k % grid[0] * tile[0]) for k in range(9)]
+    for top, left in tiles:
+        labels = sheet[top + size[1] + 12 : top + tile[1], left : left + tile[0]]
+        assert (labels[:, 12:-12] > 150).any(), "a label under each picture"
+        assert (labels[:, :12] < 60).all() and (labels[:, -12:] < 60).all(), "and none beside it"
+    top, left = tiles[0]
+    assert (sheet[top + 12 : top + 12 + size[1], left + 12 : left + 12 + size[0]] == 200).all(), "untouched first"
 
 
 def test_presets_list_and_show(capsys: pytest.CaptureFixture[str]):

@@ -1,40 +1,27 @@
-"""Presets: found, loaded, checked, imported, and written whole or not at all."""
+"""Presets: found, loaded, checked, and written whole or not at all. How they travel: test_sharing.py."""
 
 import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
-from lptn_retouch.errors import InvalidPresetError, PresetNotFoundError, UsageError
+from lptn_retouch.errors import InvalidPresetError, PresetError, PresetNotFoundError
 from lptn_retouch.model.graded import GradedLPTN
-from lptn_retouch.model.lptn import LPTN
 from lptn_retouch.preset import (
     find_preset,
-    import_preset,
     list_presets,
     load_preset,
     preset_folders,
     user_folder,
     write_preset,
 )
-from lptn_retouch.retoucher import retouch
 
 Sentence = Callable[[object], str]
-GOLDEN = Path(__file__).parent / "golden"
-
-
-@pytest.fixture
-def published(shared: Path) -> Path:
-    file = shared / "weights" / "net_g_FiveK_numhigh3.pth"
-    if not file.is_file():
-        pytest.skip(f"the published weights are not here: {file}")
-    return file
 
 
 # Find and load.
@@ -80,8 +67,8 @@ def test_a_preset_is_loaded_with_what_its_header_says(presets: Path) -> None:
     assert preset.sha256 == hashlib.sha256(preset.path.read_bytes()).hexdigest()
     assert not preset.network.training
     assert preset.card == ""
-    (presets / "tiny.md").write_text("# Tiny\n\nOf no use\x1b[31m.\n", "utf-8")
-    assert preset.card == "# Tiny\n\nOf no use[31m.\n"
+    (presets / "tiny.md").write_bytes(b"# Tiny\r\n\r\nOf no use\x1b[31m.\n")
+    assert load_preset("tiny").card == "# Tiny\n\nOf no use[31m.\n"
 
 
 def test_a_preset_is_found_by_name_and_by_path(presets: Path, tmp_path: Path) -> None:
@@ -156,100 +143,57 @@ def test_escape_codes_in_a_header_are_not_passed_on(presets: Path, tiny: GradedL
     header = load_preset("hostile").header
     assert header["summary"] == "]0;title31mred"
     assert header["licence"] == "ok"
-    import_preset(presets / "hostile.safetensors", "imported")
-    with safe_open(presets / "imported.safetensors", "pt") as file:
-        assert file.metadata()["summary"] == "]0;title31mred"
 
 
-# Import.
+def test_a_field_stays_on_its_line(presets: Path, tiny: GradedLPTN) -> None:
+    """It cannot pass for the next one where a preset is shown; a space that does not break is still a space."""
+    save_file(
+        tiny.state_dict(),
+        presets / "a.safetensors",
+        metadata={"summary": "ok\nsha256  1234\r\u2028", "version": "1\u00a0b"},
+    )
+    header = load_preset("a").header
+    assert (header["summary"], header["version"]) == ("ok sha256 1234", "1 b")
 
 
-def test_the_published_weights_are_imported_with_their_own_network(presets: Path, published: Path) -> None:
-    path = import_preset(published, "fivek")
-    assert path == presets / "fivek.safetensors"
-    preset = load_preset("fivek")
-    assert preset.architecture == "lptn-released"
-    assert published.name in preset.header["summary"]
-    golden = load_file(GOLDEN / "fivek_official_outputs.safetensors")
-    for case in ("case0", "case1"):
-        picture = golden[f"{case}/input"].clamp(0, 1)
-        result = retouch(picture[0].permute(1, 2, 0).contiguous().numpy(), "fivek", device="cpu")
-        assert result.dtype == np.float32
-        expected = golden[f"{case}/output"].clamp(0, 1)[0].permute(1, 2, 0).numpy()
-        np.testing.assert_allclose(result, expected, atol=1e-4, rtol=0)
-        assert float(np.abs(result - picture[0].permute(1, 2, 0).numpy()).mean()) > 0.01
+def test_the_card_in_the_header_gives_way_to_the_one_beside(presets: Path, tiny: GradedLPTN) -> None:
+    write_preset(presets / "a.safetensors", tiny.state_dict(), {"card": "# Inside\n"})
+    assert load_preset("a").card == "# Inside\n"
+    (presets / "a.md").write_text("# Beside\n", "utf-8")
+    assert load_preset("a").card == "# Beside\n"
+    (presets / "a.md").unlink()
+    (presets / "a.md").mkdir()
+    assert load_preset("a").card == "# Inside\n"
 
 
-def test_a_published_network_of_our_own_making_is_imported(presets: Path, tmp_path: Path) -> None:
-    """As the test above, where the real weights are not."""
-    golden = load_file(GOLDEN / "paper_L3.safetensors")
-    weights = {k.removeprefix("weights/"): v for k, v in golden.items() if k.startswith("weights/")}
-    torch.save({"params": weights}, tmp_path / "paper.pth")
-    assert import_preset(tmp_path / "paper.pth", "paper").parent == presets
-    preset = load_preset("paper")
-    assert preset.architecture == "lptn-paper"
-    assert isinstance(preset.network, LPTN)
-    picture = golden["case1/input"]
-    result = retouch(picture[0].permute(1, 2, 0).contiguous().numpy(), preset, device="cpu")
-    expected = golden["case1/output"].clamp(0, 1)[0].permute(1, 2, 0).numpy()
-    np.testing.assert_allclose(result, expected, atol=1e-4, rtol=0)
+@pytest.mark.parametrize("field, size", [("card", 256 << 10), ("summary", 4 << 10), ("licence", 4 << 10)])
+def test_fields_are_not_endless(presets: Path, tiny: GradedLPTN, one_sentence: Sentence, field: str, size: int) -> None:
+    load_preset(write_preset(presets / "full.safetensors", tiny.state_dict(), {field: "x" * size}))
+    long = {field: "x" * (size + 1)}
+    save_file(tiny.state_dict(), presets / "long.safetensors", metadata=long)
+    for attempt in (
+        lambda: load_preset("long"),
+        lambda: write_preset(presets / "new.safetensors", tiny.state_dict(), long),
+    ):
+        with pytest.raises(InvalidPresetError) as caught:
+            attempt()
+        assert f"{field} is longer than {size >> 10} KiB" in one_sentence(caught.value)
+    assert not (presets / "new.safetensors").exists()
 
 
-def test_a_preset_is_imported_with_its_header(presets: Path, tmp_path: Path) -> None:
-    given = tmp_path / "given.safetensors"
-    given.write_bytes((presets / "tiny.safetensors").read_bytes())
-    import_preset(given, "again", header={"licence": "MIT"})
-    header = load_preset("again").header
-    assert header == {"summary": "Tiny.", "version": "3", "training_data": "none", "licence": "MIT"}
-    network, again = load_preset("tiny").network.state_dict(), load_preset("again").network.state_dict()
-    assert all(torch.equal(network[k], again[k]) for k in network)
-
-
-@pytest.mark.parametrize(
-    "name", ["", "../x", "a/b", "a\\b", "x" * 70, ".hidden", "-p", "two words", "new\nline", "\x1b[31m", "ä", "a\0"]
-)
-def test_a_name_that_cannot_be_one_is_refused(
-    presets: Path, tmp_path: Path, tiny: GradedLPTN, one_sentence: Sentence, name: str
-) -> None:
-    torch.save(tiny.state_dict(), tmp_path / "a.pth")
-    before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(UsageError) as caught:
-        import_preset(tmp_path / "a.pth", name)
-    one_sentence(caught.value)
-    assert sorted(tmp_path.rglob("*")) == before
-    assert presets.is_dir()
-
-
-def test_a_name_that_is_taken_is_refused(
-    presets: Path, tmp_path: Path, one_sentence: Sentence, tiny: GradedLPTN, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shipped = tmp_path / "shipped"
-    write_preset(shipped / "ours.safetensors", tiny.state_dict(), {})
-    monkeypatch.setattr("lptn_retouch.preset._shipped_folders", lambda: [shipped])
-    torch.save(tiny.state_dict(), tmp_path / "a.pth")
-    before = (presets / "tiny.safetensors").read_bytes()
-    for name in ("tiny", "ours"):
-        with pytest.raises(UsageError) as caught:
-            import_preset(tmp_path / "a.pth", name)
-        assert name in one_sentence(caught.value)
-    assert (presets / "tiny.safetensors").read_bytes() == before
-    assert not (presets / "ours.safetensors").exists()
-
-
-def test_a_file_that_cannot_be_imported_is_named(presets: Path, tmp_path: Path, one_sentence: Sentence) -> None:
-    torch.save({"a": torch.zeros(1)}, tmp_path / "odd.pth")
-    (tmp_path / "net.onnx").write_bytes(b"")
-    cases = [
-        ("odd.pth", InvalidPresetError),
-        ("missing.pth", InvalidPresetError),
-        ("missing.safetensors", InvalidPresetError),
-        ("net.onnx", UsageError),
-    ]
-    for file, error in cases:
-        with pytest.raises(error) as caught:
-            import_preset(tmp_path / file, "new")
-        assert file in one_sentence(caught.value)
-    assert [file.name for file in presets.iterdir()] == ["tiny.safetensors"]
+@pytest.mark.skipif(os.name == "nt", reason="links and pipes are POSIX's")
+def test_damage_and_links_do_not_break_the_list(presets: Path, tmp_path: Path) -> None:
+    whole = (presets / "tiny.safetensors").read_bytes()
+    (presets / "damaged.safetensors").write_bytes(whole[:1000])
+    (tmp_path / "elsewhere").write_bytes(whole)
+    (presets / "linked.safetensors").symlink_to(tmp_path / "elsewhere")
+    (presets / "nowhere.safetensors").symlink_to(tmp_path / "missing")
+    (presets / "loop.safetensors").symlink_to("loop.safetensors")
+    (presets / "device.safetensors").symlink_to("/dev/zero")
+    os.mkfifo(presets / "pipe.safetensors")
+    assert {"damaged", "linked", "tiny"} <= set(list_presets())
+    assert not {"nowhere", "loop", "device", "pipe"} & set(list_presets())
+    assert load_preset("linked").card == ""
 
 
 # Write.
@@ -267,7 +211,15 @@ def test_what_is_written_is_what_is_loaded(tmp_path: Path, tiny: GradedLPTN) -> 
         assert file.metadata()["architecture"] == "graded-lptn"
 
 
-@pytest.mark.parametrize("where", ["os.fsync", "pathlib.Path.replace"])
+def test_the_same_preset_makes_the_same_bytes(tmp_path: Path, tiny: GradedLPTN) -> None:
+    header = {"summary": "S.", "version": "1", "training_data": "t", "licence": "l", "card": "# Card \u00fc\n"}
+    back = dict(reversed(header.items())) | {"other": "x"}
+    one = write_preset(tmp_path / "one.safetensors", tiny.state_dict(), header).read_bytes()
+    assert write_preset(tmp_path / "two.safetensors", tiny.state_dict(), back).read_bytes() == one
+    assert int.from_bytes(one[:8], "little") % 8 == 0, "the tensors are aligned"
+
+
+@pytest.mark.parametrize("where", ["os.fsync", "os.replace"])
 def test_a_write_that_fails_leaves_the_old_file(
     presets: Path, fill: Callable[..., GradedLPTN], monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -280,7 +232,7 @@ def test_a_write_that_fails_leaves_the_old_file(
 
     with monkeypatch.context() as patched:
         patched.setattr(where, fail)
-        with pytest.raises(Exception, match="No space left"):
+        with pytest.raises(PresetError, match="disk is full"):
             write_preset(path, other.state_dict(), {})
     assert path.read_bytes() == before
     assert [file.name for file in presets.iterdir()] == ["tiny.safetensors"]

@@ -7,9 +7,11 @@ are read from the names and shapes alone.
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -24,6 +26,7 @@ Network = LPTN | GradedLPTN
 # How torch before 1.6 began a file; the published FiveK weights are of that kind.
 _OLD_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 MAX_BYTES = 64 << 20  # of a file of weights and of what it unpacks to; the published network has 3.5 MB
+MAX_HEADER = 1 << 20  # bytes of a .safetensors header; a graded LPTN's with its card has about 7,000
 
 
 def build_network(weights: Mapping[str, Tensor]) -> Network:
@@ -57,13 +60,16 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read tensors and header of a ``.safetensors`` file.
 
     Raises:
-        InvalidPresetError: not such a file, damaged, or larger than any preset.
+        InvalidPresetError: not such a file, damaged, ambiguous, or larger than any preset.
     """
     _check_size(path)
     try:
+        raw = _raw_header(path)
         with safe_open(path, "pt") as file:
             header = dict(file.metadata() or {})
-            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        json.loads(raw, object_pairs_hook=_without_doubles)  # sound JSON, or it would not have been opened
+        return tensors, header
     except (SafetensorError, OSError, ValueError, RuntimeError, TypeError) as error:
         raise InvalidPresetError(
             f"{shown(path.name)}: not a sound .safetensors file ({reason(error)}); fetch it again from its source."
@@ -109,6 +115,24 @@ def _check_container(path: Path, wrong: str) -> None:
         raise InvalidPresetError(f"{wrong}: it is damaged or was not written by torch.save; fetch it again.")
     if any(m.compress_type != zipfile.ZIP_STORED for m in members) or sum(m.file_size for m in members) > MAX_BYTES:
         raise InvalidPresetError(f"{wrong}: it is compressed or unpacks to more than {MAX_BYTES >> 20} MiB.")
+
+
+def _raw_header(path: Path) -> bytes:
+    """The header of a .safetensors file, unread but not endless: a few bytes of JSON can become many in memory."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > MAX_HEADER:
+            raise InvalidPresetError(
+                f"{shown(path.name)}: its header claims more than {MAX_HEADER >> 20} MiB, so not an LPTN preset."
+            )
+        return file.read(length)
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, if no name stands in it twice: which of the two counts would depend on the reader."""
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError("a name stands twice in its header")
+    return found
 
 
 def _check_size(path: Path) -> None:
