@@ -39,7 +39,8 @@ def oklab(picture: Tensor) -> Tensor:
 def srgb(lab: Tensor) -> Tensor:
     """OKLab to sRGB, clipped to [0, 1] where the screen has no such colour."""
     cones = _mix(torch.linalg.inv(_AXES), lab) ** 3
-    return linear_rgb_to_rgb(_mix(torch.linalg.inv(_CONES), cones).clamp(0, 1))
+    picture: Tensor = linear_rgb_to_rgb(_mix(torch.linalg.inv(_CONES), cones).clamp(0, 1))
+    return picture
 
 
 def _mix(matrix: Tensor, x: Tensor) -> Tensor:

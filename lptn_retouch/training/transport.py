@@ -7,7 +7,8 @@ GradedLPTN can learn. It is fitted in half a minute.
 
 Every sample is eight numbers: its colour in OKLab, the mean colour around it, how much texture is there, and how high
 in the frame it lies. The cloud is moved by iterative distribution transfer: along random axes, one-dimensional
-histograms are matched (Pitié, Kokaram & Dahyot, "Automated colour grading using colour distribution transfer", CVIU 2007).
+histograms are matched (Pitié, Kokaram & Dahyot, "Automated colour grading using colour distribution transfer",
+CVIU 2007).
 """
 
 from __future__ import annotations

@@ -1,0 +1,125 @@
+"""Figures and sheets of every preset: what docs/presets.md shows.
+
+    python benchmarks/presets.py --data ../shared/data [--judges DIR] [--only NAME ...] [--save]
+
+For each preset: `lptn-retouch evaluate` on held-out pictures of the set it starts from and on the large photographs.
+`--save` writes results/presets.json, docs/presets/NAME.jpg (before and after, every photograph) and presets/NAME.jpg
+(the picture of the card).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+
+# preset: pictures it starts from, those it should end among, the judge of both, two photographs for the card
+LOOKS = {
+    "winter": ("seasons/summer", "seasons/winter", "summer-winter", ("lake-sherburne", "tea-gardens")),
+    "summer": ("seasons/winter", "seasons/summer", "summer-winter", ("lake-sherburne", "oakland-zoo-otters")),
+    "autumn": ("seasons/summer", "seasons/autumn", "summer-autumn", ("tea-gardens", "oakland-zoo-otters")),
+    "spring": ("seasons/summer", "", "", ("tea-gardens", "lake-sherburne")),
+    "golden-hour": ("light/day", "light/golden", "day-golden", ("roman-colosseum", "lake-sherburne")),
+    "night": ("light/day", "light/night", "day-night", ("roman-colosseum", "lake-sherburne")),
+    "day": ("light/night", "light/day", "day-night", ("singaporean-cityscape", "high-trestle-trail")),
+    "retouch": ("", "", "", ("canyon-wren", "oakland-zoo-otters")),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--judges", type=Path, help="folder of saved judges; without it nothing is called anything")
+    parser.add_argument("--only", nargs="+", choices=LOOKS, default=list(LOOKS))
+    parser.add_argument("--save", action="store_true")
+    args = parser.parse_args()
+    file = HERE / "results" / "presets.json"
+    figures = json.loads(file.read_text())["presets"] if file.exists() else {}
+    for name in args.only:
+        print(name, file=sys.stderr)
+        figures[name] = measure(name, args.data, args.judges)
+        if args.save:
+            draw(name, args.data / "photos")
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE).stdout
+    result = {
+        "machine": f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs",
+        "versions": {"torch": torch.__version__, "python": platform.python_version()},
+        "commit": commit.strip(),
+        "presets": figures,
+    }
+    text = json.dumps(result, indent=1)
+    print(text)
+    if args.save:
+        file.write_text(text + "\n")
+
+
+def measure(name: str, data: Path, judges: Path | None) -> dict[str, object]:
+    """What `evaluate --json` says of a preset, without the single pictures."""
+    source, style, judge, _ = LOOKS[name]
+    words = ["evaluate", name, "--photos", str(data / "photos"), "--json"]
+    if name == "retouch":
+        words += [
+            "--input",
+            str(data / "retouch/expert-eval/input"),
+            "--target",
+            str(data / "retouch/expert-eval/target"),
+        ]
+    elif style:
+        words += ["--input", str(data / source / "val"), "--style", str(data / style / "val")]
+        if judges and (judges / f"{judge}.safetensors").exists():
+            words += ["--judge", str(judges / f"{judge}.safetensors")]
+    said = subprocess.run([sys.executable, "-m", "lptn_retouch", *words], capture_output=True, text=True, check=True)
+    return _without_each(json.loads(said.stdout))
+
+
+def _without_each(figures: dict[str, object]) -> dict[str, object]:
+    return {
+        key: _without_each(value) if isinstance(value, dict) else value
+        for key, value in figures.items()
+        if key != "each"
+    }
+
+
+def draw(name: str, photos: Path) -> None:
+    """Sheets for the docs and for the card."""
+    from lptn_retouch import Retoucher
+
+    retouch = Retoucher(name)
+    small: dict[str, Image.Image] = {}
+    for file in sorted(photos.glob("*.jpg")):
+        small[file.stem] = Image.open(file).convert("RGB")
+        small[file.stem].thumbnail((720, 720), Image.Resampling.LANCZOS)
+    after = {stem: retouch(picture) for stem, picture in small.items()}
+    stems = list(small)
+    rows = []
+    for k in range(0, len(stems), 5):
+        rows += [[pictures[stem] for stem in stems[k : k + 5]] for pictures in (small, after)]
+    (ROOT / "docs" / "presets").mkdir(exist_ok=True)
+    sheet(rows, 320, 213).save(ROOT / "docs" / "presets" / f"{name}.jpg", quality=84)
+    card = [[pictures[stem] for stem in LOOKS[name][3]] for pictures in (small, after)]
+    sheet(card, 540, 360).save(ROOT / "presets" / f"{name}.jpg", quality=82)
+
+
+def sheet(rows: list[list[Image.Image]], width: int, height: int) -> Image.Image:
+    """Pictures in rows, each cut to the same frame."""
+    from PIL import ImageOps
+
+    whole = Image.new("RGB", (max(map(len, rows)) * width, len(rows) * height))
+    for y, row in enumerate(rows):
+        for x, picture in enumerate(row):
+            whole.paste(ImageOps.fit(picture, (width, height)), (x * width, y * height))
+    return whole
+
+
+if __name__ == "__main__":
+    main()
