@@ -145,7 +145,7 @@ def test_missing_folders_and_unpaired_names_are_refused(tmp_path: Path):
 
 def test_batches_repeat_for_a_seed_and_keep_pairs_together(pairs: Path):
     config = config_from_dict({"data": {"pixels": 6000}}, "here")
-    held = PairSet.load(pairs, config.data)
+    held = PairSet.load(find_pairs(pairs / "input", pairs / "target"), config.data)
     assert len(held) == 16
     one, two, other = (held.batch(4, config.data, config.jitter, seed) for seed in (1, 1, 2))
     assert torch.equal(one[0], two[0]) and torch.equal(one[1], two[1])

@@ -1,14 +1,18 @@
-"""``lptn-retouch evaluate``: measure a preset on pairs of pictures, and on photographs for halos and constancy."""
+"""``lptn-retouch evaluate``: measure a preset on pairs, on pictures of a style, and on photographs for halos."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import math
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lptn_retouch.errors import UsageError
+from lptn_retouch.errors import UsageError, shown
+
+if TYPE_CHECKING:
+    from lptn_retouch.training.judge import Judge
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -16,25 +20,83 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("preset", metavar="PRESET")
     parser.add_argument("--input", metavar="DIR", type=Path, help="pictures before ...")
     parser.add_argument("--target", metavar="DIR", type=Path, help="... and after; pairs share a name")
+    parser.add_argument("--style", metavar="DIR", type=Path, help="... or real pictures of the style, of other scenes")
+    parser.add_argument("--judge", metavar="FILE", type=Path, help="classifier of input and style, .safetensors")
+    parser.add_argument(
+        "--train-judge",
+        metavar=("INPUT", "STYLE"),
+        nargs=2,
+        type=Path,
+        help="train it first, on folders of other pictures than are measured; --judge is then where it is saved",
+    )
     parser.add_argument("--photos", metavar="DIR", type=Path, help="large photographs: halo, constancy")
+    parser.add_argument("--sheet", metavar="FILE", type=Path, help="draw the pictures of --input before and after")
     parser.add_argument("--json", action="store_true", help="every picture's figures, as JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    if (args.input is None) != (args.target is None) or not (args.input or args.photos):
-        raise UsageError("evaluate takes --input DIR with --target DIR, or --photos DIR, or all three.")
+    if bool(args.input) != bool(args.target or args.style) or not (args.input or args.photos):
+        raise UsageError("evaluate takes --input DIR with --target DIR or --style DIR, or --photos DIR, or all.")
+    if not args.style and (args.judge or args.train_judge):
+        raise UsageError("a judge tells --input from --style; give both folders, or leave the judge out.")
+    if args.sheet and not args.input:
+        raise UsageError("--sheet draws the pictures of --input; give that folder too.")
     from lptn_retouch.retoucher import Retoucher
     from lptn_retouch.training.evaluation import score_pairs, score_photos, summary
+    from lptn_retouch.training.pictures import list_pictures
+    from lptn_retouch.training.unpaired import score_unpaired
 
     apply = Retoucher(args.preset)
     figures: dict[str, Any] = {"preset": apply.preset.name, "sha256": apply.preset.sha256}
-    if args.input:
+    if args.sheet:
+        _draw(apply, args)
+    if args.target:
         figures["pairs"] = summary(score_pairs(apply, args.input, args.target))
+    if args.style:
+        before, style = list_pictures(args.input), list_pictures(args.style)
+        figures["unpaired"] = score_unpaired(apply, before, style, _judge(args, {*before, *style}))
     if args.photos:
         figures["photos"] = score_photos(apply, args.photos)
     print(json.dumps(figures, indent=1) if args.json else _table(figures))
     return 0
+
+
+def _judge(args: argparse.Namespace, measured: set[Path]) -> Judge | None:
+    from lptn_retouch.training.judge import Judge, train_judge
+    from lptn_retouch.training.pictures import list_pictures
+
+    if not args.train_judge:
+        return Judge.load(args.judge) if args.judge else None
+    sets = dict(zip(("input", "style"), map(list_pictures, args.train_judge), strict=True))
+    known = {file.resolve() for file in measured}
+    if seen := next((file for files in sets.values() for file in files if file.resolve() in known), None):
+        raise UsageError(f"{shown(seen)} is measured too; a judge is trained on other pictures.")
+    counts = " and ".join(str(len(files)) for files in sets.values())
+    print(f"training a judge on {counts} pictures: minutes", file=sys.stderr, flush=True)
+    judge = train_judge(sets)
+    if args.judge:
+        judge.save(args.judge)
+    return judge
+
+
+def _draw(apply: Any, args: argparse.Namespace) -> None:
+    import numpy as np
+
+    from lptn_retouch.cli.sheet import before_and_after
+    from lptn_retouch.formats.photo import Photo
+    from lptn_retouch.training.pairs import find_pairs
+    from lptn_retouch.training.pictures import list_pictures
+
+    files, targets = list_pictures(args.input), []
+    if args.target:
+        files, targets = map(list, zip(*find_pairs(args.input, args.target), strict=True))
+    folders = [folder for folder in (args.input, args.target, args.style, args.photos) if folder]
+    if any(args.sheet.resolve().parent == folder.resolve() for folder in folders):
+        raise UsageError(f"{shown(args.sheet)}: the sheet would lie among the pictures; name another folder for it.")
+    sheet = before_and_after(apply, files, targets)
+    saved = Photo(np.asarray(sheet)).save(args.sheet, quality=90, metadata="none")
+    print(saved.path, file=sys.stderr if args.json else sys.stdout)
 
 
 def _table(figures: dict[str, Any]) -> str:
@@ -45,6 +107,8 @@ def _table(figures: dict[str, Any]) -> str:
             f"pairs    {pairs['pairs']}: PSNR {mean['psnr']:.2f} dB (untouched {mean['untouched_psnr']:.2f}), "
             f"SSIM {mean['ssim']:.4f}, dE2000 {mean['delta_e']:.2f}"
         )
+    if unpaired := figures.get("unpaired"):
+        lines += _unpaired_lines(unpaired)
     if photos := figures.get("photos"):
         mean = photos["mean"]
         lines += [
@@ -55,3 +119,33 @@ def _table(figures: dict[str, Any]) -> str:
             f"gentle   dE2000 from the input {mean['delta_e']:.2f}, newly blown {100 * mean['blown']:.2f} %",
         ]
     return "\n".join(lines)
+
+
+def _unpaired_lines(found: dict[str, Any]) -> list[str]:
+    def told(value: float | None, form: str) -> str:
+        return "-" if value is None else format(value, form)
+
+    colour, content, neutrals = found["colour"], found["content"], found["neutrals"]
+    steps = found["strength"]
+    lines = [
+        f"style    {found['pictures']} against {found['style_pictures']}: "
+        f"colour {colour['distance']:.4f} (untouched {colour['untouched']:.4f})"
+    ]
+    if called := found.get("called"):
+        features = found["features"]
+        right = ", ".join(f"{shown(name)} {share:.0%}" for name, share in called["judge_accuracy"].items())
+        lines[0] += f", features {features['distance']:.2f} (untouched {features['untouched']:.2f})"
+        lines.append(
+            f"judge    calls {called['share']:.0%} {shown(called['style'])} (untouched {called['untouched']:.0%}); "
+            f"right on real pictures: {right}"
+        )
+    return [
+        *lines,
+        f"content  {content['mean']:.3f} kept (least {content['least']:.3f})",
+        f"neutrals {told(neutrals['still_neutral'], '.0%')} of {neutrals['neutral_patches']} patches still neutral, "
+        f"mean shift a* {told(neutrals['shift_a'], '+.1f')}, b* {told(neutrals['shift_b'], '+.1f')}",
+        f"clean    halo {told(found['halo']['photos'], '.2f')} L* on these, {found['halo']['synthetic']:.2f} L* on "
+        f"synthetic edges; noisier {told(found['noisier'], '.1%')} of flat patches",
+        f"strength dE2000 at amount {', '.join(f'{a}: {d:.1f}' for a, d in steps['delta_e'].items())}; "
+        f"rising for {steps['rising']:.0%}",
+    ]

@@ -7,26 +7,60 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from lptn_retouch.errors import TrainingError
+from lptn_retouch.errors import TrainingError, shown
+from lptn_retouch.training.grade import Band, Grade
+from lptn_retouch.training.transport import Care
+
+RECIPES = ("pairs", "taught", "graded", "adversarial")
+FORMS = ("graded", "released", "paper")
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Folders with an ``input`` and a ``target`` folder in each; pairs share a file name."""
+    """Where the pictures are: pairs (``train``, or ``before`` and ``after``) or two folders (``source``, ``style``)."""
 
-    train: str = ""
-    validate: str = ""
+    train: str = ""  # a folder with input/ and target/ in it; pairs share a file name
+    validate: str = ""  # the same, held out
+    before: str = ""
+    after: str = ""
+    source: tuple[str, ...] = ()  # a folder or several: pictures as they are
+    style: str = ""  # pictures as they shall look; no scene in common is needed
+    keep: str = ""  # a text file with the names, a line each, of the style pictures to use; "" for all
+    practice: tuple[str, ...] = ()  # further folders: the teacher is not fitted to them, but teaches on them too
+    validate_source: str = ""  # source pictures held out
+    hold_out: int = 10  # where no folder is held out, every so manyth picture is; 0 for none
     pixels: int = 46_000  # area that every picture is brought to in memory, px
     smallest: float = 0.6  # a step's pictures are scaled by a factor between this and 1
 
 
 @dataclass(frozen=True)
-class ModelConfig:
-    """Hyper-parameters of :class:`lptn_retouch.model.graded.GradedLPTN`."""
+class LookConfig(Care):
+    """How the look is taught. What stands before ``recipe`` is the teacher's care (:class:`Care`)."""
 
+    recipe: str = ""  # pairs, taught, graded (by [grade]) or adversarial; "" for what the folders suggest
+    adversarial: float = 0.0  # weight of a critic's opinion beside the taught loss
+    adversarial_from: float = 0.5  # share of the steps after which the critic has a say
+    reconstruction: float = 1.0  # adversarial: weight of staying near the input
+    penalty: float = 10.0  # adversarial: weight of the critic's gradient penalty
+
+    @property
+    def care(self) -> Care:
+        """The teacher's part alone."""
+        return Care(**{f.name: getattr(self, f.name) for f in fields(Care)})
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Hyper-parameters of :class:`~lptn_retouch.model.graded.GradedLPTN`, or of the published network."""
+
+    form: str = "graded"  # graded, released or paper
     width: int = 48
     blocks: int = 3
     mask_width: int = 16
+    depth: int = 3  # released and paper: levels
+    low_blocks: int = 5  # released and paper
+    high_blocks: int = 3  # released and paper
 
 
 @dataclass(frozen=True)
@@ -34,24 +68,27 @@ class OptimConfig:
     """How long, how fast, how many at a time."""
 
     steps: int = 2000
-    batch: int = 16
+    batch: int = 16  # over all processes
     rate: float = 1e-3  # at the start; it falls to nothing along a cosine
     decay: float = 1e-3  # AdamW weight decay
     average: float = 0.998  # of the moving average of the weights that is evaluated and shipped
     seed: int = 0
     start: str = ""  # a run's weights.pt or a preset to go on from; "" starts from nothing
     save_every: int = 100  # steps between checkpoints
-    evaluate_every: int = 500  # steps between evaluations on the validation pairs
+    evaluate_every: int = 500  # steps between evaluations on the held-out pictures
+    sheet_every: int = 500  # steps between before/after sheets; 0 for none
     threads: int = 0  # CPU threads, 0 for torch's own choice
+    precision: str = "auto"  # float32, bfloat16, or auto: bfloat16 on GPUs
 
 
 @dataclass(frozen=True)
 class JitterConfig:
-    """Random changes of the pairs. ``both`` teaches the same retouch from another start; ``input`` teaches recovery."""
+    """Random changes of the pictures. ``both`` teaches the same look from another start; ``input`` teaches recovery."""
 
-    both: float = 0.5  # share of pairs whose two pictures get the same exposure, balance and contrast
+    both: float = 0.5  # share whose two pictures get the same exposure, balance and contrast (taught: the input does)
     input: float = 0.0  # share of pairs whose input alone is darkened, tinted or flattened; see docs/training.md
     strength: float = 1.0  # scales all of them
+    edges: float = 0.1  # taught: share of pictures replaced by two flat grounds with a soft edge
 
 
 @dataclass(frozen=True)
@@ -69,10 +106,17 @@ class TrainConfig:
     """One training run. Read it with :func:`read_config`."""
 
     data: DataConfig = field(default_factory=DataConfig)
+    look: LookConfig = field(default_factory=LookConfig)
+    grade: Grade = field(default_factory=Grade)
     model: ModelConfig = field(default_factory=ModelConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     jitter: JitterConfig = field(default_factory=JitterConfig)
     preset: PresetConfig = field(default_factory=PresetConfig)
+
+    @property
+    def recipe(self) -> str:
+        """The recipe, as written or as the folders suggest."""
+        return self.look.recipe or ("taught" if self.data.source else "pairs")
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -80,32 +124,43 @@ class TrainConfig:
 
 _SECTIONS = {
     "data": DataConfig,
+    "look": LookConfig,
+    "grade": Grade,
     "model": ModelConfig,
     "optim": OptimConfig,
     "jitter": JitterConfig,
     "preset": PresetConfig,
 }
+_PATHS = ("train", "validate", "before", "after", "style", "keep", "validate_source")
+_FOLDERS = ("source", "practice")
+_SIGNED = ("exposure", "warmth", "tint")  # all other numbers are 0 or more
+_POSITIVE = ("pixels", "steps", "batch", "save_every", "evaluate_every", "width", "mask_width", "depth")
+_CHOICES = {("look", "recipe"): ("", *RECIPES), ("model", "form"): FORMS, ("optim", "precision"): PRECISIONS}
 
 
 def read_config(path: Path) -> TrainConfig:
     """Read a run's TOML file; paths in it are relative to the file.
 
     Raises:
-        TrainingError: the file is missing, is not TOML, or holds an unknown name or a value of the wrong type.
+        TrainingError: the file is missing, is not TOML, holds an unknown name or a value of the wrong type, or names
+            no folders that fit together.
     """
     try:
         written = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise TrainingError(f"{path}: {error.strerror}; name a TOML file that describes the run.") from None
+        raise TrainingError(f"{shown(path)}: {error.strerror}; name a TOML file that describes the run.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TrainingError(f"{path}: this is not a TOML file ({error}); mend that line.") from None
-    config = config_from_dict(written, str(path))
+        raise TrainingError(f"{shown(path)}: this is not a TOML file ({error}); mend that line.") from None
+    config = config_from_dict(written, shown(path))
 
     def from_here(name: str) -> str:
         return str((path.parent / name).resolve()) if name else ""
 
-    data = replace(config.data, train=from_here(config.data.train), validate=from_here(config.data.validate))
-    return replace(config, data=data, optim=replace(config.optim, start=from_here(config.optim.start)))
+    found: dict[str, Any] = {name: from_here(getattr(config.data, name)) for name in _PATHS}
+    found |= {name: tuple(from_here(folder) for folder in getattr(config.data, name)) for name in _FOLDERS}
+    return replace(
+        config, data=replace(config.data, **found), optim=replace(config.optim, start=from_here(config.optim.start))
+    )
 
 
 def config_from_dict(written: dict[str, Any], where: str) -> TrainConfig:
@@ -120,13 +175,38 @@ def config_from_dict(written: dict[str, Any], where: str) -> TrainConfig:
         for name, value in values.items():
             if name not in known:
                 raise TrainingError(f"{where}: [{section}] has no {name!r}; it has {', '.join(known)}.")
+            if name == "bands":
+                checked[name] = tuple(_band(table, where) for table in _listed(value))
+                continue
             kind = type(getattr(defaults, name))
+            if kind is tuple:
+                value = _listed(value)
+                if not all(type(folder) is str for folder in value):
+                    raise TrainingError(f"{where}: [{section}] {name} is a folder or a list of folders, not {value!r}.")
             if kind is float and type(value) is int:
                 value = float(value)
             if type(value) is not kind:
                 raise TrainingError(f"{where}: [{section}] {name} is a {kind.__name__}, not {value!r}.")
-            if kind in (int, float) and value < 0:
+            if kind in (int, float) and value < 0 and name not in _SIGNED:
                 raise TrainingError(f"{where}: [{section}] {name} is 0 or more, not {value!r}.")
+            if name in _POSITIVE and value < 1:
+                raise TrainingError(f"{where}: [{section}] {name} is 1 or more, not {value!r}.")
+            if value not in _CHOICES.get((section, name), (value,)):
+                choices = ", ".join(_CHOICES[section, name]).removeprefix(", ")
+                raise TrainingError(f"{where}: [{section}] {name} is one of {choices}, not {value!r}.")
             checked[name] = value
         sections[section] = _SECTIONS[section](**checked)
     return TrainConfig(**sections)
+
+
+def _listed(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list) else (value,)
+
+
+def _band(table: Any, where: str) -> Band:
+    known = [f.name for f in fields(Band)]
+    if not isinstance(table, dict) or not set(table) <= set(known) or "hue" not in table:
+        raise TrainingError(f"{where}: a band of [grade] has a hue, and may have {', '.join(known[1:])}; mend it.")
+    if not all(type(value) in (int, float) for value in table.values()):
+        raise TrainingError(f"{where}: what a band of [grade] says are numbers; mend it.")
+    return Band(**{name: float(value) for name, value in table.items()})

@@ -62,6 +62,8 @@ class Teacher(nn.Module):
     def __init__(self, care: Care, hidden: int = 48) -> None:
         super().__init__()
         self.care = care
+        self.tones: Tensor  # mean lightness of the source pictures and of the style pictures
+        self.register_buffer("tones", torch.tensor([0.5, 0.5]))
         self.move = nn.Sequential(
             nn.Linear(8, hidden), nn.Tanh(), nn.Linear(hidden, hidden), nn.Tanh(), nn.Linear(hidden, 3)
         )
@@ -77,7 +79,12 @@ class Teacher(nn.Module):
         chroma = lab[:, 1:].square().sum(1, keepdim=True).add(1e-8).sqrt()
         kept = 1 - care.neutrals * (1 - _ramp(chroma, 0.01, 0.05))
         kept = kept * (1 - care.skin * _skin(lab, chroma))
-        light, tint = care.strength * move[:, :1], care.strength * kept * move[:, 1:]
+        tint = care.strength * kept * move[:, 1:]
+        # A colour that is strong already gains no more.
+        outward = lab[:, 1:] / chroma
+        gain = (tint * outward).sum(1, keepdim=True).clamp_min(0)
+        tint = tint - outward * gain * _ramp(chroma, 0.09, 0.17)
+        light = care.strength * move[:, :1]
         moved = torch.cat([light, tint], dim=1)
         if care.sky:  # night is dark, not black; its sky keeps a little of its shape and turns a deep blue
             moved = torch.cat([torch.maximum(light, -0.62 * lab[:, :1]), tint], dim=1)
@@ -85,11 +92,22 @@ class Teacher(nn.Module):
             moved = torch.lerp(moved, night - lab, care.sky * _sky(lab, seen))
         if care.thaw:
             meadow = torch.cat([0.1 + 0.5 * lab[:, :1], lab[:, 1:2] - 0.05, lab[:, 2:] + 0.085], dim=1)
-            moved = torch.lerp(moved, meadow - lab, care.thaw * _snow(lab, chroma, seen))
+            snow = _snow(lab, chroma, seen)
+            lies = _ramp(snow.mean((1, 2, 3), keepdim=True), 0.05, 0.18)  # a white shirt is no winter
+            moved = torch.lerp(moved, meadow - lab, care.thaw * lies * snow)
         if care.dawn:
             day = torch.cat([0.5 + 0.5 * lab[:, :1], 0.5 * lab[:, 1:2] - 0.02, 0.5 * lab[:, 2:] - 0.05], dim=1)
             moved = torch.lerp(moved, day - lab, care.dawn * _dark_sky(lab, seen))
-        return moved
+        return moved * self._need(lab)
+
+    def _need(self, lab: Tensor) -> Tensor:
+        """How much of the look a picture needs: all, or less where it is as dark or as bright as the style already."""
+        source, style = self.tones.unbind()
+        apart = style - source
+        if abs(float(apart)) < 0.1:
+            return torch.ones_like(lab[:, :1, :1, :1])
+        way = (lab[:, :1].mean((2, 3), keepdim=True) - source) / apart  # 0 as the source's mean, 1 as the style's
+        return 1 - 0.7 * _ramp(way, 0.3, 1.1)
 
 
 def samples(lab: Tensor) -> Tensor:
@@ -142,6 +160,7 @@ def fit_teacher(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         teacher = Teacher(care)
+    teacher.tones.copy_(torch.stack([start[:, 0].mean(), after[:, 0].mean()]))
     _learn(teacher.move, start, move, steps, random)
     return teacher.eval().requires_grad_(requires_grad=False)
 
@@ -216,10 +235,10 @@ def _dark_sky(lab: Tensor, seen: Tensor) -> Tensor:
 
 
 def _snow(lab: Tensor, chroma: Tensor, seen: Tensor) -> Tensor:
-    """1 where there may be snow on the ground: bright, grey or bluish, in the lower part."""
+    """1 where there may be snow on the ground: bright, grey or bluish but not warm, in the lower part."""
     height = seen[:, 7:8] / _SCALE[7]
-    grey = 1 - _ramp(chroma, 0.05, 0.1)
-    return _ramp(lab[:, :1], 0.45, 0.8) * grey * _ramp(height, 0.3, 0.8)
+    cold = (1 - _ramp(chroma, 0.04, 0.08)) * (1 - _ramp(lab[:, 2:3], 0.005, 0.03))
+    return _ramp(lab[:, :1], 0.45, 0.8) * cold * _ramp(height, 0.3, 0.8)
 
 
 def _skin(lab: Tensor, chroma: Tensor) -> Tensor:

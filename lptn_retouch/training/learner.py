@@ -1,0 +1,141 @@
+"""What learns in a run: the network, the average of its weights that is shipped and, where asked for, a critic."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lptn_retouch.errors import TrainingError
+from lptn_retouch.training.config import TrainConfig
+from lptn_retouch.training.critic import Critic, critic_loss, praise_loss
+from lptn_retouch.training.networks import build
+from lptn_retouch.training.parallel import Place, share_dropout
+
+WARM = 100  # steps over which the rate rises from nothing
+_LONGEST = 1.0  # of a network's gradient, all parameters together
+
+
+class Learner:
+    """One run's network with its optimizer, and its critic with its own.
+
+    Args:
+        config: the run.
+        place: this process's.
+    """
+
+    def __init__(self, config: TrainConfig, place: Place) -> None:
+        self.config, self.place = config, place
+        torch.manual_seed(config.optim.seed)
+        self.net = build(config.model, config.optim.start).to(place.device)
+        self.average = build(config.model).to(place.device).requires_grad_(requires_grad=False)
+        self.average.load_state_dict(self.net.state_dict())
+        share_dropout(self.net, place)
+        optim = config.optim
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=optim.rate, weight_decay=optim.decay)
+        self.critic: Critic | None = None
+        if needs_critic(config):
+            self.critic = Critic().to(place.device)
+            self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), lr=optim.rate, betas=(0.9, 0.99))
+        wanted = optim.precision
+        self.half = wanted == "bfloat16" or (wanted == "auto" and place.device.type == "cuda")
+
+    def state(self) -> dict[str, Any]:
+        """All that a checkpoint must hold to go on from here."""
+        return {name: part.state_dict() for name, part in self._parts().items()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    def step(self, before: Tensor, target: Tensor, style: Tensor | None, step: int) -> dict[str, float]:
+        """Learn from this process's share of a batch.
+
+        Args:
+            before, target: (n, 3, h, w) in [0, 1].
+            style: real pictures of the style, (n, 3, any, any), where there is a critic.
+            step: counted from 0.
+
+        Returns:
+            The losses, each the mean over all processes.
+
+        Raises:
+            TrainingError: the loss is no longer a number.
+        """
+        before, target = before.to(self.place.device), target.to(self.place.device)
+        self.net.train()
+        self._set_rates(step)
+        with torch.autocast(self.place.device.type, torch.bfloat16, enabled=self.half):
+            result = self.net(before)
+        result = result.float()
+        losses = {"loss": self._likeness(result, target)}
+        total = losses["loss"]
+        weight = self._say_of_critic(step)
+        if self.critic is not None and weight:
+            self.critic.requires_grad_(requires_grad=False)
+            losses["praise"] = praise_loss(self.critic, result)
+            total = total + weight * losses["praise"]
+        self._learn(total, self.net, self.optimizer, step)
+        if self.critic is not None and style is not None:
+            losses["critic"] = self._train_critic(self.critic, style.to(self.place.device), result, step)
+        self._move_average(min(self.config.optim.average, (1 + step) / (10 + step)))
+        return {name: float(self.place.mean(loss)) for name, loss in losses.items()}
+
+    def _parts(self) -> dict[str, Any]:
+        parts: dict[str, Any] = {"net": self.net, "average": self.average, "optimizer": self.optimizer}
+        if self.critic is not None:
+            parts |= {"critic": self.critic, "critic_optimizer": self.critic_optimizer}
+        return parts
+
+    def _likeness(self, result: Tensor, target: Tensor) -> Tensor:
+        if self.config.recipe == "adversarial":  # the target is the input: nothing in it may move without reason
+            return self.config.look.reconstruction * (result - target).square().mean()
+        return colour_loss(result, target)
+
+    def _say_of_critic(self, step: int) -> float:
+        look = self.config.look
+        if self.config.recipe == "adversarial":
+            return 1.0
+        return look.adversarial if step >= look.adversarial_from * self.config.optim.steps else 0.0
+
+    def _train_critic(self, critic: Critic, style: Tensor, result: Tensor, step: int) -> Tensor:
+        critic.requires_grad_(requires_grad=True)
+        between = torch.rand(len(result) * self.place.count)[self.place.rows(len(result) * self.place.count)]
+        loss = critic_loss(critic, style, result, self.config.look.penalty, between)
+        self._learn(loss, critic, self.critic_optimizer, step)
+        return loss
+
+    def _learn(self, loss: Tensor, net: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
+        if not bool(torch.isfinite(self.place.mean(loss))):
+            raise TrainingError(f"the loss ran away at step {step}; start again with a lower [optim] rate.")
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.place.average_gradients(net)
+        nn.utils.clip_grad_norm_(net.parameters(), _LONGEST)
+        optimizer.step()
+
+    def _set_rates(self, step: int) -> None:
+        optim = self.config.optim
+        rate = optim.rate * min(1.0, (step + 1) / WARM) * 0.5 * (1 + math.cos(math.pi * step / optim.steps))
+        groups = self.optimizer.param_groups + (self.critic_optimizer.param_groups if self.critic is not None else [])
+        for group in groups:
+            group["lr"] = rate
+
+    def _move_average(self, keep: float) -> None:
+        with torch.no_grad():
+            for old, new in zip(self.average.parameters(), self.net.parameters(), strict=True):
+                old.lerp_(new, 1 - keep)
+
+
+def needs_critic(config: TrainConfig) -> bool:
+    """Whether a run has a critic: the adversarial recipe, or a taught one that gives it a weight."""
+    return config.recipe == "adversarial" or (config.recipe == "taught" and config.look.adversarial > 0)
+
+
+def colour_loss(result: Tensor, target: Tensor) -> Tensor:
+    """L1 and L2 together, picture by picture: the first keeps the middle honest, the second the worst."""
+    error = result - target
+    return error.abs().mean() + error.square().mean((1, 2, 3)).add(1e-6).sqrt().mean()

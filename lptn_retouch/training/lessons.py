@@ -1,0 +1,170 @@
+"""From a config to lessons: which pictures a run learns from, and on which it is examined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from lptn_retouch.errors import TrainingError, shown
+from lptn_retouch.training.config import DataConfig, JitterConfig, TrainConfig
+from lptn_retouch.training.grade import GradeTeacher
+from lptn_retouch.training.learner import needs_critic
+from lptn_retouch.training.pairs import PairSet, find_pairs
+from lptn_retouch.training.pictures import ALL, FEWEST, Album, list_pictures
+from lptn_retouch.training.taught import TaughtSet, itself, load_teacher, save_teacher
+from lptn_retouch.training.transport import Teacher, fit_teacher
+
+TEACHER = "teacher.pt"
+Entry = TypeVar("Entry")
+Say = Callable[[str], None]
+
+
+class Lessons(Protocol):
+    """What a run draws its batches from."""
+
+    def __len__(self) -> int: ...
+
+    def batch(
+        self, size: int, config: DataConfig, jitter: JitterConfig, seed: int, rows: slice = ALL
+    ) -> tuple[Tensor, Tensor]:
+        """Inputs and targets, the rows wanted of (size, 3, h, w) in [0, 1]; the same for the same seed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a run learns from, and what it is examined on.
+
+    Args:
+        lessons: inputs and targets.
+        exam: held-out pictures with their right answers, (1, 3, h, w) each.
+        judged: whether the exam's figure says which weights are best.
+        style: real pictures for a critic.
+        files: all that was read, by what it was read for; the manifest lists them.
+    """
+
+    lessons: Lessons
+    exam: list[tuple[Tensor, Tensor]]
+    judged: bool
+    style: Album | None
+    files: dict[str, list[Path]]
+
+    def draw_style(self, size: int, data: DataConfig, seed: int) -> Tensor | None:
+        """Real pictures of the style, (size, 3, h, w), where there is a critic."""
+        if self.style is None:
+            return None
+        return self.style.draw(size, data.smallest, torch.Generator().manual_seed(seed + 1))[:, 0]
+
+
+def prepare(config: TrainConfig, run: Path, say: Say) -> Course:
+    """Read a run's pictures; fit its teacher, or reload it from the run folder.
+
+    Raises:
+        TrainingError: folders are missing, empty, without common names, or hold fewer than eight pictures.
+        PhotoError: a picture cannot be read.
+    """
+    return _pairs(config, say) if config.recipe == "pairs" else _unpaired(config, run, say)
+
+
+def _pairs(config: TrainConfig, say: Say) -> Course:
+    data = config.data
+    if data.train:
+        pairs = _from_folder(data.train)
+    elif data.before and data.after:
+        pairs = find_pairs(Path(data.before), Path(data.after))
+    else:
+        raise TrainingError(
+            "there are no pictures to learn from; name [data] train, or before and after, or source and style."
+        )
+    learnt, held = _parted(pairs, _from_folder(data.validate) if data.validate else None, data)
+    say(f"reading {len(learnt)} pairs to learn from and {len(held)} held out")
+    lessons = PairSet.load(learnt, data)
+    say(f"pairs: {lessons.album}")
+    files = {"before": learnt, "after": learnt, "held out before": held, "held out after": held}
+    listed = {what: [pair[what.endswith("after")] for pair in pairs] for what, pairs in files.items()}
+    return Course(lessons, PairSet.load(held, data).exam() if held else [], True, None, listed)
+
+
+def _unpaired(config: TrainConfig, run: Path, say: Say) -> Course:
+    data = config.data
+    graded = config.recipe == "graded"
+    if not data.source or not (data.style or graded):
+        raise TrainingError(f"the recipe {config.recipe!r} needs two folders; name [data] source and style.")
+    held_out = list_pictures(Path(data.validate_source)) if data.validate_source else None
+    learnt, held = _parted(_all_of(data.source), held_out, data)
+    style = [] if graded else kept(list_pictures(Path(data.style)), Path(data.keep) if data.keep else None)
+    if not graded:
+        _enough(style, "style pictures")
+    practice = _all_of(data.practice)
+    say(f"reading {len(learnt)} source pictures, {len(held)} held out, and {len(style)} style pictures")
+    album, styles = (Album.load([(file,) for file in files], data.pixels) for files in (learnt, style))
+    say(f"source: {album}")
+    teacher: Callable[[Tensor], Tensor]
+    if config.recipe == "adversarial":
+        teacher = itself
+    elif graded:
+        teacher = GradeTeacher(config.grade)
+    else:
+        teacher = _teacher(config, run, album, styles, say)
+    if practice:
+        say(f"and {len(practice)} pictures to practise on")
+        album = Album.load([(file,) for file in (*learnt, *practice)], data.pixels)
+    exam = TaughtSet(Album.load([(file,) for file in held], data.pixels), teacher).exam() if held else []
+    return Course(
+        TaughtSet(album, teacher),
+        exam,
+        judged=config.recipe in ("taught", "graded"),
+        style=styles if needs_critic(config) else None,
+        files={"source": learnt, "held out": held, "style": style, "practice": practice},
+    )
+
+
+def _all_of(folders: tuple[str, ...]) -> list[Path]:
+    return [file for folder in folders for file in list_pictures(Path(folder))]
+
+
+def _teacher(config: TrainConfig, run: Path, source: Album, style: Album, say: Say) -> Teacher:
+    file, care = run / TEACHER, config.look.care
+    if not file.exists():
+        save_teacher(fit_teacher(source.entries(), style.entries(), care, seed=config.optim.seed, say=say), file)
+    return load_teacher(file, care)
+
+
+def kept(pictures: list[Path], names: Path | None) -> list[Path]:
+    """The pictures that a text file names, a line each; all without one."""
+    if names is None:
+        return pictures
+    try:
+        lines = [line.strip() for line in names.read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError):
+        raise TrainingError(
+            f"{shown(names)}: cannot be read; keep names a text file with a file name a line."
+        ) from None
+    wanted = {line for line in lines if line and not line.startswith("#")}
+    if missing := sorted(wanted - {p.name for p in pictures}):
+        raise TrainingError(
+            f"{shown(names)} names {shown(missing[0])}, which is not in the style folder; mend the line."
+        )
+    return [p for p in pictures if p.name in wanted]
+
+
+def _from_folder(folder: str) -> list[tuple[Path, Path]]:
+    return find_pairs(Path(folder) / "input", Path(folder) / "target")
+
+
+def _parted(entries: list[Entry], held: list[Entry] | None, data: DataConfig) -> tuple[list[Entry], list[Entry]]:
+    """What to learn from and what to hold out: the entries given, or every tenth."""
+    _enough(entries, "pictures")
+    if held is not None or not data.hold_out:
+        return entries, held or []
+    return [e for i, e in enumerate(entries) if i % data.hold_out], entries[:: data.hold_out]
+
+
+def _enough(entries: list[Entry], what: str) -> None:
+    if len(entries) < FEWEST:
+        raise TrainingError(f"there are {len(entries)} {what}; a look needs {FEWEST} at least, better thirty and more.")
