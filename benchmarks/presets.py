@@ -43,13 +43,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=LOOKS, default=list(LOOKS))
     parser.add_argument("--save", action="store_true")
     args = parser.parse_args()
-    file = HERE / "results" / "presets.json"
-    figures = json.loads(file.read_text())["presets"] if file.exists() else {}
+    file, figures = HERE / "results" / "presets.json", {}
     for name in args.only:
         print(name, file=sys.stderr)
         figures[name] = measure(name, args.data, args.judges)
         if args.save:
             draw(name, args.data / "photos")
+    if file.exists():  # the others keep what they have
+        figures = json.loads(file.read_text())["presets"] | figures
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE).stdout
     result = {
         "machine": f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs",

@@ -187,11 +187,11 @@ def test_two_processes_do_what_one_does(folders: Path, tmp_path: Path):
     config = written(tmp_path / "run.toml", folders, more, steps=2)
     alone = weights_of(train(config, tmp_path / "alone", lambda _: None))
     words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    words += ["-m", "lptn_retouch", "train", str(tmp_path / "run.toml")]
-    two = tmp_path / "runs" / "two"
-    two.mkdir(parents=True)
+    two = tmp_path / "two"
+    two.mkdir()
+    words += ["-m", "lptn_retouch", "--", "train", str(tmp_path / "run.toml"), "--run", str(two)]
     shutil.copy(tmp_path / "alone" / "teacher.pt", two)
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300, cwd=tmp_path)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("install it with") == 1
     assert done.stderr.count("step 2/2  loss") == 1

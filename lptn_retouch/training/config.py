@@ -41,6 +41,7 @@ class LookConfig(Care):
     recipe: str = ""  # pairs, taught, graded (by [grade]) or adversarial; "" for what the folders suggest
     adversarial: float = 0.0  # weight of a critic's opinion beside the taught loss
     adversarial_from: float = 0.5  # share of the steps after which the critic has a say
+    greys: float = 0.0  # weight of a penalty on casts: what is grey in the input shall be grey in the result
     reconstruction: float = 1.0  # adversarial: weight of staying near the input
     penalty: float = 10.0  # adversarial: weight of the critic's gradient penalty
 

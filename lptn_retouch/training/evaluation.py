@@ -55,12 +55,13 @@ def summary(scores: list[PairScore]) -> dict[str, Any]:
     return {"pairs": len(scores), "mean": _json(means), "each": [_json(asdict(s)) for s in scores]}
 
 
-def size_constancy(apply: Apply, picture: Tensor, long_side: int) -> float:
+def size_constancy(apply: Apply, picture: Tensor, long_side: int, export: Tensor | None = None) -> float:
     """Does a small preview look like the export? PSNR, dB, of export made small against preview made from small.
 
     Args:
         picture: (1, 3, H, W), large.
         long_side: of the preview, px.
+        export: ``apply(picture)``, where it is known already.
     """
     h, w = picture.shape[-2:]
     scale = long_side / max(h, w)
@@ -69,7 +70,7 @@ def size_constancy(apply: Apply, picture: Tensor, long_side: int) -> float:
     def small(x: Tensor) -> Tensor:
         return F.interpolate(x, size=size, mode="bilinear", antialias=True)
 
-    return psnr(small(apply(picture)), apply(small(picture)))
+    return psnr(small(apply(picture) if export is None else export), apply(small(picture)))
 
 
 # Halo: beside an edge, how far does the change made to flat ground differ from the change made farther away?
@@ -170,13 +171,13 @@ def score_photos(apply: Apply, folder: Path) -> dict[str, Any]:
         picture = as_tensor(open_photo(file).pixels)
         long_side = max(picture.shape[-2:])
         quarter = F.interpolate(picture, scale_factor=0.25, mode="bilinear", antialias=True)
-        result = apply(quarter)
+        result, export = apply(quarter), apply(picture)
         glow = photo_glow(lambda _, result=result: result, quarter)  # type: ignore[misc]
         each.append(
             {
                 "name": file.name,
-                "quarter_psnr": size_constancy(apply, picture, round(long_side / 4)),
-                "odd_psnr": size_constancy(apply, picture, round(long_side / 3.75)),
+                "quarter_psnr": size_constancy(apply, picture, round(long_side / 4), export),
+                "odd_psnr": size_constancy(apply, picture, round(long_side / 3.75), export),
                 "glow": glow.mean if glow.edges else None,
                 "glow_p95": glow.p95 if glow.edges else None,
                 "edges": glow.edges,

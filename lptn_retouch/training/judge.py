@@ -6,6 +6,7 @@ learnt from winter. Its last hidden layer is the space in which two sets of pict
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from safetensors.torch import save
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lptn_retouch.errors import InvalidPresetError, TrainingError, shown
 from lptn_retouch.formats import open_photo
@@ -130,22 +130,21 @@ def train_judge(sets: Mapping[str, Sequence[Path]], seed: int = 0, steps: int = 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = _Net(len(sets))
-        average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.99), use_buffers=True)  # type: ignore[no-untyped-call]
+        average = copy.deepcopy(net).eval()
         optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.05)
         each = math.ceil(batch / len(sets))
         labels = torch.arange(len(sets)).repeat_interleave(each)
         net.train()
         for step in range(steps):
             for group in optimizer.param_groups:
-                group["lr"] = 2e-3 * min(1.0, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / steps))
+                group["lr"] = 2e-3 * min(1.0, 24 * (step + 1) / steps) * 0.5 * (1 + math.cos(math.pi * step / steps))
             x = _jittered(torch.cat([held[torch.randint(len(held), (each,))] for held in pictures]))
             loss = F.cross_entropy(net(x), labels, label_smoothing=0.05)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            average.update_parameters(net)
-    net.load_state_dict(average.module.state_dict())
-    return Judge(tuple(sets), net.eval())
+            _move_average(average, net, min(0.99, (1 + step) / (10 + step)))
+    return Judge(tuple(sets), average)
 
 
 def accuracy(judge: Judge, sets: Mapping[str, Sequence[Path]]) -> dict[str, float]:
@@ -154,6 +153,13 @@ def accuracy(judge: Judge, sets: Mapping[str, Sequence[Path]]) -> dict[str, floa
         name: sum(judge.calls(as_tensor(open_photo(file).pixels)) == name for file in files) / len(files)
         for name, files in sets.items()
     }
+
+
+def _move_average(average: nn.Module, net: nn.Module, keep: float) -> None:
+    """Move weights towards the net's; batch norm's statistics go with the weights they belong to."""
+    for old, new in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
+        if old.is_floating_point():
+            old.lerp_(new, 1 - keep)
 
 
 def _square(picture: Tensor, side: int) -> Tensor:

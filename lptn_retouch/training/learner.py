@@ -6,6 +6,8 @@ import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812
+from kornia.color import rgb_to_lab
 from torch import Tensor, nn
 
 from lptn_retouch.errors import TrainingError
@@ -73,6 +75,9 @@ class Learner:
         result = result.float()
         losses = {"loss": self._likeness(result, target)}
         total = losses["loss"]
+        if self.config.look.greys:
+            losses["cast"] = cast_on_greys(before, result)
+            total = total + self.config.look.greys * losses["cast"]
         weight = self._say_of_critic(step)
         if self.critic is not None and weight:
             self.critic.requires_grad_(requires_grad=False)
@@ -133,6 +138,26 @@ class Learner:
 def needs_critic(config: TrainConfig) -> bool:
     """Whether a run has a critic: the adversarial recipe, or a taught one that gives it a weight."""
     return config.recipe == "adversarial" or (config.recipe == "taught" and config.look.adversarial > 0)
+
+
+def cast_on_greys(before: Tensor, result: Tensor) -> Tensor:
+    """How much colour the grey patches of the inputs have got: mean CIELAB chroma above 4.5; both (n, 3, h, w).
+
+    A patch is a twenty-fourth of the frame, as in the evaluation; it is grey below a chroma of about 4.
+
+    Example:
+        >>> grey = torch.full((1, 3, 48, 48), 0.5)
+        >>> orange = grey * torch.tensor([1.3, 1, 0.7]).view(3, 1, 1)
+        >>> float(cast_on_greys(grey, grey)), bool(cast_on_greys(grey, orange) > 10)
+        (0.0, True)
+    """
+    chroma = []
+    for picture in (before, result):
+        lab = rgb_to_lab(F.adaptive_avg_pool2d(picture, 24).clamp(0, 1))
+        chroma.append((lab[:, 1:].square().sum(1) + 1e-4).sqrt())
+    grey = (chroma[0] < 4.3).float()
+    found: Tensor = (grey * F.relu(chroma[1] - 4.5)).sum() / grey.sum().clamp_min(50)
+    return found
 
 
 def colour_loss(result: Tensor, target: Tensor) -> Tensor:

@@ -116,9 +116,8 @@ def _structure(picture: Tensor) -> Tensor:
     sigma = max(1.0, 0.01 * math.sqrt(light.shape[-2] * light.shape[-1]))
     around = _blur(light, sigma)
     contrast = (_blur((light - around).square(), sigma) + _FLOOR**2).sqrt()
-    structure: Tensor = (
-        light - around
-    ) / contrast / 4 + 0.5  # nearly all within [0, 1], the range SSIM's constants mean
+    # two spreads to either side, about [0, 1]: the range that the constants of SSIM are made for
+    structure: Tensor = (light - around) / contrast / 4 + 0.5
     return structure
 
 
