@@ -13,8 +13,12 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -67,6 +71,26 @@ def main() -> None:
 def measure(name: str, data: Path, judges: Path | None) -> dict[str, object]:
     """What `evaluate --json` says of a preset, without the single pictures."""
     source, style, judge, _ = LOOKS[name]
+    with sorted_by_eye(data / style / "val", ROOT / "presets" / "sets" / f"{name}-val.txt") as wanted:
+        return _measured(name, data, data / source / "val", wanted if style else None, judge, judges)
+
+
+@contextmanager
+def sorted_by_eye(folder: Path, names: Path) -> Iterator[Path]:
+    """A folder of pictures, or only those that a list names, where there is a list."""
+    if not names.exists():
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as chosen:
+        for name in names.read_text().splitlines():
+            if not name.startswith("#"):
+                shutil.copy(folder / name, chosen)
+        yield Path(chosen)
+
+
+def _measured(
+    name: str, data: Path, source: Path, style: Path | None, judge: str, judges: Path | None
+) -> dict[str, object]:
     words = ["evaluate", name, "--photos", str(data / "photos"), "--json"]
     if name == "retouch":
         words += [
@@ -76,7 +100,7 @@ def measure(name: str, data: Path, judges: Path | None) -> dict[str, object]:
             str(data / "retouch/expert-eval/target"),
         ]
     elif style:
-        words += ["--input", str(data / source / "val"), "--style", str(data / style / "val")]
+        words += ["--input", str(source), "--style", str(style)]
         if judges and (judges / f"{judge}.safetensors").exists():
             words += ["--judge", str(judges / f"{judge}.safetensors")]
     said = subprocess.run([sys.executable, "-m", "lptn_retouch", *words], capture_output=True, text=True, check=True)

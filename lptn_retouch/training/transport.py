@@ -101,13 +101,20 @@ class Teacher(nn.Module):
         return moved * self._need(lab)
 
     def _need(self, lab: Tensor) -> Tensor:
-        """How much of the look a picture needs: all, or less where it is as dark or as bright as the style already."""
+        """How much of the look a picture needs: all, or less where it is of the style already.
+
+        That is as dark or as bright as the style; or, where a look thaws, green.
+        """
+        need = torch.ones_like(lab[:, :1, :1, :1])
         source, style = self.tones.unbind()
         apart = style - source
-        if abs(float(apart)) < 0.1:
-            return torch.ones_like(lab[:, :1, :1, :1])
-        way = (lab[:, :1].mean((2, 3), keepdim=True) - source) / apart  # 0 as the source's mean, 1 as the style's
-        return 1 - 0.7 * _ramp(way, 0.3, 1.1)
+        if abs(float(apart)) >= 0.1:
+            way = (lab[:, :1].mean((2, 3), keepdim=True) - source) / apart  # 0 as the source's mean, 1 as the style's
+            need = 1 - 0.7 * _ramp(way, 0.3, 1.1)
+        if self.care.thaw:
+            green = _ramp(-lab[:, 1:2], 0.02, 0.05) * _ramp(lab[:, 2:3], 0.02, 0.06)
+            need = need * (1 - 0.75 * _ramp(green.mean((2, 3), keepdim=True), 0.08, 0.35))
+        return need
 
 
 def samples(lab: Tensor) -> Tensor:
