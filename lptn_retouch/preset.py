@@ -55,7 +55,7 @@ class Preset:
     Example:
         >>> preset = load_preset("retouch")
         >>> preset.name, preset.header["version"]
-        ('retouch', '1')
+        ('retouch', '2')
     """
 
     name: str

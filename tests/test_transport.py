@@ -121,6 +121,7 @@ def test_a_sky_falls_to_night_and_snow_thaws_and_night_dawns(warm: Teacher):
     def teach(care: Care, picture: Tensor) -> Tensor:
         teacher = Teacher(care)
         teacher.load_state_dict(warm.state_dict())
+        teacher.tones.fill_(0.5)  # no picture is of the style already
         with torch.no_grad():
             return oklab(teacher(picture))[0]
 
@@ -132,6 +133,25 @@ def test_a_sky_falls_to_night_and_snow_thaws_and_night_dawns(warm: Teacher):
     assert meadow[1, -1].mean() < -0.03 < meadow[1, 0].mean(), "the ground is green, the clouds are not"
     day = teach(Care(dawn=1), black)
     assert day[0, 0].mean() > 0.5 > day[0, -1].mean()
+
+
+def test_a_picture_of_the_style_already_is_changed_less(warm: Teacher):
+    source, style = warm.tones.tolist()
+    assert style < source - 0.1
+    care = Care(neutrals=0, skin=0)
+    spared, all_of_it = Teacher(care), Teacher(care)
+    for teacher in (spared, all_of_it):
+        teacher.load_state_dict(warm.state_dict())
+    all_of_it.tones.fill_(0.5)
+
+    def share(picture: Tensor) -> float:
+        with torch.no_grad():
+            some, all_ = ((teacher(picture) - picture).abs().mean() for teacher in (spared, all_of_it))
+        return float(some / all_)
+
+    as_source, as_style = (srgb(torch.tensor([light, 0.02, 0.03]).view(1, 3, 1, 1)) for light in (source, style))
+    assert share(as_source.expand(1, 3, 24, 32)) > 0.98
+    assert share(as_style.expand(1, 3, 24, 32)) < 0.5
 
 
 def test_a_teacher_draws_no_rim_along_an_edge(warm: Teacher):
