@@ -116,6 +116,19 @@ def test_the_manifest_names_each_picture_by_content(pairs: Path):
         train(config_of(pairs), pairs / "run", lambda _: None)
 
 
+def test_a_raw_file_is_learnt_from_and_developed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    raw = Path(__file__).resolve().parent.parent / "samples" / "canon-s40.crw"
+    shutil.copy(raw, tmp_path / "one.crw")
+    files = [(file,) for file in list_pictures(tmp_path) if file.suffix == ".crw"]
+    (first,) = Album.load(files, 6000).entries()
+    assert first.shape[:2] == (1, 3)
+    assert 0.05 < first.mean() < 0.95
+    assert first.std() > 0.05
+    monkeypatch.setattr(pictures, "open_photo", lambda _: pytest.fail("it was developed again"))
+    (again,) = Album.load(files, 6000).entries()
+    assert torch.equal(first, again)
+
+
 def test_a_list_limits_the_style(pairs: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(lessons, "fit_teacher", lambda *_, **__: Teacher(Care()))
     (pairs / "keep.txt").write_text("\n".join(f"{i:02d}.tif" for i in range(9)))
