@@ -23,7 +23,8 @@ from lptn_retouch.formats import open_photo
 from lptn_retouch.training.config import JitterConfig, config_from_dict, read_config
 from lptn_retouch.training.evaluation import photo_glow, size_constancy, synthetic_glow
 from lptn_retouch.training.metrics import delta_e, lab, psnr, ssim
-from lptn_retouch.training.pairs import PairSet, as_tensor, find_pairs, jittered
+from lptn_retouch.training.pairs import PairSet, find_pairs, jittered
+from lptn_retouch.training.pictures import as_tensor
 from lptn_retouch.training.trainer import train
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from lptn_retouch.errors import TrainingError
 from lptn_retouch.formats import open_photo
 from lptn_retouch.training.metrics import delta_e, lab, psnr, ssim
-from lptn_retouch.training.pairs import as_tensor, find_pairs, load_named
+from lptn_retouch.training.pairs import find_pairs, load_named
+from lptn_retouch.training.pictures import as_tensor, list_pictures
 
 Apply = Callable[[Tensor], Tensor]  # (1, 3, H, W) in [0, 1] to the same
 
@@ -167,7 +167,7 @@ def score_photos(apply: Apply, folder: Path) -> dict[str, Any]:
         pixels newly at full white.
     """
     each: list[dict[str, Any]] = []
-    for file in sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")):
+    for file in list_pictures(folder):
         picture = as_tensor(open_photo(file).pixels)
         long_side = max(picture.shape[-2:])
         quarter = F.interpolate(picture, scale_factor=0.25, mode="bilinear", antialias=True)
@@ -185,8 +185,6 @@ def score_photos(apply: Apply, folder: Path) -> dict[str, Any]:
                 "blown": _blown(result) - _blown(quarter),
             }
         )
-    if not each:
-        raise TrainingError(f"{folder}: there is no photograph in it.")
     keys = [key for key in each[0] if key not in ("name", "edges")]
     synthetic = synthetic_glow(apply)
     return {

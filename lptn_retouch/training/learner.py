@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from lptn_retouch.errors import TrainingError
 from lptn_retouch.training.config import TrainConfig
 from lptn_retouch.training.critic import Critic, critic_loss, praise_loss
+from lptn_retouch.training.looks import GRID
 from lptn_retouch.training.networks import build
 from lptn_retouch.training.parallel import Place, share_dropout
 
@@ -143,7 +144,7 @@ def needs_critic(config: TrainConfig) -> bool:
 def cast_on_greys(before: Tensor, result: Tensor) -> Tensor:
     """How much colour the grey patches of the inputs have got: mean CIELAB chroma above 4.5; both (n, 3, h, w).
 
-    A patch is a twenty-fourth of the frame, as in the evaluation; it is grey below a chroma of about 4.
+    Patches are those of the evaluation; one is grey below a chroma of about 4.
 
     Example:
         >>> grey = torch.full((1, 3, 48, 48), 0.5)
@@ -153,7 +154,7 @@ def cast_on_greys(before: Tensor, result: Tensor) -> Tensor:
     """
     chroma = []
     for picture in (before, result):
-        lab = rgb_to_lab(F.adaptive_avg_pool2d(picture, 24).clamp(0, 1))
+        lab = rgb_to_lab(F.adaptive_avg_pool2d(picture, GRID).clamp(0, 1))
         chroma.append((lab[:, 1:].square().sum(1) + 1e-4).sqrt())
     grey = (chroma[0] < 4.3).float()
     found: Tensor = (grey * F.relu(chroma[1] - 4.5)).sum() / grey.sum().clamp_min(50)

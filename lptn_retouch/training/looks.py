@@ -12,9 +12,9 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F  # noqa: N812
 from kornia.color import rgb_to_lab
-from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
+from lptn_retouch.training.blur import blur
 from lptn_retouch.training.metrics import ssim
 from lptn_retouch.training.oklab import oklab
 
@@ -114,8 +114,8 @@ def noise_growth(before: Tensor, after: Tensor) -> Tensor:
 def _structure(picture: Tensor) -> Tensor:
     light = rgb_to_lab(picture.clamp(0, 1))[:, :1]
     sigma = max(1.0, 0.01 * math.sqrt(light.shape[-2] * light.shape[-1]))
-    around = _blur(light, sigma)
-    contrast = (_blur((light - around).square(), sigma) + _FLOOR**2).sqrt()
+    around = blur(light, sigma)
+    contrast = (blur((light - around).square(), sigma) + _FLOOR**2).sqrt()
     # two spreads to either side, about [0, 1]: the range that the constants of SSIM are made for
     structure: Tensor = (light - around) / contrast / 4 + 0.5
     return structure
@@ -130,14 +130,8 @@ def _patches(lab: Tensor) -> tuple[Tensor, Tensor]:
 
 def _fine_chroma(lab: Tensor) -> Tensor:
     chroma = lab[:, 1:]
-    fine = (chroma - _blur(chroma, 1.5)).square().sum(1, keepdim=True)
+    fine = (chroma - blur(chroma, 1.5)).square().sum(1, keepdim=True)
     return F.adaptive_avg_pool2d(fine, GRID)[0, 0].sqrt()
-
-
-def _blur(x: Tensor, sigma: float) -> Tensor:
-    kernel = [min(2 * math.ceil(3 * sigma) + 1, 2 * side - 1) for side in x.shape[-2:]]
-    blurred: Tensor = gaussian_blur2d(x, (kernel[0], kernel[1]), (sigma, sigma), "replicate")
-    return blurred
 
 
 def _quantiles(along: Tensor, at: Tensor) -> Tensor:

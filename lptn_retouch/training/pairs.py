@@ -13,8 +13,7 @@ from torch import Tensor
 from lptn_retouch.errors import TrainingError, shown
 from lptn_retouch.formats import open_photo
 from lptn_retouch.training.config import DataConfig, JitterConfig
-from lptn_retouch.training.pictures import ALL, Album, list_pictures
-from lptn_retouch.training.pictures import as_tensor as as_tensor
+from lptn_retouch.training.pictures import ALL, Album, as_tensor, list_pictures
 
 
 def find_pairs(before: Path, after: Path) -> list[tuple[Path, Path]]:

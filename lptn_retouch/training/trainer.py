@@ -14,7 +14,6 @@ from lptn_retouch.training import runfolder
 from lptn_retouch.training.config import TrainConfig
 from lptn_retouch.training.curves import missing, show_curves
 from lptn_retouch.training.learner import Learner
-from lptn_retouch.training.learner import colour_loss as colour_loss
 from lptn_retouch.training.lessons import Course, prepare
 from lptn_retouch.training.manifest import write_manifest
 from lptn_retouch.training.metrics import psnr

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from kornia.filters import gaussian_blur2d
 from torch import Tensor, nn
 
+from lptn_retouch.training.blur import blur
 from lptn_retouch.training.oklab import oklab, srgb
 
 SPAN = 96  # px, sqrt(H W) of the copy of a picture in which surroundings are seen
@@ -120,12 +120,10 @@ class Teacher(nn.Module):
 def samples(lab: Tensor) -> Tensor:
     """What the teacher knows of every pixel: (B, 3, H, W) in OKLab to (B, 8, H, W), scaled for transport."""
     h, w = lab.shape[-2:]
-    scale = SPAN / math.sqrt(h * w)
-    size = (max(2, round(h * scale)), max(2, round(w * scale)))
-    small = F.interpolate(lab, size=size, mode="bilinear", antialias=True)
-    around = _blur(small, _AROUND)
+    small = _canonical(lab)
+    around = blur(small, _AROUND)
     light = small[:, :1]
-    texture = (1e-3 + _blur((light - _blur(light, _FINE)).abs(), _COARSE)).log()
+    texture = (1e-3 + blur((light - blur(light, _FINE)).abs(), _COARSE)).log()
     context = F.interpolate(torch.cat([around, texture], dim=1), size=(h, w), mode="bilinear", align_corners=False)
     height = torch.linspace(0, 1, h, dtype=lab.dtype, device=lab.device).view(1, 1, h, 1).expand(len(lab), 1, h, w)
     seen = torch.cat([lab, context, height], dim=1)
@@ -195,10 +193,11 @@ def _cloud(pictures: Sequence[Tensor], random: torch.Generator, each: int = 500)
     return torch.cat(clouds)
 
 
-def _canonical(picture: Tensor) -> Tensor:
-    scale = SPAN / math.sqrt(picture.shape[-2] * picture.shape[-1])
-    size = [max(2, round(side * scale)) for side in picture.shape[-2:]]
-    return F.interpolate(picture, size=size, mode="bilinear", antialias=True).clamp(0, 1)
+def _canonical(x: Tensor) -> Tensor:
+    """A picture, (B, 3, H, W), at the size in which surroundings are seen."""
+    scale = SPAN / math.sqrt(x.shape[-2] * x.shape[-1])
+    size = [max(2, round(side * scale)) for side in x.shape[-2:]]
+    return F.interpolate(x, size=size, mode="bilinear", antialias=True)
 
 
 def _learn(net: nn.Module, points: Tensor, move: Tensor, steps: int, random: torch.Generator) -> None:
@@ -210,12 +209,6 @@ def _learn(net: nn.Module, points: Tensor, move: Tensor, steps: int, random: tor
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-
-
-def _blur(x: Tensor, sigma: float) -> Tensor:
-    kernel = [min(2 * math.ceil(3 * sigma) + 1, 2 * side - 1) for side in x.shape[-2:]]
-    blurred: Tensor = gaussian_blur2d(x, (kernel[0], kernel[1]), (sigma, sigma), "replicate")
-    return blurred
 
 
 def _ramp(x: Tensor, low: float, high: float) -> Tensor:
