@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import copy
 import numbers
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lptn_retouch.engine.choose import choose_engine
 from lptn_retouch.engine.plan import check_memory
-from lptn_retouch.engine.reference import apply_network, choose_device
+from lptn_retouch.engine.reference import FULL_SCALE
 from lptn_retouch.errors import UsageError
-from lptn_retouch.formats import Photo, open_photo
+from lptn_retouch.formats import Photo
+from lptn_retouch.formats.opening import open_fitting
 from lptn_retouch.preset import Preset, load_preset
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _END = object()  # of an iterable
 _NOT_FINITE = "this picture of floats holds NaN or infinity; replace those pixels first."
-_FULL_SCALE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
 
 
 class Retoucher:
@@ -33,7 +34,9 @@ class Retoucher:
 
     Args:
         preset: the name of an installed preset, the path of one, or a loaded one.
-        device: "auto", "cpu", "cuda", "mps", ...
+        device: "auto", "cpu", "cuda", "mps", ...; "reference" for plain torch, which the others are measured against.
+        memory_limit: bytes that a picture may take while it is retouched; None for what the machine has. What needs
+            more is refused before any work; a file, before it is decoded.
 
     Raises:
         PresetError: the preset is not there or not sound.
@@ -45,18 +48,24 @@ class Retoucher:
         (40, 60, 3)
     """
 
-    def __init__(self, preset: str | os.PathLike[str] | Preset = "retouch", device: str = "auto") -> None:
+    def __init__(
+        self,
+        preset: str | os.PathLike[str] | Preset = "retouch",
+        device: str = "auto",
+        *,
+        memory_limit: int | None = None,
+    ) -> None:
         self.preset = preset if isinstance(preset, Preset) else load_preset(preset)
-        self.device = choose_device(device)
-        network = self.preset.network
-        # the preset's own network stays where it is: others may hold it
-        self._network = network if self.device.type == "cpu" else copy.deepcopy(network).to(self.device)
+        self._engine = choose_engine(self.preset.network, device)
+        self.device = self._engine.device
+        self.memory_limit = memory_limit
 
     def __call__(self, image: Any, *, amount: float = 1.0, detail: float = 1.0, mask: Any = None) -> Any:
         """Retouch one picture; arguments as :func:`retouch`."""
         check_strength(amount, detail)
         if isinstance(image, str | os.PathLike):
-            image = open_photo(image)
+            photo = self._open(image)
+            return photo.with_pixels(self._pixels(photo.pixels, amount, detail, mask, ours=True))
         if isinstance(image, Photo):
             return image.with_pixels(self._pixels(image.pixels, amount, detail, mask))
         if isinstance(image, Tensor):
@@ -70,24 +79,58 @@ class Retoucher:
         )
 
     def map(self, images: Iterable[Any], *, amount: float = 1.0, detail: float = 1.0) -> Iterator[Any]:
-        """Retouch pictures one after the other, opening the next while this one is computed.
+        """Retouch pictures one after the other, faster than in a loop.
+
+        While you save one result, the next picture is retouched and the one after it opened, each on a thread of its
+        own. At most four pictures are held at a time: yours, a finished one, one in work and one opened.
 
         Args:
-            images: as :func:`retouch` takes them; read one ahead, so an endless iterable is fine.
+            images: as :func:`retouch` takes them, files above all; an endless iterable is fine.
 
         Yields:
-            The results, in order. A picture's error is raised at its turn.
+            The results, in order. A picture's error is raised at its turn, and ends it.
+
+        Example:
+            >>> greys = (np.full((40, 60, 3), level, np.uint8) for level in (60, 120, 180))
+            >>> [result.shape for result in Retoucher("retouch").map(greys)]
+            [(40, 60, 3), (40, 60, 3), (40, 60, 3)]
         """
+        check_strength(amount, detail)
         upcoming = iter(images)
 
-        def read_next() -> Any:
-            return _opened(next(upcoming, _END))
+        def read() -> tuple[Any, bool]:
+            image = next(upcoming, _END)
+            if isinstance(image, str | os.PathLike):
+                return self._open(image), True
+            return image, False
 
-        with ThreadPoolExecutor(1) as reader:
-            ahead = reader.submit(read_next)
-            while (image := ahead.result()) is not _END:
-                ahead = reader.submit(read_next)
-                yield self(image, amount=amount, detail=detail)
+        def work(reading: Future[tuple[Any, bool]]) -> Any:
+            image, ours = reading.result()
+            if ours:
+                return image.with_pixels(self._pixels(image.pixels, amount, detail, None, ours=True))
+            return image if image is _END else self(image, amount=amount, detail=detail)
+
+        with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as worker:
+            result = worker.submit(work, reader.submit(read))
+            while True:
+                following = reader.submit(read)
+                if (finished := result.result()) is _END:
+                    return
+                result = worker.submit(work, following)
+                yield finished
+                del finished
+
+    def _open(self, path: str | os.PathLike[str]) -> Photo:
+        """Open a file, unless it is larger than what can be retouched."""
+
+        def fits(width: int, height: int, dtype: str) -> None:
+            self._check_memory(width * height, np.dtype(dtype))
+
+        return open_fitting(path, fits)
+
+    def _check_memory(self, pixels: int, dtype: npt.DTypeLike) -> None:
+        picture = 4 * np.dtype(dtype).itemsize
+        check_memory(pixels, picture + self._engine.bytes_per_pixel(dtype), self.memory_limit)
 
     def _tensor(self, image: Tensor, amount: float, detail: float, mask: Any) -> Tensor:
         if image.ndim not in (3, 4) or image.shape[-3] != 3 or image.numel() == 0 or not image.is_floating_point():
@@ -95,12 +138,12 @@ class Retoucher:
         weight = _weight(mask, image.shape[-2:])
         if amount == 0 and detail == 0:
             return image.clone()
-        check_memory(image.numel() // 3)
+        self._check_memory(image.numel() // 3, np.float32)
         if not bool(torch.isfinite(image).all()):
             raise UsageError(_NOT_FINITE)
         batch = image if image.ndim == 4 else image[None]
         picture = batch.to(self.device, torch.float32)
-        result = apply_network(self._network, picture, amount, detail)
+        result = self._engine.tensors(picture, amount, detail)
         if weight is not None:
             result = torch.lerp(picture, result, weight.to(self.device))
         result = result.to(image.device, image.dtype)
@@ -108,32 +151,21 @@ class Retoucher:
             result = torch.where(weight.to(image.device) == 0, batch, result)
         return result if image.ndim == 4 else result[0]
 
-    def _pixels(self, pixels: np.ndarray, amount: float, detail: float, mask: Any) -> np.ndarray:
-        full = _FULL_SCALE.get(pixels.dtype)
+    def _pixels(self, pixels: np.ndarray, amount: float, detail: float, mask: Any, *, ours: bool = False) -> np.ndarray:
+        """Retouch an array; in place if it is `ours`, held by nobody else."""
+        full = FULL_SCALE.get(pixels.dtype)
         if full is None or pixels.ndim != 3 or pixels.shape[2] not in (3, 4) or pixels.size == 0:
             raise UsageError(
                 f"an array picture is (H, W, 3) or (H, W, 4) of uint8, uint16 or float32, not {_described(pixels)}."
             )
         weight = _weight(mask, pixels.shape[:2])
         if amount == 0 and detail == 0:
-            return pixels.copy()
-        check_memory(pixels.shape[0] * pixels.shape[1])
+            return pixels if ours else pixels.copy()
+        self._check_memory(pixels.shape[0] * pixels.shape[1], pixels.dtype)
         if full == 1 and not np.isfinite(pixels).all():
             raise UsageError(_NOT_FINITE)
-        # (H, W, C) to (1, 3, H, W)
-        planes = torch.from_numpy(np.array(pixels[..., :3].transpose(2, 0, 1), order="C"))[None]
-        picture = planes.to(self.device).to(torch.float32) / full
-        result = apply_network(self._network, picture, amount, detail)
-        if weight is not None:
-            result = torch.lerp(picture, result, weight.to(self.device))
-        del picture
-        if full != 1:
-            result = result.mul_(full).add_(0.5)  # astype cuts, so this rounds
-        out = np.empty_like(pixels)
-        out[..., :3] = result[0].cpu().numpy().transpose(1, 2, 0)
-        if pixels.shape[2] == 4:
-            out[..., 3] = pixels[..., 3]
-        return out
+        where = None if weight is None else weight[0, 0].numpy()
+        return self._engine(pixels, amount, detail, where, _writable(pixels) if ours else None)
 
     def _pillow(self, image: Image, amount: float, detail: float, mask: Any) -> Image:
         import PIL.Image
@@ -220,8 +252,13 @@ def _retoucher(preset: str | os.PathLike[str] | Preset, device: str) -> Retouche
     return found
 
 
-def _opened(image: Any) -> Any:
-    return open_photo(image) if isinstance(image, str | os.PathLike) else image
+def _writable(pixels: np.ndarray) -> np.ndarray | None:
+    """A photo's pixels to write to, or None if their memory is not an array's own."""
+    if not pixels.flags.c_contiguous or not isinstance(pixels.base, np.ndarray) or not pixels.base.flags.writeable:
+        return None
+    view = pixels.view()
+    view.flags.writeable = True
+    return view
 
 
 def _weight(mask: Any, size: tuple[int, ...]) -> Tensor | None:

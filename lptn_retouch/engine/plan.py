@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 from lptn_retouch.errors import UsageError
 
-BYTES_PER_PIXEL = 100  # of the reference engine at its peak, measured at 12 and 24 megapixels: benchmarks/results
+_CGROUP = Path("/sys/fs/cgroup/memory.max")  # Linux: what a container may use
 
 
-def check_memory(pixels: int) -> None:
-    """Refuse a picture that this machine's memory cannot hold while it is retouched, instead of being killed half way.
+def memory_here() -> int | None:
+    """Bytes of memory that this process can hope for: the machine's, or its container's; None if unknown.
+
+    Example:
+        >>> (memory_here() or 1) > 0
+        True
+    """
+    if not hasattr(os, "sysconf"):
+        return None  # Windows pages out rather than kills
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, ValueError):  # "max" is no number
+        there = min(there, int(_CGROUP.read_text()))
+    return there
+
+
+def check_memory(pixels: int, bytes_per_pixel: float, limit: int | None) -> None:
+    """Refuse a picture that the memory cannot hold while it is retouched, instead of being killed half way.
 
     Args:
         pixels: of the picture or the whole batch.
+        bytes_per_pixel: at the peak.
+        limit: bytes; None for what the machine has.
 
     Raises:
-        UsageError: it needs more than the machine has.
+        UsageError: it needs more.
 
     Example:
-        >>> check_memory(24_000_000)
+        >>> check_memory(24_000_000, 20, None)
     """
-    if not hasattr(os, "sysconf"):
-        return  # Windows pages out rather than kills
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    needed = pixels * BYTES_PER_PIXEL
-    if needed > there:
+    there = memory_here() if limit is None else limit
+    needed = pixels * bytes_per_pixel
+    if there is not None and needed > there:
         raise UsageError(
-            f"this picture of {pixels / 1e6:.0f} megapixels needs {needed / 1e9:.0f} GB of memory and there are "
-            f"{there / 1e9:.0f}; make it smaller first."
+            f"this picture of {pixels / 1e6:,.0f} megapixels needs {needed / 1e9:.1f} GB of memory and "
+            f"{'there are' if limit is None else 'the limit is'} {there / 1e9:.1f}; make it smaller first"
+            f"{'' if limit is None else ' or raise the limit'}."
         )

@@ -2,50 +2,80 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lptn_retouch.errors import UsageError
 from lptn_retouch.model.checkpoint import Network
 
+Array = npt.NDArray[Any]
 
-def choose_device(device: str) -> torch.device:
-    """The device to compute on.
-
-    Args:
-        device: "auto" (an accelerator if torch finds one, else the CPU), or torch's own word: "cpu", "cuda:1", "mps".
-
-    Raises:
-        UsageError: torch does not know or does not have that device.
-
-    Example:
-        >>> choose_device("cpu")
-        device(type='cpu')
-    """
-    if device == "auto":
-        accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-        return accelerator or torch.device("cpu")
-    try:
-        chosen = torch.device(device)
-        torch.zeros(1, device=chosen).cpu()  # the device can be written to and read from
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError):
-        raise UsageError(f"there is no device {device!r} here; use 'auto' or 'cpu'.") from None
-    return chosen
+FULL_SCALE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
 
 
-def apply_network(net: Network, picture: Tensor, amount: float = 1.0, detail: float = 1.0) -> Tensor:
-    """Retouch a batch of pictures.
+class ReferenceEngine:
+    """Retouch pictures as the network was trained: whole, in float32.
 
     Args:
-        net: in eval mode, on the pictures' device.
-        picture: (B, 3, H, W) in [0, 1].
-        amount: 0 to 2, the change of colour and light.
-        detail: 0 to 2, the change of the high bands.
-
-    Returns:
-        (B, 3, H, W), clipped to [0, 1].
+        net: in eval mode, on the device.
+        device: where to compute.
     """
-    with torch.no_grad():  # not inference_mode: results are handed to users, who may write to them
-        if amount == 1 and detail == 1:
-            return net(picture).clamp(0, 1)  # type: ignore[no-any-return]
-        return net.translate(picture).dose(picture, amount, detail).clamp(0, 1)
+
+    name = "reference"
+
+    def __init__(self, net: Network, device: torch.device) -> None:
+        self._net = net
+        self.device = device
+
+    def __call__(
+        self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
+    ) -> Array:
+        """Retouch one picture.
+
+        Args:
+            picture: (H, W, 3) or (H, W, 4), uint8, uint16 or float32 in [0, 1]; alpha passes through.
+            amount, detail: 0 to 2.
+            where: (H, W), float32 in [0, 1]: where to apply the retouch; None for everywhere.
+            out: where to put the result, an array like `picture` or itself; None for a new one.
+
+        Returns:
+            `out`.
+        """
+        full = FULL_SCALE[picture.dtype]
+        out = np.empty_like(picture) if out is None else out
+        # (H, W, C) to (1, 3, H, W)
+        planes = torch.from_numpy(np.array(picture[..., :3].transpose(2, 0, 1), order="C"))[None]
+        before = planes.to(self.device).to(torch.float32) / full
+        result = self.tensors(before, amount, detail)
+        if where is not None:
+            result = torch.lerp(before, result, torch.from_numpy(where).to(self.device))
+        del before
+        if full != 1:
+            result = result.mul_(full).add_(0.5)  # the copy to whole numbers cuts, so this rounds
+        if out is not picture:
+            out[..., 3:] = picture[..., 3:]
+        out[..., :3] = result[0].cpu().numpy().transpose(1, 2, 0)
+        return out
+
+    def tensors(self, pictures: Tensor, amount: float, detail: float) -> Tensor:
+        """Retouch a batch of pictures.
+
+        Args:
+            pictures: (B, 3, H, W), float32 in [0, 1], on the device.
+            amount, detail: 0 to 2.
+
+        Returns:
+            (B, 3, H, W), clipped to [0, 1].
+        """
+        with torch.no_grad():  # not inference_mode: results are handed to users, who may write to them
+            if amount == 1 and detail == 1:
+                return self._net(pictures).clamp(0, 1)  # type: ignore[no-any-return]
+            return self._net.translate(pictures).dose(pictures, amount, detail).clamp(0, 1)
+
+    def bytes_per_pixel(self, dtype: npt.DTypeLike) -> float:
+        """Memory at the peak for each pixel, besides the picture itself: measured at 12 and 24 megapixels."""
+        del dtype
+        return 100

@@ -18,6 +18,7 @@ from lptn_retouch.errors import (
     reason,
     shown,
 )
+from lptn_retouch.formats import jpeg
 from lptn_retouch.formats.blocks import STORAGE_TAGS
 from lptn_retouch.formats.files import as_path, check_target, write_atomically
 from lptn_retouch.formats.photo import Photo, Saved
@@ -51,10 +52,9 @@ def save(photo: Photo, path: str | os.PathLike[str], *, quality: int, bit_depth:
         pixels = _on_white(pixels)
     try:
         with quiet():
-            image = _image(pixels, photo.source.grey)
             carried, said = _metadata(photo, pixels, metadata)
             notices += said
-            content, left_out = _ENCODERS[kind](_Job(image, carried, photo, quality))
+            content, left_out = _ENCODERS[kind](_Job(pixels, carried, photo, quality))
             notices += left_out
     except (LptnRetouchError, MemoryError):
         raise
@@ -133,7 +133,9 @@ def _thumbnailer(pixels: npt.NDArray[np.uint8]) -> Callable[[tuple[int, int], in
 
         scale = min(box[0] / pixels.shape[1], box[1] / pixels.shape[0], 1.0)
         size = max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale))
-        colours = _on_white(pixels) if pixels.shape[2] == 4 else pixels
+        skip = max(1, int(1 / (8 * scale)))  # 64 pixels for each of the thumbnail's are enough
+        some = pixels[::skip, ::skip]
+        colours = _on_white(some) if pixels.shape[2] == 4 else some
         image = Image.fromarray(np.ascontiguousarray(colours))
         small = image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
         for quality in _THUMBNAIL_QUALITIES:
@@ -148,17 +150,24 @@ def _thumbnailer(pixels: npt.NDArray[np.uint8]) -> Callable[[tuple[int, int], in
 
 @dataclass(frozen=True)
 class _Job:
-    image: Any
+    pixels: npt.NDArray[np.uint8]
     metadata: Metadata
     photo: Photo
     quality: int
 
+    @property
+    def image(self) -> Any:
+        return _image(self.pixels, self.photo.source.grey)
+
 
 def _jpeg(job: _Job) -> tuple[bytes, list[str]]:
-    out = io.BytesIO()
-    subsampling = job.photo.source.subsampling or "4:4:4"
-    job.image.save(out, "JPEG", quality=job.quality, subsampling=subsampling)
-    return splice_jpeg(out.getvalue(), job.metadata), []
+    if job.photo.source.grey:
+        out = io.BytesIO()
+        job.image.save(out, "JPEG", quality=job.quality)
+        encoded = out.getvalue()
+    else:
+        encoded = jpeg.encode(job.pixels, job.quality, job.photo.source.subsampling or "4:4:4")
+    return splice_jpeg(encoded, job.metadata), []
 
 
 def _png(job: _Job) -> tuple[bytes, list[str]]:

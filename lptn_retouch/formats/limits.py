@@ -1,5 +1,7 @@
 """How large a picture may be, decided from its header before a single pixel is decoded."""
 
+from collections.abc import Callable
+
 from lptn_retouch.errors import UnreadablePhotoError, UnsupportedPhotoError
 
 MAX_PIXELS = 1_000_000_000
@@ -20,6 +22,10 @@ def check_file_size(name: str, size: int) -> None:
         raise UnsupportedPhotoError(
             f"{name}: {size:,} bytes are more than the {MAX_FILE_SIZE:,} that are opened; save it as JPEG first."
         )
+
+
+Fits = Callable[[int, int, str], None]
+"""What refuses a picture, by raising, that its user has no room for: width, height and type of its samples."""
 
 
 def check_size(name: str, width: int, height: int) -> None:

@@ -2,10 +2,10 @@
 
 import os
 
-from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnsupportedPhotoError, reason, shown
+from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnsupportedPhotoError, reason, shown
 from lptn_retouch.formats.detect import detect_file
 from lptn_retouch.formats.files import as_path, open_regular
-from lptn_retouch.formats.limits import check_file_size
+from lptn_retouch.formats.limits import Fits, check_file_size
 from lptn_retouch.formats.photo import Photo
 
 _RASTER = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP")
@@ -33,6 +33,11 @@ def open_photo(path: str | os.PathLike[str]) -> Photo:
         ...     open_photo(black.path)  # doctest: +ELLIPSIS
         Photo(3x2 RGB uint8, sRGB, Source(format='PNG', ...))
     """
+    return open_fitting(path, None)
+
+
+def open_fitting(path: str | os.PathLike[str], fits: Fits | None) -> Photo:
+    """`open_photo`, but `fits` is asked as soon as the size is known, before a pixel is decoded."""
     where = as_path(path)
     name = shown(where)
     with open_regular(where) as file:
@@ -43,12 +48,12 @@ def open_photo(path: str | os.PathLike[str]) -> Photo:
             if kind in _RASTER:
                 from lptn_retouch.formats.raster import open_raster
 
-                return open_raster(file, kind, where)
+                return open_raster(file, kind, where, fits)
             if kind is not None and kind.startswith("RAW:"):
                 from lptn_retouch.formats.raw import open_raw
 
-                return open_raw(file, kind, where)
-        except PhotoError:
+                return open_raw(file, kind, where, fits)
+        except LptnRetouchError:
             raise
         except MemoryError:
             raise UnreadablePhotoError(f"{name}: there is not enough memory for it; close other programs.") from None

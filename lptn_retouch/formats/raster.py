@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
-from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnsupportedPhotoError, reason, shown
-from lptn_retouch.formats import tiffdir
+from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnsupportedPhotoError, reason, shown
+from lptn_retouch.formats import jpeg, tiffdir
 from lptn_retouch.formats.blocks import read_metadata
 from lptn_retouch.formats.chatter import chatter
 from lptn_retouch.formats.icc import color_space
-from lptn_retouch.formats.limits import check_plausible, check_size
+from lptn_retouch.formats.limits import Fits, check_plausible, check_size
 from lptn_retouch.formats.orientation import upright
 from lptn_retouch.formats.photo import Photo, Source
 from lptn_retouch.formats.pillow import header, quiet
@@ -28,13 +28,14 @@ _SUBSAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 _BITS = {"1": 1, "L": 2, "P": 1, "LA": 16, "RGB": 24, "RGBA": 32}  # the fewest bits a PNG of this mode stores
 
 
-def open_raster(file: BinaryIO, kind: str, path: Path) -> Photo:
+def open_raster(file: BinaryIO, kind: str, path: Path, fits: Fits | None = None) -> Photo:
     """Open a picture of 8 bits a channel.
 
     Args:
         file: the open file, at its start.
         kind: one of "JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP".
         path: the file's absolute path.
+        fits: asked before a pixel is decoded.
 
     Raises:
         UnreadablePhotoError: damaged or cut short.
@@ -48,6 +49,8 @@ def open_raster(file: BinaryIO, kind: str, path: Path) -> Photo:
         with quiet():
             image = header(file, kind)
             check_size(name, *image.size)
+            if fits:
+                fits(*image.size, "uint8")
             check_plausible(name, kind, image.width * image.height, _BITS.get(image.mode, 1), size)
             if image.mode in ("CMYK", "LAB", "HSV") or image.mode[0] in "IF":
                 raise UnsupportedPhotoError(
@@ -55,17 +58,20 @@ def open_raster(file: BinaryIO, kind: str, path: Path) -> Photo:
                 )
             notices = _frames(image)
             subsampling = _subsampling(image) if kind == "JPEG" else None
+            decoded: npt.NDArray[Any] | None = None
             if kind == "TIFF":  # Pillow turns a TIFF's pixels while it loads them, and forgets the tag: ask before
                 metadata, doubts = read_metadata(image, file, kind)
                 with chatter():
                     image.load()
+            elif kind == "JPEG" and (decoded := _straight(image, file)) is not None:
+                metadata, doubts = read_metadata(image, file, kind)
             else:  # the blocks of a PNG may follow its pixels: ask afterwards
                 image.load()
                 metadata, doubts = read_metadata(image, file, kind)
             if kind == "PNG" and not has_all_rows(file, image):
                 raise UnreadablePhotoError(f"{name}: rows are missing at its end; copy it again from its source.")
-            pixels, grey = _pixels(image)
-    except (PhotoError, MemoryError):
+            pixels, grey = _pixels(image) if decoded is None else (decoded, False)
+    except (LptnRetouchError, MemoryError):
         raise
     except Image.DecompressionBombError:
         # Pillow's own guard, twice MAX_IMAGE_PIXELS, is met inside its TIFF, WebP and GIF decoders only.
@@ -86,6 +92,15 @@ def open_raster(file: BinaryIO, kind: str, path: Path) -> Photo:
         Source(kind, 8, path, grey, subsampling, size),
         notices + doubts + doubt,
     )
+
+
+def _straight(image: ImageFile.ImageFile, file: BinaryIO) -> npt.NDArray[Any] | None:
+    """The pixels of a JPEG in colour without Pillow; None where it is not an ordinary one."""
+    if image.mode != "RGB":
+        return None
+    file.seek(0)
+    decoded = jpeg.decode(file.read())
+    return decoded if decoded is not None and decoded.shape[1::-1] == image.size else None
 
 
 def _refuse_deep(file: BinaryIO, kind: str, name: str) -> None:

@@ -8,9 +8,9 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
-from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnsupportedPhotoError, reason, shown
+from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnsupportedPhotoError, reason, shown
 from lptn_retouch.formats.chatter import chatter
-from lptn_retouch.formats.limits import check_size
+from lptn_retouch.formats.limits import Fits, check_size
 from lptn_retouch.formats.orientation import unflipped
 from lptn_retouch.formats.photo import Photo, Source
 from lptn_retouch.formats.tiffdir import cut_short, directories
@@ -33,7 +33,7 @@ _NO_WHITE_BALANCE = "It holds no white balance, so daylight is assumed and its c
 _NO_METADATA = "Its shooting data could not be read, so the result carries none."
 
 
-def open_raw(file: BinaryIO, kind: str, path: Path) -> Photo:
+def open_raw(file: BinaryIO, kind: str, path: Path, fits: Fits | None = None) -> Photo:
     """Develop a RAW: the camera's white balance, its frame, its way up; 16-bit sRGB; brightness from the preview.
 
     Args:
@@ -61,6 +61,8 @@ def open_raw(file: BinaryIO, kind: str, path: Path) -> Photo:
         # Bytes and not a name: LibRaw cannot take names that are not UTF-8.
         with rawpy.imread(cast(BinaryIO, held)) as raw:
             check_size(name, int(raw.sizes.width), int(raw.sizes.height))
+            if fits:
+                fits(int(raw.sizes.width), int(raw.sizes.height), "uint16")
             preview = _preview(raw)
             with chatter() as said:
                 raw.unpack()
@@ -68,7 +70,7 @@ def open_raw(file: BinaryIO, kind: str, path: Path) -> Photo:
             linear = _developed(raw)
             grey = int(raw.num_colors) == 1
             balanced = grey or min(raw.camera_whitebalance[:3]) > 0
-    except (PhotoError, MemoryError):
+    except (LptnRetouchError, MemoryError):
         raise
     except (rawpy.LibRawFileUnsupportedError, rawpy.NotSupportedError) as error:
         raise UnsupportedPhotoError(

@@ -154,7 +154,10 @@ class GlobalGrade(nn.Module):
 
     def coefficients(self, picture: Tensor) -> Tensor:
         """Look at a picture, (B, 3, H, W), and choose its curve, (B, 3, 20)."""
-        thumbnail = F.adaptive_avg_pool2d(picture, THUMBNAIL)
+        return self.choose_curve(F.adaptive_avg_pool2d(picture, THUMBNAIL))
+
+    def choose_curve(self, thumbnail: Tensor) -> Tensor:
+        """Look at a picture's thumbnail, (B, 3, 96, 96), and choose its curve, (B, 3, 20)."""
         features = self.eye(thumbnail * 2 - 1)  # (B, 96, 3, 3)
         seen = torch.cat([features.mean((2, 3)), features.amax((2, 3)), _tone_statistics(thumbnail)], dim=1)
         return self.choose(seen).view(-1, 3, self.TERMS)  # type: ignore[no-any-return]

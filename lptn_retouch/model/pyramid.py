@@ -11,7 +11,6 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from kornia.filters import filter2d
 from torch import Tensor, nn
 
 Filters = Literal["kornia", "burt-adelson"]
@@ -136,6 +135,8 @@ def _blur(picture: Tensor) -> Tensor:
 
 def _blur_at_once(picture: Tensor) -> Tensor:
     """The same blur as one 5x5 convolution: bit for bit the published code's, whose network amplifies bits."""
+    from kornia.filters import filter2d  # here, as it takes as long to import as a photograph to retouch
+
     taps = picture.new_tensor(_BINOMIAL)
     blurred: Tensor = filter2d(_reflect(picture, 2), torch.outer(taps, taps)[None], padding="valid")
     return blurred

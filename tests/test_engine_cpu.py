@@ -1,0 +1,363 @@
+"""The fused CPU engine against the torch reference: every size, depth and strength; threads, caches, fallbacks."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from lptn_retouch import Photo, Preset, Retoucher, load_preset
+from lptn_retouch.engine import taps, threads
+from lptn_retouch.engine.choose import choose_engine
+from lptn_retouch.engine.coarse import level_sizes
+from lptn_retouch.engine.cpu import CpuEngine
+from lptn_retouch.engine.reference import FULL_SCALE, ReferenceEngine
+from lptn_retouch.errors import UsageError
+from lptn_retouch.model.graded import GradedLPTN, depth_for
+from lptn_retouch.model.pyramid import LaplacianPyramid, enlarge
+
+Sentence = Callable[[object], str]
+SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+CPU = torch.device("cpu")
+DTYPES = (np.uint8, np.uint16, np.float32)
+# What the project promises of every engine, and the share of samples it promises it of.
+LEVELS = {np.dtype(np.uint8): 1, np.dtype(np.uint16): 16, np.dtype(np.float32): 2e-4}
+SHARE = 0.999
+STRENGTHS = [(1, 1), (0.5, 1), (2, 2), (1, 0), (0, 1), (0.7, 1.6), (2, 0.3)]
+
+
+def noise(height: int, width: int, dtype: Any, channels: int = 3, seed: int = 0) -> np.ndarray:
+    """Soft colours under hard noise: every level of the pyramid has something to say."""
+    rng = np.random.default_rng(seed)
+    soft = np.kron(rng.random((height // 16 + 1, width // 16 + 1, channels)), np.ones((16, 16, 1)))[:height, :width]
+    picture = 0.8 * soft + 0.2 * rng.random((height, width, channels))
+    full = FULL_SCALE[np.dtype(dtype)]
+    return (picture * full).astype(dtype)
+
+
+def photograph(name: str, width: int, height: int, dtype: Any) -> np.ndarray:
+    pixels = np.asarray(Image.open(SAMPLES / name).convert("RGB").resize((width, height)))
+    if dtype == np.uint8:
+        return pixels
+    return pixels.astype(np.uint16) * 257 if dtype == np.uint16 else pixels.astype(np.float32) / np.float32(255)
+
+
+def agree(result: np.ndarray, expected: np.ndarray) -> None:
+    assert result.dtype == expected.dtype
+    assert result.shape == expected.shape
+    apart = np.abs(result.astype(np.float64) - expected.astype(np.float64))
+    assert (apart <= LEVELS[result.dtype]).mean() >= SHARE, apart.max()
+    assert apart.max() <= 2 * LEVELS[result.dtype], apart.max()  # the few others are rounding too, not a seam
+
+
+def both(net: GradedLPTN, picture: np.ndarray, *args: Any) -> tuple[np.ndarray, np.ndarray]:
+    return CpuEngine(net)(picture, *args), ReferenceEngine(net, CPU)(picture, *args)
+
+
+# The tables are the pyramid's filters.
+
+
+@given(st.integers(1, 70), st.integers(0, 2**31))
+def test_enlarging_is_the_pyramids(coarse: int, seed: int) -> None:
+    level = torch.from_numpy(np.random.default_rng(seed).random((1, 1, coarse, 1)))
+    indices, weights = taps.enlarging(coarse)
+    up = LaplacianPyramid(1).up(level.expand(-1, -1, -1, 3), (2 * coarse, 3))[0, 0, :, 1].numpy()
+    np.testing.assert_allclose((weights * level[0, 0, :, 0].numpy()[indices]).sum(1), up, atol=1e-6)
+
+
+@given(st.integers(1, 140), st.integers(0, 2**31))
+def test_halving_is_the_pyramids(fine: int, seed: int) -> None:
+    level = torch.from_numpy(np.random.default_rng(seed).random((1, 1, fine, 1)))
+    half = (np.array([1, 5, 10, 10, 5, 1]) / 32 * level[0, 0, :, 0].numpy()[taps.halving(fine)]).sum(1)
+    np.testing.assert_allclose(half, LaplacianPyramid(1).down(level.expand(-1, -1, -1, 3))[0, 0, :, 1], atol=1e-6)
+
+
+@given(st.integers(1, 3000), st.integers(0, 7), st.integers(0, 2**31))
+def test_a_spline_is_all_the_doublings_at_once(finest: int, depth: int, seed: int) -> None:
+    sizes = tuple(size[0] for size in level_sizes(finest, 1, depth))[::-1]
+    field = np.random.default_rng(seed).random(sizes[0])
+    stepwise = torch.from_numpy(field)[None, None, :, None]
+    for size in sizes[1:]:
+        stepwise = enlarge(stepwise, (size, 1))
+    carried = taps.spline(sizes)
+    padded = np.pad(field, (0, 2), mode="edge")  # a sample at the end still names three
+    at_once = sum(carried.weights[k] * padded[carried.first + k] for k in range(taps.SPLINE))
+    np.testing.assert_allclose(at_once, stepwise[0, 0, :, 0], atol=1e-6)
+    for begin, end in zip(carried.runs, carried.runs[1:], strict=False):
+        assert len(set(carried.first[begin:end].tolist())) == 1
+    assert (carried.runs[0], carried.runs[-1]) == (0, finest)
+
+
+@given(st.integers(1, 500), st.integers(1, 99))
+def test_averaging_is_adaptive_average_pooling(fine: int, coarse: int) -> None:
+    row = np.random.default_rng(fine).random(fine)
+    pooled = torch.nn.functional.adaptive_avg_pool1d(torch.from_numpy(row)[None], coarse)[0].numpy()
+    means = [row[first:end].mean() for first, end in taps.averaging(fine, coarse)]
+    np.testing.assert_allclose(means, pooled, atol=1e-12)
+
+
+# The engine is the reference.
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("height", "width"),
+    [
+        (192, 192),
+        (193, 257),
+        (400, 601),
+        (601, 399),
+        (1000, 37),
+        (37, 1003),
+        (9, 6001),
+        (6001, 7),
+        (256, 256),
+        (515, 769),
+    ],
+)
+def test_it_is_the_reference_at_any_size(tiny: GradedLPTN, height: int, width: int, dtype: Any) -> None:
+    assert depth_for(height, width) >= 2, "or the reference would be compared with itself"
+    agree(*both(tiny, noise(height, width, dtype), 1, 1))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    height=st.integers(1, 700),
+    width=st.integers(1, 700),
+    dtype=st.sampled_from(DTYPES),
+    channels=st.sampled_from([3, 4]),
+    strength=st.sampled_from(STRENGTHS),
+    seed=st.integers(0, 1000),
+)
+def test_it_is_the_reference_whatever_is_asked(
+    tiny: GradedLPTN, height: int, width: int, dtype: Any, channels: int, strength: tuple[float, float], seed: int
+) -> None:
+    picture = noise(height, width, dtype, channels, seed)
+    before = picture.copy()
+    result, expected = both(tiny, picture, *strength)
+    agree(result, expected)
+    assert np.array_equal(picture, before)
+    assert np.array_equal(result[..., 3:], picture[..., 3:])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("strength", STRENGTHS)
+def test_it_is_the_reference_on_photographs(dtype: Any, strength: tuple[float, float]) -> None:
+    net = load_preset("retouch").network
+    assert isinstance(net, GradedLPTN)
+    agree(*both(net, photograph("lake-sherburne.jpg", 1199, 803, dtype), *strength))
+    agree(*both(net, photograph("oakland-zoo-otters.jpg", 512, 768, dtype), *strength))
+
+
+@pytest.mark.parametrize("name", ["winter", "night", "golden-hour"])
+def test_strong_looks_are_the_same_too(name: str) -> None:
+    net = load_preset(name).network
+    assert isinstance(net, GradedLPTN)
+    picture = photograph("lake-sherburne.jpg", 1500, 1001, np.uint8)
+    agree(*both(net, picture, 1, 1))
+    agree(*both(net, picture, 2, 2))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_mask_says_where(tiny: GradedLPTN, dtype: Any) -> None:
+    picture = noise(300, 411, dtype)
+    where = np.random.default_rng(0).random((300, 411), np.float32)
+    where[:100] = 0
+    where[-100:] = 1
+    result, expected = both(tiny, picture, 1, 1, where)
+    agree(result, expected)
+    assert np.array_equal(result[:100], picture[:100]), "bit for bit"
+    agree(result[-100:], CpuEngine(tiny)(picture, 1, 1)[-100:])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_in_place_is_the_same(tiny: GradedLPTN, dtype: Any) -> None:
+    picture = noise(401, 300, dtype, channels=4)
+    expected = CpuEngine(tiny)(picture, 1, 1)
+    assert CpuEngine(tiny)(picture, 1, 1, None, picture) is picture
+    assert np.array_equal(picture, expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_colours_far_out_saturate_and_do_not_wrap(fill: Callable[..., GradedLPTN], dtype: Any) -> None:
+    wild = fill(GradedLPTN(width=8, blocks=1, mask_width=4), seed=3, strength=1)
+    picture = noise(300, 300, dtype)
+    result, expected = both(wild, picture, 2, 1)
+    assert expected.min() == 0
+    assert expected.max() == FULL_SCALE[expected.dtype]
+    ends = (expected == 0) | (expected == FULL_SCALE[expected.dtype])
+    far = np.abs(result.astype(float) - expected)[ends] > 0.05 * FULL_SCALE[expected.dtype]
+    assert far.mean() < 0.01  # such weights are no one's; what must not be is that black turns white
+
+
+def test_an_untrained_network_leaves_every_value_alone() -> None:
+    still = GradedLPTN(width=4, blocks=1, mask_width=4).eval()
+    torch.nn.init.zeros_(still.high.gain)
+    for dtype in (np.uint8, np.uint16):
+        ramp = np.resize(np.arange(FULL_SCALE[np.dtype(dtype)] + 1), (256, 771)).astype(dtype).reshape(256, 257, 3)
+        assert np.array_equal(CpuEngine(still)(ramp, 1, 1), ramp)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_tensors_too(tiny_preset: Preset, dtype: torch.dtype) -> None:
+    batch = torch.rand(2, 3, 200, 211, generator=torch.Generator().manual_seed(0)).to(dtype)
+    result = Retoucher(tiny_preset, "cpu")(batch)
+    expected = Retoucher(tiny_preset, "reference")(batch)
+    torch.testing.assert_close(result, expected, atol=2e-4 if dtype != torch.float16 else 2e-3, rtol=0)
+    assert result.is_contiguous()
+
+
+# Strips and threads.
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_strips_leave_no_seams(tiny: GradedLPTN, monkeypatch: pytest.MonkeyPatch, dtype: Any) -> None:
+    picture = noise(501, 402, dtype)
+    engine = CpuEngine(tiny)
+    whole = engine(picture, 1, 1)
+    for strips in (2, 7, 64):
+        monkeypatch.setattr(threads, "SHARES", strips)
+        monkeypatch.setattr(threads, "thread_count", lambda: 2)
+        assert np.array_equal(engine(picture, 1, 1), whole), strips
+
+
+def test_many_retouchers_share_one_pool(tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "thread_count", lambda: 3)
+    monkeypatch.setattr(threads, "_pool", None)
+    pictures = [noise(230, 240 + i, np.uint8, seed=i) for i in range(6)]
+    expected = [Retoucher(tiny_preset, "cpu")(picture) for picture in pictures]
+    with ThreadPoolExecutor(6) as pool:
+        results = list(pool.map(lambda picture: Retoucher(tiny_preset, "cpu")(picture), pictures * 3))
+    ours = [thread.name for thread in threading.enumerate() if thread.name.startswith("lptn-retouch")]
+    assert 1 <= len(set(ours)) <= 3 + threads.thread_count(), ours
+    for result, picture in zip(results, expected * 3, strict=True):
+        assert np.array_equal(result, picture)
+
+
+def test_strips_raise_what_their_work_raises() -> None:
+    def failing(first: int, end: int) -> None:
+        raise ValueError(f"{first} {end}")
+
+    with pytest.raises(ValueError, match="0"):
+        threads.in_strips(failing, 10)
+
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=240, env=os.environ | environment
+    )
+
+
+RETOUCH = """
+import numpy as np
+from lptn_retouch import Retoucher
+result = Retoucher("retouch", "cpu")(np.full((200, 300, 3), 90, np.uint8))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    done = run(
+        "import warnings; warnings.simplefilter('ignore')\n"
+        "import torch; torch.set_num_threads(2)\n" + RETOUCH + "import os\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    torch.set_num_threads(1)\n"  # OpenMP's own threads do not live through a fork
+        "    from lptn_retouch.engine import threads\n"
+        "    seen = []; threads.thread_count = lambda: 2\n"
+        "    threads.in_strips(lambda first, end: seen.append(end - first), 100)\n"
+        "    os._exit(0 if sum(seen) == 100 else 1)\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+    )
+    assert done.stdout.strip() == "0", done.stderr
+
+
+# Compiling.
+
+
+def test_it_says_that_it_compiles_and_does_it_once(tmp_path: Path) -> None:
+    first = run(RETOUCH, NUMBA_CACHE_DIR=str(tmp_path))
+    assert first.returncode == 0, first.stderr
+    assert first.stderr.strip() == "lptn_retouch: compiling for this processor, once; that takes some ten seconds."
+    started = time.monotonic()
+    second = run(RETOUCH, NUMBA_CACHE_DIR=str(tmp_path))
+    assert (second.returncode, second.stderr) == (0, "")
+    assert time.monotonic() - started < 10
+
+
+def test_it_works_where_no_cache_can_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    blocked = "import numba.core.caching as c\nc.CacheImpl._locator_classes = []\n" + RETOUCH + "print(result.mean())"
+    done = run(blocked, NUMBA_CACHE_DIR=str(tmp_path / "file"))
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) > 0
+
+
+def test_without_numba_the_reference_does_the_work_and_says_so() -> None:
+    done = run("import sys\nsys.modules['numba'] = None\n" + RETOUCH + "print(result[0, 0, 0])")
+    assert done.returncode == 0, done.stderr
+    assert "the plain one does the work" in done.stderr
+    assert "pip install" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    with_numba = run(RETOUCH + "print(result[0, 0, 0])")
+    assert abs(int(done.stdout) - int(with_numba.stdout)) <= 1
+
+
+def test_an_engine_is_chosen_by_network_and_device(tiny: GradedLPTN) -> None:
+    assert choose_engine(tiny, "cpu").name == "cpu"
+    assert choose_engine(tiny, "reference").name == "reference"
+    assert choose_engine(tiny, "reference:cpu").name == "reference"
+    with pytest.raises(UsageError):
+        choose_engine(tiny, "reference:nowhere")
+
+
+# Memory.
+
+
+def test_a_file_above_the_limit_is_refused_before_it_is_decoded(
+    tiny_preset: Preset, tmp_path: Path, one_sentence: Sentence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("big.png", "big.jpg", "big.tif"):
+        Image.new("RGB", (1000, 1000)).save(tmp_path / name)
+
+        def never(*_: Any, **__: Any) -> None:
+            raise AssertionError("a pixel was decoded")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("PIL.ImageFile.ImageFile.load", never)
+            patch.setattr("lptn_retouch.formats.jpeg.decode", never)
+            with pytest.raises(UsageError, match="raise the limit") as caught:
+                Retoucher(tiny_preset, "cpu", memory_limit=5_000_000)(tmp_path / name)
+        one_sentence(caught.value)
+        assert isinstance(Retoucher(tiny_preset, "cpu", memory_limit=50_000_000)(tmp_path / name), Photo)
+
+
+# The stream.
+
+
+def test_map_opens_and_retouches_while_the_caller_saves(retoucher: Retoucher) -> None:
+    at_work: list[str] = []
+    seen: list[str] = []
+
+    def pictures() -> Iterator[np.ndarray]:
+        for i in range(6):
+            at_work.append(f"read {i}")
+            yield noise(60, 60, np.uint8, seed=i)
+
+    for turn, _ in enumerate(retoucher.map(pictures())):
+        time.sleep(0.2)  # saving
+        seen.append(at_work[-1])
+        assert len(at_work) <= turn + 3, "no further ahead than that"
+    assert seen[0] == "read 1", "the next was read while this one was saved"
+    assert seen[-1] == "read 5"
