@@ -124,13 +124,15 @@ class Retoucher:
         """Open a file, unless it is larger than what can be retouched."""
 
         def fits(width: int, height: int, dtype: str) -> None:
-            self._check_memory(width * height, np.dtype(dtype))
+            self._check_memory(height, width, dtype, pictures=1)
 
         return open_fitting(path, fits)
 
-    def _check_memory(self, pixels: int, dtype: npt.DTypeLike) -> None:
-        picture = 4 * np.dtype(dtype).itemsize
-        check_memory(pixels, picture + self._engine.bytes_per_pixel(dtype), self.memory_limit)
+    def _check_memory(self, height: int, width: int, dtype: npt.DTypeLike, pictures: int = 2) -> None:
+        """Refuse a picture there is no room for; `pictures` is 1 where the result takes its place."""
+        picture = 4 * height * width * np.dtype(dtype).itemsize  # 3 channels, and room for a JPEG or alpha
+        needed = pictures * picture + self._engine.memory(height, width, dtype)
+        check_memory(height * width, needed, self.memory_limit)
 
     def _tensor(self, image: Tensor, amount: float, detail: float, mask: Any) -> Tensor:
         if image.ndim not in (3, 4) or image.shape[-3] != 3 or image.numel() == 0 or not image.is_floating_point():
@@ -138,7 +140,7 @@ class Retoucher:
         weight = _weight(mask, image.shape[-2:])
         if amount == 0 and detail == 0:
             return image.clone()
-        self._check_memory(image.numel() // 3, np.float32)
+        self._check_memory(image.numel() // (3 * image.shape[-1]), image.shape[-1], np.float32)
         if not bool(torch.isfinite(image).all()):
             raise UsageError(_NOT_FINITE)
         batch = image if image.ndim == 4 else image[None]
@@ -161,7 +163,7 @@ class Retoucher:
         weight = _weight(mask, pixels.shape[:2])
         if amount == 0 and detail == 0:
             return pixels if ours else pixels.copy()
-        self._check_memory(pixels.shape[0] * pixels.shape[1], pixels.dtype)
+        self._check_memory(pixels.shape[0], pixels.shape[1], pixels.dtype, pictures=1 if ours else 2)
         if full == 1 and not np.isfinite(pixels).all():
             raise UsageError(_NOT_FINITE)
         where = None if weight is None else weight[0, 0].numpy()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,11 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lptn_retouch import Photo, Preset, Retoucher, load_preset
-from lptn_retouch.engine import taps, threads
+from lptn_retouch import Photo, Preset, Retoucher, load_preset, threads
+from lptn_retouch.engine import taps
 from lptn_retouch.engine.choose import choose_engine
-from lptn_retouch.engine.coarse import level_sizes
 from lptn_retouch.engine.cpu import CpuEngine
+from lptn_retouch.engine.plan import level_sizes, plan_picture
 from lptn_retouch.engine.reference import FULL_SCALE, ReferenceEngine
 from lptn_retouch.errors import UsageError
 from lptn_retouch.model.graded import GradedLPTN, depth_for
@@ -274,7 +275,7 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
         "child = os.fork()\n"
         "if child == 0:\n"
         "    torch.set_num_threads(1)\n"  # OpenMP's own threads do not live through a fork
-        "    from lptn_retouch.engine import threads\n"
+        "    from lptn_retouch import threads\n"
         "    seen = []; threads.thread_count = lambda: 2\n"
         "    threads.in_strips(lambda first, end: seen.append(end - first), 100)\n"
         "    os._exit(0 if sum(seen) == 100 else 1)\n"
@@ -341,6 +342,28 @@ def test_a_file_above_the_limit_is_refused_before_it_is_decoded(
                 Retoucher(tiny_preset, "cpu", memory_limit=5_000_000)(tmp_path / name)
         one_sentence(caught.value)
         assert isinstance(Retoucher(tiny_preset, "cpu", memory_limit=50_000_000)(tmp_path / name), Photo)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_plan_is_what_the_engine_takes(tiny: GradedLPTN, dtype: Any) -> None:
+    picture = np.resize(noise(300, 400, dtype), (1800, 2400, 3))
+    engine = CpuEngine(tiny)
+    engine(picture, 1, 1)  # what is made once is there
+    tracemalloc.start()
+    try:
+        engine(picture, 1, 1, None, picture)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    planned = plan_picture(1800, 2400, dtype).level_bytes
+    assert 0.8 * planned < peak < 1.05 * planned + 2e6, (peak, planned)
+
+
+def test_panoramas_fit() -> None:
+    for megapixels, gigabytes in ((200, 3), (1000, 8)):
+        side = round((megapixels * 1e6) ** 0.5)
+        plan = plan_picture(side, side)
+        assert plan.picture_bytes + plan.level_bytes < gigabytes * 1e9
 
 
 # The stream.

@@ -13,12 +13,13 @@ same filter, so their mixture ``K`` is as well; with ``p = amount * detail`` ::
     K[l] = up(K[l+1]) + (p (1 + A[l]) + detail gain m[l]) H[l]         dosed = K[0] + (1 - p) picture
 
 So one pass down and one pass up do, at any strength, and a level needs the two next to it and nothing else. What
-stands in brackets is a smooth field of matrices. Here it is computed at the coarsest level, and at the few that have a
-mask; above them :func:`lptn_retouch.engine.taps.spline` carries it up.
+stands in brackets is a smooth field of matrices. Here it is computed at the coarsest level, from where
+:func:`lptn_retouch.engine.taps.spline` carries it up, and so is the mask of the few levels that have one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -27,7 +28,7 @@ from torch import Tensor
 from lptn_retouch.model.graded import MASKED_LEVELS, GradedLPTN, apply_affine
 from lptn_retouch.model.pyramid import LaplacianPyramid, enlarge
 
-DIAGONAL = slice(None, None, 4)  # of nine numbers that are a 3x3 matrix
+_DIAGONAL = slice(None, None, 4)  # of nine numbers that are a 3x3 matrix
 
 
 class Coarse(NamedTuple):
@@ -36,22 +37,13 @@ class Coarse(NamedTuple):
     Args:
         start: ``K[D]``, (B, 3, h, w).
         field: ``p (1 + A[D])``, (B, 9, h, w), matrices column by column.
-        masked: the fields of the levels that have a mask, coarsest (D - 1) first; (B, 9, H, W) each.
+        masks: ``detail * gain * m`` of the levels that have a mask, coarsest (D - 1) first; (B, 3, H, W) each. It
+            belongs on the diagonal of the level's matrices.
     """
 
     start: Tensor
     field: Tensor
-    masked: list[Tensor]
-
-
-def level_sizes(height: int, width: int, depth: int) -> list[tuple[int, int]]:
-    """Heights and widths of a pyramid's levels, the picture's own first.
-
-    Example:
-        >>> level_sizes(5, 9, 2)
-        [(5, 9), (3, 5), (2, 3)]
-    """
-    return [(-(-height // 2**level), -(-width // 2**level)) for level in range(depth + 1)]
+    masks: list[Tensor]
 
 
 def translate_coarse(
@@ -59,18 +51,18 @@ def translate_coarse(
     low: Tensor,
     coarsest: Tensor,
     plain_low: Tensor | None,
-    sizes: list[tuple[int, int]],
+    sizes: Sequence[tuple[int, int]],
     amount: float,
     detail: float,
 ) -> Coarse:
-    """Translate the low band and predict the fields.
+    """Translate the low band and predict the masks.
 
     Args:
         net: in eval mode, on the tensors' device.
         low: ``G[D]``, (B, 3, h, w), float32.
         coarsest: ``G[D-1]``, the level above it.
         plain_low: the low band of the picture before its grade; None if `detail` is 1, where it is not needed.
-        sizes: of all levels, from :func:`level_sizes`; at least two.
+        sizes: of all levels, from :func:`lptn_retouch.engine.plan.level_sizes`; at least two.
         amount, detail: 0 to 2.
     """
     with torch.no_grad():
@@ -79,24 +71,20 @@ def translate_coarse(
         start = amount * new_low
         if plain_low is not None:
             start = start - amount * (1 - detail) * plain_low
-        field = _field(transform, amount * detail)
-        masked: list[Tensor] = []
-        coarser, mask = field, low
+        masks: list[Tensor] = []
+        mask = low
         for level, size in enumerate(reversed(sizes[:-1][-MASKED_LEVELS:])):
             if level == 0:
                 high = coarsest - LaplacianPyramid(1).up(low, size)
                 mask = net.high(high, enlarge(low, size), enlarge(new_low, size))
             else:
                 mask = enlarge(mask, size)
-            coarser = enlarge(coarser, size)
-            finished = coarser.clone()
-            finished[:, DIAGONAL] += detail * net.high.gain[level] * mask
-            masked.append(finished)
-        return Coarse(start, field, masked)
+            masks.append(detail * net.high.gain[level] * mask)
+        return Coarse(start, _field(transform, amount * detail), masks)
 
 
 def _field(transform: Tensor, strength: float) -> Tensor:
     """``strength * (1 + A)`` of transforms (B, 12, h, w): their nine numbers of A, one more on the diagonal."""
     field = transform[:, :9].clone()
-    field[:, DIAGONAL] += 1
+    field[:, _DIAGONAL] += 1
     return field * strength

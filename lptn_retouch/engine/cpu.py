@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 
 from lptn_retouch.engine import kernels
-from lptn_retouch.engine.coarse import level_sizes, translate_coarse
+from lptn_retouch.engine.coarse import translate_coarse
+from lptn_retouch.engine.plan import Plan, plan_picture
 from lptn_retouch.engine.reference import FULL_SCALE, ReferenceEngine
-from lptn_retouch.engine.taps import Spline, averaging, enlarging, halving, spline
-from lptn_retouch.engine.threads import in_strips
+from lptn_retouch.engine.taps import averaging, enlarging, halving, spline
 from lptn_retouch.errors import reason
 from lptn_retouch.model.graded import THUMBNAIL, GlobalGrade, GradedLPTN, depth_for
+from lptn_retouch.threads import in_strips, on_one
 
 Array = npt.NDArray[Any]
 
@@ -30,7 +31,7 @@ _log = logging.getLogger("lptn_retouch")
 _KERNELS = 5
 _NOTICE_AFTER = 1.0  # seconds: kernels that come from the cache are there long before
 _NOWHERE = np.empty((0, 0), np.float32)
-_DENSE = Spline(np.empty(0, np.int32), np.empty((3, 0), np.float32), np.empty(0, np.int32))
+_NO_MASK = np.empty((0, 0, 0), np.float32)
 # The network's 20 terms (`cubic_terms`) in the order of `kernels._polynomial`: powers of blue within powers of green
 # within powers of red.
 _HORNER = (0, 3, 6, 12, 2, 8, 18, 5, 16, 11, 1, 9, 17, 7, 19, 15, 4, 14, 13, 10)
@@ -66,43 +67,34 @@ class CpuEngine:
         results = np.stack([self(picture, amount, detail) for picture in rows.numpy()])
         return torch.from_numpy(results).permute(0, 3, 1, 2).contiguous()
 
-    def bytes_per_pixel(self, dtype: npt.DTypeLike) -> float:
-        """Memory at the peak for each pixel, besides the picture itself: the result, two pyramids and a half."""
-        size = np.dtype(dtype).itemsize
-        return 4 * size + 2.5 * np.dtype(_level_type(dtype)).itemsize
+    def memory(self, height: int, width: int, dtype: npt.DTypeLike) -> int:
+        """Bytes at the peak besides the picture and its result; as :meth:`ReferenceEngine.memory`."""
+        return plan_picture(height, width, dtype).level_bytes
 
     def _retouch(self, picture: Array, amount: float, detail: float, where: Array | None, out: Array | None) -> Array:
         height, width, channels = picture.shape
-        sizes = level_sizes(height, width, depth_for(height, width))
+        plan = plan_picture(height, width, picture.dtype, channels)
+        sizes = plan.sizes
         scale = np.float32(1 / FULL_SCALE[picture.dtype])
         out = np.empty_like(picture, order="C") if out is None else out
         flat = np.ascontiguousarray(picture).reshape(height, width * channels)
         flat.flags.writeable = False  # an array of another kind would be compiled for once more
         curve = _curve(self._coefficients(flat, channels, scale))
-        levels = _levels(flat, channels, scale, curve, sizes)
+        levels = _levels(flat, channels, scale, curve, plan)
         plain = None
         if detail != 1:
-            plain = _levels(flat, channels, scale, _curve(torch.zeros(3, GlobalGrade.TERMS)), sizes)[-1]
-        coarse = translate_coarse(
-            self._net,
-            _tensor(levels[-1]),
-            _tensor(levels[-2]),
-            None if plain is None else _tensor(plain),
-            sizes,
-            amount,
-            detail,
-        )
+            plain = _levels(flat, channels, scale, _curve(torch.zeros(3, GlobalGrade.TERMS)), plan)[-1]
+        low, coarsest, plain_low = _tensor(levels[-1]), _tensor(levels[-2]), None if plain is None else _tensor(plain)
+        coarse = on_one(partial(translate_coarse, self._net, low, coarsest, plain_low, sizes, amount, detail))
         steps = _unit(levels[-1])
         result = _as_level(coarse.start, levels[-1].dtype)
-        smooth = np.pad(coarse.field[0].numpy(), ((0, 0), (0, 2), (0, 2)), mode="edge")
+        matrices = np.pad(coarse.field[0].numpy(), ((0, 0), (0, 2), (0, 2)), mode="edge")
         for level in range(len(sizes) - 2, -1, -1):
             coarser = levels.pop()
+            down, across = (spline(tuple(size[axis] for size in sizes[level:][::-1])) for axis in (0, 1))
             masked = len(sizes) - 2 - level
-            if masked < len(coarse.masked):
-                field = kernels.Field(coarse.masked[masked][0].numpy(), _DENSE, _DENSE)
-            else:
-                down, across = (spline(tuple(size[axis] for size in sizes[level:][::-1])) for axis in (0, 1))
-                field = kernels.Field(smooth, down, across)
+            mask = coarse.masks[masked][0].numpy() if masked < len(coarse.masks) else _NO_MASK
+            field = kernels.Field(matrices, down, across, mask)
             below = kernels.Below(coarser, result, steps, *enlarging(coarser.shape[1]))
             if level == 0:
                 rest, nowhere = np.float32(1 - amount * detail), _NOWHERE if where is None else where
@@ -123,13 +115,17 @@ class CpuEngine:
         thumbnail = np.empty((3, THUMBNAIL, THUMBNAIL), np.float32)
         rows, columns = averaging(height, THUMBNAIL), averaging(width, THUMBNAIL)
         in_strips(partial(kernels.average, flat, channels, scale, rows, columns, thumbnail), THUMBNAIL)
-        with torch.no_grad():
-            return self._net.grade.choose_curve(torch.from_numpy(thumbnail)[None])[0]
+
+        def choose() -> Tensor:
+            with torch.no_grad():
+                return self._net.grade.choose_curve(torch.from_numpy(thumbnail)[None])[0]
+
+        return on_one(choose)
 
 
-def _levels(flat: Array, channels: int, scale: np.float32, curve: Array, sizes: list[tuple[int, int]]) -> list[Array]:
+def _levels(flat: Array, channels: int, scale: np.float32, curve: Array, plan: Plan) -> list[Array]:
     """The graded picture's levels but for the finest, the largest first."""
-    dtype = _level_type(flat.dtype)
+    sizes, dtype = plan.sizes, plan.level_type
     levels = [np.empty((3, *sizes[1]), dtype)]
     in_strips(
         partial(kernels.half_of_picture, flat, channels, scale, curve, halving(flat.shape[0]), levels[0]), sizes[1][0]
@@ -147,10 +143,6 @@ def _curve(coefficients: Tensor) -> Array:
     total[:, 0] += 0.5  # the colour itself, to which the grade adds
     total[(0, 1, 2), (1, 2, 3)] += 0.5
     return np.ascontiguousarray(total[:, _HORNER].reshape(-1), np.float32)
-
-
-def _level_type(dtype: npt.DTypeLike) -> npt.DTypeLike:
-    return np.int16 if np.dtype(dtype) == np.uint8 else np.float32
 
 
 def _unit(level: Array) -> np.float32:

@@ -30,7 +30,7 @@ PITCH = 2 * TILE + 32  # between rows of the scratch
 # level, the enlarged coarser result. Nine: the field. Six: the coarser level and result, enlarged in y alone.
 _X, _G, _U, _K, _V = 0, 3, 6, 9, 12
 _LINE = 18 * PITCH  # the field's nine numbers at the coarse columns of a tile, `_ENTRY` apart
-_ENTRY = 64
+_ENTRY = TILE + 8  # where the field comes from the very next level, as many as the tile has and a few
 _SCRATCH = _LINE + 9 * _ENTRY
 
 _OPTIONS: Any = {"nogil": True, "fastmath": {"contract", "nsz", "arcp", "reassoc"}, "error_model": "numpy"}
@@ -121,14 +121,16 @@ class Below(NamedTuple):
 
 
 class Field(NamedTuple):
-    """A field of 3x3 matrices, column by column: (9, h, w) on a coarse level, or (9, H, W) on the level itself.
+    """The 3x3 matrices that a high band is seen through.
 
-    Args: matrices; down and across, `taps.Spline` from the coarse level to the one where it is used, or empty.
+    Args: matrices (9, h, w), column by column, on the coarsest level, with two more at each end; down and across,
+    `taps.Spline` from there to the level where they are used; mask (3, H, W), added to their diagonal, or (0, 0, 0).
     """
 
     matrices: Any
     down: Any
     across: Any
+    mask: Any
 
 
 @_kept
@@ -317,14 +319,12 @@ def _enlarge(level, below, y, x0, n, scratch, to):
 def _follow(field, y, x0, n, scratch):
     """Add the high band of a row, seen through the field, to the enlarged result: `n` samples from x0 on."""
     _high(n, scratch)
-    across = field.across
-    if len(across.first) == 0:  # the field is given at this very level
+    if field.mask.shape[0] > 0:
         for c in range(3):
-            for k in range(3):
-                to, high = (_K + c) * PITCH, (_G + k) * PITCH
-                for x in range(n):
-                    scratch[_at(to + x)] += field.matrices[3 * k + c, y, _at(x0 + x)] * scratch[_at(high + x)]
-        return
+            to, high = (_K + c) * PITCH, (_G + c) * PITCH
+            for x in range(n):
+                scratch[_at(to + x)] += field.mask[c, y, _at(x0 + x)] * scratch[_at(high + x)]
+    across = field.across
     left = across.first[x0]
     _field_row(field.matrices, field.down, y, left, across.first[x0 + n - 1] - left + SPLINE, scratch)
     x = x0
