@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import numbers
 import os
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,7 @@ from lptn_retouch.preset import Preset, load_preset
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+_log = logging.getLogger("lptn_retouch")
 T = TypeVar("T")
 _END = object()  # of an iterable
 _NOT_FINITE = "this picture of floats holds NaN or infinity; replace those pixels first."
@@ -167,7 +169,14 @@ class Retoucher:
         if full == 1 and not np.isfinite(pixels).all():
             raise UsageError(_NOT_FINITE)
         where = None if weight is None else weight[0, 0].numpy()
-        return self._engine(pixels, amount, detail, where, _writable(pixels) if ours else None)
+        out = _writable(pixels) if ours else None
+        try:
+            return self._engine(pixels, amount, detail, where, out)
+        except torch.OutOfMemoryError:  # of a GPU, which has less than the machine; nothing is written by then
+            if self.device.type == "cpu":
+                raise
+        _log.warning("lptn_retouch: the picture does not fit on %s, so the CPU does the work.", self.device)
+        return choose_engine(self.preset.network, "cpu")(pixels, amount, detail, where, out)
 
     def _pillow(self, image: Image, amount: float, detail: float, mask: Any) -> Image:
         import PIL.Image

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lptn_retouch import Photo, Preset, Retoucher, load_preset, threads
+from lptn_retouch.cli import main
 from lptn_retouch.engine import taps
 from lptn_retouch.engine.choose import choose_engine
 from lptn_retouch.engine.cpu import CpuEngine
@@ -357,6 +358,31 @@ def test_the_plan_is_what_the_engine_takes(tiny: GradedLPTN, dtype: Any) -> None
         tracemalloc.stop()
     planned = plan_picture(1800, 2400, dtype).level_bytes
     assert 0.8 * planned < peak < 1.05 * planned + 2e6, (peak, planned)
+
+
+def test_a_picture_too_large_for_its_gpu_goes_to_the_cpu(tiny_preset: Preset, caplog: pytest.LogCaptureFixture) -> None:
+    class Small(ReferenceEngine):
+        def __call__(self, *_: Any) -> np.ndarray:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    retoucher = Retoucher(tiny_preset, "cpu")
+    picture = noise(200, 210, np.uint8)
+    expected = retoucher(picture)
+    retoucher._engine = Small(tiny_preset.network, CPU)
+    retoucher.device = torch.device("cuda")
+    assert np.array_equal(retoucher(picture), expected)
+    assert "the CPU does the work" in caplog.text
+
+
+def test_the_command_refuses_what_is_above_its_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (1000, 1000)).save(tmp_path / "big.png")
+    given = ["apply", str(tmp_path / "big.png"), "-o", str(tmp_path / "out.png")]
+    assert main([*given, "--memory-limit", "0.005"]) == 1
+    assert "raise the limit" in capsys.readouterr().err
+    assert not (tmp_path / "out.png").exists()
+    assert main([*given, "--memory-limit", "1", "--device", "cpu"]) == 0
+    with pytest.raises(SystemExit, match="2"):
+        main([*given, "--memory-limit", "-1"])
 
 
 def test_panoramas_fit() -> None:

@@ -26,6 +26,12 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("--format", choices=ENDINGS, help="of the results (default: the input's; JPEG for a RAW)")
     parser.add_argument("--quality", type=quality, default=92, help="1 to 100, of JPEG and WebP (default: 92)")
     parser.add_argument("--bit-depth", type=int, choices=(8, 16), help="bits a channel of the results")
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, mps, reference (default: auto)"
+    )
+    parser.add_argument(
+        "--memory-limit", type=gigabytes, metavar="GB", help="refuse what needs more (default: the machine's memory)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -33,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     targets = plan(args.inputs, args.output, args.format, Path(args.preset).stem)
     from lptn_retouch.retoucher import Retoucher
 
-    retoucher = Retoucher(args.preset)
+    retoucher = Retoucher(args.preset, args.device, memory_limit=args.memory_limit)
 
     def one(source: Path, target: Path) -> None:
         photo = retoucher(source, amount=args.amount, detail=args.detail)
@@ -106,6 +112,14 @@ def strength(text: str) -> float:
     if not 0 <= value <= 2:
         raise argparse.ArgumentTypeError(f"a number from 0 to 2, not {text}")
     return value
+
+
+def gigabytes(text: str) -> int:
+    """A command line's amount of memory, in bytes."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"a number of gigabytes above 0, not {text}")
+    return int(value * 1e9)
 
 
 def quality(text: str) -> int:

@@ -24,13 +24,7 @@ def upright(pixels: Pixels, orientation: int) -> Pixels:
     """
     if orientation not in range(2, 9):
         return pixels
-    if orientation >= 5:
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)
+    return _turned(pixels, swap=orientation >= 5, up=orientation in (3, 4, 7, 8), left=orientation in (2, 3, 6, 7))
 
 
 def unflipped(pixels: Pixels, flip: int) -> Pixels:
@@ -49,6 +43,20 @@ def unflipped(pixels: Pixels, flip: int) -> Pixels:
         pixels = pixels[::-1]
     if flip & 1:
         pixels = pixels[:, ::-1]
-    if flip & 4:
-        pixels = pixels.swapaxes(0, 1)
-    return np.ascontiguousarray(pixels)
+    return _turned(pixels, swap=bool(flip & 4), up=False, left=False)
+
+
+def _turned(pixels: Pixels, *, swap: bool, up: bool, left: bool) -> Pixels:
+    """Swap the axes, then mirror top to bottom, then left to right; a contiguous copy.
+
+    NumPy moves sample by sample; a pixel taken for one item is turned in half the time.
+    """
+    if pixels.ndim == 3:
+        items = np.ascontiguousarray(pixels).view(f"V{pixels.itemsize * pixels.shape[2]}")[..., 0]
+    else:
+        items = pixels
+    items = items.swapaxes(0, 1) if swap else items
+    items = items[::-1] if up else items
+    items = items[:, ::-1] if left else items
+    turned = np.ascontiguousarray(items)
+    return turned.view(pixels.dtype).reshape(*turned.shape, *pixels.shape[2:])
