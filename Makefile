@@ -1,7 +1,7 @@
 # make demo    retouch the sample photographs into demo-out/
 # make test    lint, types, doctests and the whole suite; what CI runs
 # make lint    ruff and mypy alone
-# make bench   time and memory, as JSON
+# make bench   time and memory, as JSON and as a picture
 # Each makes .venv with what it needs first.
 
 PYTHON ?= python3
@@ -23,7 +23,9 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 
 bench: $(VENV)/.test
-	$(BIN)/python benchmarks/apply.py --save
+	$(BIN)/lptn-retouch bench --json > benchmarks/results/bench.json.part
+	mv benchmarks/results/bench.json.part benchmarks/results/bench.json
+	$(BIN)/python benchmarks/plot.py
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

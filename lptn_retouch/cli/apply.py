@@ -26,9 +26,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("--format", choices=ENDINGS, help="of the results (default: the input's; JPEG for a RAW)")
     parser.add_argument("--quality", type=quality, default=92, help="1 to 100, of JPEG and WebP (default: 92)")
     parser.add_argument("--bit-depth", type=int, choices=(8, 16), help="bits a channel of the results")
-    parser.add_argument(
-        "--device", default="auto", help="auto, cpu, cuda, mps, reference (default: auto)"
-    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps, reference (default: auto)")
     parser.add_argument(
         "--memory-limit", type=gigabytes, metavar="GB", help="refuse what needs more (default: the machine's memory)"
     )

@@ -4,12 +4,17 @@
 
 A picture of whole numbers is read, and a result of whole numbers written; no full-size picture of floats is ever
 there. Each kernel does a range of rows, releases the GIL, and is run on several ranges at once by
-:mod:`lptn_retouch.engine.cpu`, where it is also said how the mathematics follows from the network.
+:mod:`lptn_retouch.engine.cpu`. How the mathematics follows from the network is said in
+:mod:`lptn_retouch.engine.coarse`.
 
 Conventions: a picture is (H, W * C) with C 3 or 4, uint8, uint16 or float32. A level is planar, (3, h, w), float32
 or, for pictures of 8 bits, int16 in steps of 1 / `STEPS`. A row is worked on in tiles of `TILE` samples of its
 coarser level, in a scratch whose rows lie `PITCH` apart: with distances that are constant, the compiler sees that rows
-do not overlap, and vectorises. For the same reason loops are short and plain.
+do not overlap, and vectorises. For the same reason loops are short and plain, and an index that is not plainly counted
+up from nought is said to be unsigned (`_at`).
+
+All of it is in one file since numba's cache on the disk looks at no other: a kernel whose helper had changed elsewhere
+would be taken from it as it was.
 """
 
 from typing import Any, NamedTuple

@@ -1,0 +1,63 @@
+"""One photograph in a process of its own: ``python -m lptn_retouch.benchmark.alone SOURCE TARGET``.
+
+Prints as JSON what it took: memory at the peak beyond what the process held when it was ready, seconds, and Pillow's.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+REPEATS = 3  # of which the best counts: the first also fetches code and memory
+
+
+def main(source: Path, target: Path) -> None:
+    """Measure, and print."""
+    import numpy as np
+    from PIL import Image
+
+    from lptn_retouch.benchmark.jpeg import pass_through
+    from lptn_retouch.benchmark.timing import timed
+    from lptn_retouch.formats import Photo
+    from lptn_retouch.retoucher import Retoucher
+
+    retoucher, small = Retoucher("retouch", "cpu"), source.with_name("small.jpg")
+    Photo(np.full((480, 640, 3), 90, np.uint8)).save(small)
+    retoucher(small).save(target)
+    base = _from_here()
+    whole = [timed(lambda: retoucher(source).save(target)) for _ in range(REPEATS)]
+    peak = peak_memory()
+    Image.MAX_IMAGE_PIXELS = None
+    codec = [timed(lambda: pass_through(source, target)) for _ in range(REPEATS)]
+    print(json.dumps({"base": base, "peak": peak, "seconds": {"whole": whole, "codec": codec}}))
+
+
+def peak_memory() -> int:
+    """Bytes that this process had in memory at most.
+
+    On Linux not as ``getrusage`` tells it: that number survives ``exec``, so that of a process which a large one
+    started is the large one's.
+
+    Example:
+        >>> peak_memory() > 1e6
+        True
+    """
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _from_here() -> int:
+    """Have the peak counted from now on, where the system can, and return what it is now."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # proc(5): the peak is set to what is in memory
+    return peak_memory()
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
