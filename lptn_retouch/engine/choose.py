@@ -54,9 +54,11 @@ def choose_engine(network: Network, device: str) -> Engine:
     """
     plain = isinstance(device, str) and device.partition(":")[0] == "reference"
     chosen = choose_device(device.partition(":")[2] or "cpu" if plain else device)
-    if chosen.type == "cpu":
-        return ReferenceEngine(network, chosen) if plain else _on_cpu(network, chosen)
-    return ReferenceEngine(copy.deepcopy(network).to(chosen), chosen)
+    if chosen.type != "cpu":
+        network = copy.deepcopy(network).to(chosen)
+    if plain or not isinstance(network, GradedLPTN):
+        return ReferenceEngine(network, chosen)  # the published form's cost lies in its networks, not in its levels
+    return _on_cpu(network, chosen) if chosen.type == "cpu" else _on_accelerator(network, chosen)
 
 
 def choose_device(device: str) -> torch.device:
@@ -77,9 +79,18 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def _on_cpu(network: Network, device: torch.device) -> Engine:
-    if not isinstance(network, GradedLPTN):
-        return ReferenceEngine(network, device)  # the published form's cost lies in its networks, not in its levels
+def _on_accelerator(network: GradedLPTN, device: torch.device) -> Engine:
+    from lptn_retouch.engine.gpu import GpuEngine, obstacle
+
+    why_not = obstacle(device) if device.type == "cuda" else None  # Triton is for no others, which goes without saying
+    if device.type == "cuda" and why_not is None:
+        return GpuEngine(network, device)
+    if why_not:
+        _log.warning("lptn_retouch: the fast GPU engine cannot run, so the plain one does the work: %s", why_not)
+    return ReferenceEngine(network, device)
+
+
+def _on_cpu(network: GradedLPTN, device: torch.device) -> Engine:
     try:
         from lptn_retouch.engine.cpu import CpuEngine
     except Exception as error:  # numba is not there, or not for this Python, NumPy or processor

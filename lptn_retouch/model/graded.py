@@ -21,6 +21,7 @@ import math
 from collections.abc import Mapping
 from itertools import pairwise
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
@@ -282,12 +283,13 @@ def cubic_terms(x: Tensor) -> Tensor:
 
 def _tone_statistics(thumbnail: Tensor) -> Tensor:
     """Quantiles of red, green, blue and luminance, and the spread of colour, (B, 40)."""
-    luma = (thumbnail * thumbnail.new_tensor([0.2126, 0.7152, 0.0722]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    red, green, blue = thumbnail[:, 0:1], thumbnail[:, 1:2], thumbnail[:, 2:3]
+    luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
     flat = torch.cat([thumbnail, luma], dim=1).flatten(2)  # (B, 4, n)
-    ordered = flat.detach().sort(dim=2).values
+    ordered = _sorted(flat.detach())
     n = ordered.shape[2]
     at = [round((n - 1) * q) for q in (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)]
-    quantiles = ordered[:, :, at]  # (B, 4, 7)
+    quantiles = torch.stack([ordered[:, :, i] for i in at], dim=2)  # (B, 4, 7); a list as index would go to a GPU
     chroma = thumbnail - luma
     return torch.cat(
         [
@@ -299,3 +301,10 @@ def _tone_statistics(thumbnail: Tensor) -> Tensor:
         ],
         dim=1,
     )
+
+
+def _sorted(rows: Tensor) -> Tensor:
+    """The numbers of each row in order. NumPy's sort uses vectors; for a thumbnail, torch's takes 3 ms."""
+    if rows.device.type == "cpu" and rows.dtype == torch.float32:
+        return torch.from_numpy(np.sort(rows.numpy()))
+    return rows.sort(dim=-1).values
