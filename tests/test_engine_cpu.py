@@ -285,6 +285,15 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
     assert done.stdout.strip() == "0", done.stderr
 
 
+def test_no_random_number_is_used_up() -> None:
+    done = run(
+        "import torch\ntorch.manual_seed(0)\nbefore = torch.get_rng_state()\n"
+        + RETOUCH
+        + "print(bool((torch.get_rng_state() == before).all()))"
+    )
+    assert done.stdout.strip() == "True", done.stderr
+
+
 # Compiling.
 
 

@@ -29,7 +29,7 @@ Array = npt.NDArray[Any]
 
 _log = logging.getLogger("lptn_retouch")
 _KERNELS = 5
-_NOTICE_AFTER = 1.0  # seconds: kernels that come from the cache are there long before
+_NOTICE_AFTER = 2.5  # seconds: kernels that come from the cache are there before, on a busy machine too
 _NOWHERE = np.empty((0, 0), np.float32)
 _NO_MASK = np.empty((0, 0, 0), np.float32)
 # The network's 20 terms (`cubic_terms`) in the order of `kernels._polynomial`: powers of blue within powers of green
@@ -79,11 +79,11 @@ class CpuEngine:
         out = np.empty_like(picture, order="C") if out is None else out
         flat = np.ascontiguousarray(picture).reshape(height, width * channels)
         flat.flags.writeable = False  # an array of another kind would be compiled for once more
-        curve = _curve(self._coefficients(flat, channels, scale))
-        levels = _levels(flat, channels, scale, curve, plan)
         plain = None
         if detail != 1:
             plain = _levels(flat, channels, scale, _curve(torch.zeros(3, GlobalGrade.TERMS)), plan)[-1]
+        curve = _curve(self._coefficients(flat, channels, scale))
+        levels = _levels(flat, channels, scale, curve, plan)
         low, coarsest, plain_low = _tensor(levels[-1]), _tensor(levels[-2]), None if plain is None else _tensor(plain)
         coarse = on_one(partial(translate_coarse, self._net, low, coarsest, plain_low, sizes, amount, detail))
         steps = _unit(levels[-1])
@@ -180,7 +180,8 @@ def _compile(dtype: np.dtype[Any]) -> bool:
     notice.start()
     try:
         small = np.zeros((192, 192, 3), dtype)  # the smallest with a pyramid of two levels, which need every kernel
-        engine = CpuEngine(GradedLPTN(width=1, blocks=0, mask_width=1).eval())
+        with torch.random.fork_rng(devices=[]):  # no random number of the user's is used up
+            engine = CpuEngine(GradedLPTN(width=1, blocks=0, mask_width=1).eval())
         for _ in range(_KERNELS):
             with suppress(OSError):  # a kernel is there, but the disk is full and does not keep it
                 engine._retouch(small, 1, 1, None, None)

@@ -37,7 +37,7 @@ Array = npt.NDArray[Any]
 T = TypeVar("T")
 
 _log = logging.getLogger("lptn_retouch")
-_NOTICE_AFTER = 1.0  # seconds: kernels that come from the cache are there long before
+_NOTICE_AFTER = 2.5  # seconds: kernels that come from the cache are there before
 _KEPT = 4  # sizes and strengths whose buffers are kept
 _UNDER_WAY = 3  # pictures of a stream: one on its way up, one in work, one on its way down
 _TYPES = {"uint8": torch.uint8, "uint16": torch.uint16, "float32": torch.float32}
