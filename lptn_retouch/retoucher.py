@@ -66,8 +66,7 @@ class Retoucher:
         """Retouch one picture; arguments as :func:`retouch`."""
         check_strength(amount, detail)
         if isinstance(image, str | os.PathLike):
-            photo = self._open(image)
-            return photo.with_pixels(self._pixels(photo.pixels, amount, detail, mask, ours=True))
+            return self._opened(self._open(image), amount, detail, mask)
         if isinstance(image, Photo):
             return image.with_pixels(self._pixels(image.pixels, amount, detail, mask))
         if isinstance(image, Tensor):
@@ -83,8 +82,8 @@ class Retoucher:
     def map(self, images: Iterable[Any], *, amount: float = 1.0, detail: float = 1.0) -> Iterator[Any]:
         """Retouch pictures one after the other, faster than in a loop.
 
-        While you save one result, the next picture is retouched and the one after it opened, each on a thread of its
-        own. At most four pictures are held at a time: yours, a finished one, one in work and one opened.
+        While you save one result, the next picture is retouched; while you wait for that, the one after it is opened.
+        Each has a thread of its own, and at most three pictures are held at a time: yours, one in work, one opened.
 
         Args:
             images: as :func:`retouch` takes them, files above all; an endless iterable is fine.
@@ -109,7 +108,7 @@ class Retoucher:
         def work(reading: Future[tuple[Any, bool]]) -> Any:
             image, ours = reading.result()
             if ours:
-                return image.with_pixels(self._pixels(image.pixels, amount, detail, None, ours=True))
+                return self._opened(image, amount, detail, None)
             return image if image is _END else self(image, amount=amount, detail=detail)
 
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as worker:
@@ -129,6 +128,10 @@ class Retoucher:
             self._check_memory(height, width, dtype, pictures=1)
 
         return open_fitting(path, fits)
+
+    def _opened(self, photo: Photo, amount: float, detail: float, mask: Any) -> Photo:
+        """Retouch a photo that was opened here, so in place."""
+        return photo.with_pixels(self._pixels(photo.pixels, amount, detail, mask, ours=True))
 
     def _check_memory(self, height: int, width: int, dtype: npt.DTypeLike, pictures: int = 2) -> None:
         """Refuse a picture there is no room for; `pictures` is 1 where the result takes its place."""

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import copy
-import logging
 from typing import Any, Protocol
 
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lptn_retouch.engine.notices import log, without_numba
 from lptn_retouch.engine.reference import ReferenceEngine
-from lptn_retouch.errors import UsageError, reason
+from lptn_retouch.errors import UsageError
 from lptn_retouch.model.checkpoint import Network
 from lptn_retouch.model.graded import GradedLPTN
 
 Array = npt.NDArray[Any]
-
-_log = logging.getLogger("lptn_retouch")
 
 
 class Engine(Protocol):
@@ -86,7 +84,7 @@ def _on_accelerator(network: GradedLPTN, device: torch.device) -> Engine:
     if device.type == "cuda" and why_not is None:
         return GpuEngine(network, device)
     if why_not:
-        _log.warning("lptn_retouch: the fast GPU engine cannot run, so the plain one does the work: %s", why_not)
+        log.warning("lptn_retouch: the fast GPU engine cannot run, so the plain one does the work: %s", why_not)
     return ReferenceEngine(network, device)
 
 
@@ -94,10 +92,6 @@ def _on_cpu(network: GradedLPTN, device: torch.device) -> Engine:
     try:
         from lptn_retouch.engine.cpu import CpuEngine
     except Exception as error:  # numba is not there, or not for this Python, NumPy or processor
-        _log.warning(
-            "lptn_retouch: the fast CPU engine cannot run here (%s), so the plain one does the work, about 20 times "
-            "slower; pip install --upgrade numba may help.",
-            reason(error),
-        )
+        without_numba(error)
         return ReferenceEngine(network, device)
     return CpuEngine(network)

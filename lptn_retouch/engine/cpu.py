@@ -5,7 +5,6 @@ How the mathematics follows from the network is said in :mod:`lptn_retouch.engin
 
 from __future__ import annotations
 
-import logging
 import threading
 from contextlib import suppress
 from functools import lru_cache, partial
@@ -18,18 +17,16 @@ from torch import Tensor
 
 from lptn_retouch.engine import kernels
 from lptn_retouch.engine.coarse import translate_coarse
+from lptn_retouch.engine.notices import compiling, without_numba
 from lptn_retouch.engine.plan import Plan, plan_picture
 from lptn_retouch.engine.reference import FULL_SCALE, ReferenceEngine
 from lptn_retouch.engine.taps import averaging, enlarging, halving, spline
-from lptn_retouch.errors import reason
 from lptn_retouch.model.graded import THUMBNAIL, GlobalGrade, GradedLPTN, depth_for
 from lptn_retouch.threads import in_strips, on_one
 
 Array = npt.NDArray[Any]
 
-_log = logging.getLogger("lptn_retouch")
-_KERNELS = 5
-_NOTICE_AFTER = 2.5  # seconds: kernels that come from the cache are there before, on a busy machine too
+_KERNELS = 5  # that numba keeps on the disk
 _NOWHERE = np.empty((0, 0), np.float32)
 _NO_MASK = np.empty((0, 0, 0), np.float32)
 # The network's 20 terms (`cubic_terms`) in the order of `kernels._polynomial`: powers of blue within powers of green
@@ -171,30 +168,18 @@ def _compiled(dtype: npt.DTypeLike) -> bool:
 
 @lru_cache
 def _compile(dtype: np.dtype[Any]) -> bool:
-    notice = threading.Timer(
-        _NOTICE_AFTER,
-        _log.warning,
-        ("lptn_retouch: compiling for this processor, once; that takes some ten seconds.",),
-    )
-    notice.daemon = True
-    notice.start()
+    small = np.zeros((192, 192, 3), dtype)  # the smallest with a pyramid of two levels, which need every kernel
+    with torch.random.fork_rng(devices=[]):  # no random number of the user's is used up
+        engine = CpuEngine(GradedLPTN(width=1, blocks=0, mask_width=1).eval())
     try:
-        small = np.zeros((192, 192, 3), dtype)  # the smallest with a pyramid of two levels, which need every kernel
-        with torch.random.fork_rng(devices=[]):  # no random number of the user's is used up
-            engine = CpuEngine(GradedLPTN(width=1, blocks=0, mask_width=1).eval())
-        for _ in range(_KERNELS):
-            with suppress(OSError):  # a kernel is there, but the disk is full and does not keep it
+        with compiling("processor"):
+            for _ in range(_KERNELS):
+                with suppress(OSError):  # a kernel is there, but the disk is full and does not keep it
+                    engine._retouch(small, 1, 1, None, None)
+                    break
+            else:
                 engine._retouch(small, 1, 1, None, None)
-                break
-        else:
-            engine._retouch(small, 1, 1, None, None)
     except Exception as error:
-        _log.warning(
-            "lptn_retouch: the fast CPU engine cannot be compiled here (%s), so the plain one does the work, about 20 "
-            "times slower; pip install --upgrade numba may help.",
-            reason(error),
-        )
+        without_numba(error)
         return False
-    finally:
-        notice.cancel()
     return True

@@ -9,7 +9,6 @@ in CUDA graphs. All pictures pass through one stream of the engine's, which keep
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +21,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lptn_retouch.engine.notices import compiling
 from lptn_retouch.engine.reference import ReferenceEngine
 from lptn_retouch.errors import UsageError, reason
 from lptn_retouch.model.graded import GradedLPTN, depth_for
@@ -36,8 +36,6 @@ except Exception as error:  # not there, or not for this Python or this processo
 Array = npt.NDArray[Any]
 T = TypeVar("T")
 
-_log = logging.getLogger("lptn_retouch")
-_NOTICE_AFTER = 2.5  # seconds: kernels that come from the cache are there before
 _KEPT = 4  # sizes and strengths whose buffers are kept
 _UNDER_WAY = 3  # pictures of a stream: one on its way up, one in work, one on its way down
 _TYPES = {"uint8": torch.uint8, "uint16": torch.uint16, "float32": torch.float32}
@@ -60,16 +58,11 @@ def obstacle(device: torch.device) -> str | None:
         return None
     if device.type != "cuda":  # as torch calls AMD's as well
         return f"a device of type {device.type!r} runs no Triton kernels; take an NVIDIA or AMD GPU, or 'cpu'."
-    message = "lptn_retouch: compiling for this GPU, once; that takes some ten seconds."
-    notice = threading.Timer(_NOTICE_AFTER, _log.warning, (message,))
-    notice.daemon = True
-    notice.start()
     try:
-        agrees = _agrees(device)
+        with compiling("GPU"):
+            agrees = _agrees(device)
     except Exception as error:
         return f"its kernels cannot be compiled here ({reason(error)}); pip install --upgrade triton may help."
-    finally:
-        notice.cancel()
     return None if agrees else "its kernels compute something else here; pip install --upgrade triton may help."
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from lptn_retouch.engine import triton_kernels as kernels
 from lptn_retouch.engine.coarse import Coarse, translate_coarse
+from lptn_retouch.engine.notices import log
 from lptn_retouch.engine.plan import level_sizes
 from lptn_retouch.engine.taps import SPLINE, enlarging, spline
 from lptn_retouch.errors import reason
@@ -24,7 +24,6 @@ from lptn_retouch.model.graded import THUMBNAIL, GlobalGrade, GradedLPTN, depth_
 
 T = TypeVar("T")
 
-_log = logging.getLogger("lptn_retouch")
 _alone = threading.Lock()  # in the process: torch's settings are changed, and a recording brings the device to rest
 
 
@@ -138,7 +137,7 @@ class _Recording(Generic[T]):
             self._graph = graph
         except RuntimeError as error:
             self._possible = False
-            _log.info("lptn_retouch: launches cannot be recorded here (%s), which costs some speed.", reason(error))
+            log.info("lptn_retouch: launches cannot be recorded here (%s), which costs some speed.", reason(error))
 
 
 def _exactly() -> AbstractContextManager[None]:

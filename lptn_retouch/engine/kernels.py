@@ -32,7 +32,7 @@ TILE = 128  # coarse samples worked on at once; what they need stays in the firs
 PITCH = 2 * TILE + 32  # between rows of the scratch
 
 # Rows of the scratch. Three each: the picture, the graded picture (of other levels: the level), the enlarged coarser
-# level, the enlarged coarser result. Nine: the field. Six: the coarser level and result, enlarged in y alone.
+# level, the enlarged coarser result; and while one of these two is enlarged, it in y alone.
 _X, _G, _U, _K, _V = 0, 3, 6, 9, 12
 _LINE = 18 * PITCH  # the field's nine numbers at the coarse columns of a tile, `_ENTRY` apart
 _ENTRY = TILE + 8  # where the field comes from the very next level, as many as the tile has and a few
@@ -128,8 +128,9 @@ class Below(NamedTuple):
 class Field(NamedTuple):
     """The 3x3 matrices that a high band is seen through.
 
-    Args: matrices (9, h, w), column by column, on the coarsest level, with two more at each end; down and across,
-    `taps.Spline` from there to the level where they are used; mask (3, H, W), added to their diagonal, or (0, 0, 0).
+    Args: matrices (9, h, w), column by column, on the coarsest level, its last row and column twice more; down and
+    across, `taps.Spline` from there to the level where they are used; mask (3, H, W), added to their diagonal, or
+    (0, 0, 0).
     """
 
     matrices: Any
@@ -174,7 +175,7 @@ def translate_level(fine, below, field, out, first, end):
 
     The high band is ``fine - up(level)``; the new level is ``up(result) + field @ (fine - up(level))``.
 
-    Args: fine (3, H, W); below, the level beneath it; field, on either; out (3, H, W).
+    Args: fine (3, H, W); below, the level beneath it; field; out (3, H, W).
     """
     scratch = np.empty(_SCRATCH, np.float32)
     height, width = fine.shape[1:]
@@ -231,7 +232,7 @@ def _grade(curve, n, scratch, at):
 
 @_kernel
 def _polynomial(k, o, r, g, b):
-    """A cubic of three variables in Horner's form; the 20 coefficients from `o` on in the order of `HORNER`."""
+    """A cubic of three variables in Horner's form; the 20 coefficients from `o` on in the order of `cpu._HORNER`."""
     p0 = k[o] + b * (k[o + 1] + b * (k[o + 2] + b * k[o + 3]))
     p0 += g * (k[o + 4] + b * (k[o + 5] + b * k[o + 6]) + g * (k[o + 7] + b * k[o + 8] + g * k[o + 9]))
     p1 = k[o + 10] + b * (k[o + 11] + b * k[o + 12]) + g * (k[o + 13] + b * k[o + 14] + g * k[o + 15])
