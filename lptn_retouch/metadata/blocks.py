@@ -14,7 +14,12 @@ ICC_PREFIX = b"ICC_PROFILE\0"
 PHOTOSHOP_PREFIX = b"Photoshop 3.0\0"
 GAIN_MAP_PREFIX = b"urn:iso:std:iso:ts:21496:-1\0"
 
+MAX_EXTENDED_XMP = 32 << 20
+"""Longest extended XMP put together, in bytes: its length is the file's word, which is not trusted."""
+
 COMMENT = 0xFE
+PNG_CHUNK = 0x00
+"""In place of a JPEG marker: the block is a PNG chunk, its four-letter type and then its payload."""
 
 
 class Kind(Enum):
@@ -32,6 +37,7 @@ class Kind(Enum):
     PHOTOSHOP = auto()
     ADOBE = auto()
     COMMENT = auto()
+    PNG_CHUNK = auto()
     OTHER = auto()
 
 
@@ -49,15 +55,17 @@ _PREFIXES: tuple[tuple[int, bytes, Kind], ...] = (
     (0xED, PHOTOSHOP_PREFIX, Kind.PHOTOSHOP),
     (0xEE, b"Adobe", Kind.ADOBE),
     (COMMENT, b"", Kind.COMMENT),
+    (PNG_CHUNK, b"", Kind.PNG_CHUNK),
 )
 
 
 @dataclass(frozen=True)
 class Block:
-    """One APPn or COM segment, verbatim.
+    """One piece of metadata, verbatim, as a JPEG would hold it: other containers' are wrapped the same way.
 
     Args:
-        marker: second byte of the JPEG marker, 0xE0..0xEF (APPn) or 0xFE (COM).
+        marker: second byte of the JPEG marker, 0xE0..0xEF (APPn) or 0xFE (COM); or `PNG_CHUNK`, for the chunks of a
+            PNG that a JPEG has no place for (its texts and its resolution).
         data: payload after the two length bytes, with its `Exif\\0\\0`, XMP namespace or other prefix.
 
     >>> Block(0xFE, b"taken at dawn").kind.name
@@ -98,6 +106,17 @@ def xmp_block(packet: bytes) -> Block:
     Source: XMP part 3, 1.1.3.
     """
     return Block(0xE1, packet if packet.startswith(XMP_PREFIX) else XMP_PREFIX + packet)
+
+
+def photoshop_block(resources: bytes) -> Block:
+    """Wrap Photoshop image resources, IPTC among them, as an APP13 block.
+
+    >>> photoshop_block(b"8BIM").data
+    b'Photoshop 3.0\\x008BIM'
+
+    Source: Adobe Photoshop File Formats Specification, "Image Resource Blocks".
+    """
+    return Block(0xED, PHOTOSHOP_PREFIX + resources)
 
 
 def icc_blocks(profile: bytes) -> tuple[Block, ...]:
@@ -146,3 +165,29 @@ def joined_icc(blocks: Iterable[Block]) -> bytes | None:
     if set(parts) != set(range(1, count + 1)):
         return None
     return b"".join(parts[number] for number in sorted(parts))
+
+
+def joined_extended_xmp(blocks: Iterable[Block]) -> tuple[bytes, ...]:
+    """The extended XMP packets held by these blocks: each part has the whole's name, its length, and its place in it.
+
+    >>> part = EXTENDED_XMP_PREFIX + b"0" * 32 + (4).to_bytes(4, "big") + bytes(4) + b"<x/>"
+    >>> joined_extended_xmp([Block(0xE1, part)])
+    (b'<x/>',)
+
+    Source: XMP part 3, 1.1.3.1.
+    """
+    wholes: dict[bytes, bytearray] = {}
+    head = len(EXTENDED_XMP_PREFIX)
+    for block in blocks:
+        part = block.data
+        if block.kind is not Kind.EXTENDED_XMP:
+            continue
+        name, length = part[head : head + 32], int.from_bytes(part[head + 32 : head + 36], "big")
+        at, text = int.from_bytes(part[head + 36 : head + 40], "big"), part[head + 40 :]
+        if name not in wholes:
+            if sum(map(len, wholes.values())) + length > MAX_EXTENDED_XMP:
+                continue
+            wholes[name] = bytearray(length)
+        if len(wholes[name]) == length and at + len(text) <= length:
+            wholes[name][at : at + len(text)] = text
+    return tuple(bytes(whole) for whole in wholes.values())

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.blocks import (
     EXIF_PREFIX,
-    EXTENDED_XMP_PREFIX,
     PHOTOSHOP_PREFIX,
     XMP_PREFIX,
     Block,
     Kind,
+    joined_extended_xmp,
     joined_icc,
 )
 from lptn_retouch.metadata.ciff import exif_from_ciff, is_ciff
@@ -92,26 +92,13 @@ def _from_jpeg(data: Buffer) -> Carried:
     return Carried(
         "JPEG",
         exif=next((part[len(EXIF_PREFIX) :] for part in of[Kind.EXIF]), None),
-        xmp=[part[len(XMP_PREFIX) :] for part in of[Kind.XMP]] + _joined_extended_xmp(of[Kind.EXTENDED_XMP]),
+        xmp=[part[len(XMP_PREFIX) :] for part in of[Kind.XMP]] + list(joined_extended_xmp(blocks)),
         icc=joined_icc(blocks),
         photoshop=photoshop,
         iptc=_iptc_in(photoshop),
         texts=[("Comment", part) for part in of[Kind.COMMENT]],
         blocks=blocks,
     )
-
-
-def _joined_extended_xmp(parts: list[bytes]) -> list[bytes]:
-    """Extended XMP, put together: each part has a 32-byte name of the whole, its length, and its place in it."""
-    wholes: dict[bytes, bytearray] = {}
-    head = len(EXTENDED_XMP_PREFIX)
-    for part in parts:
-        name, length = part[head : head + 32], int.from_bytes(part[head + 32 : head + 36], "big")
-        at, text = int.from_bytes(part[head + 36 : head + 40], "big"), part[head + 40 :]
-        if length > _MAX_INFLATED or at + len(text) > length:
-            continue
-        wholes.setdefault(name, bytearray(length))[at : at + len(text)] = text
-    return [bytes(whole) for whole in wholes.values()]
 
 
 def _iptc_in(photoshop: bytes) -> bytes:

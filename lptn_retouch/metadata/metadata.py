@@ -11,11 +11,13 @@ from lptn_retouch.metadata.blocks import (
     Kind,
     exif_block,
     icc_blocks,
+    joined_extended_xmp,
     joined_icc,
+    photoshop_block,
     xmp_block,
 )
 from lptn_retouch.metadata.exif_patch import ORIENTATION, ThumbnailMaker, patch_exif
-from lptn_retouch.metadata.photoshop import patch_photoshop
+from lptn_retouch.metadata.photoshop import IPTC, patch_photoshop, photoshop_resources
 from lptn_retouch.metadata.segments import metadata_blocks
 from lptn_retouch.metadata.tiff import Buffer, Tiff
 from lptn_retouch.metadata.xmp import parse_xmp
@@ -60,13 +62,21 @@ class Metadata:
         return cls(metadata_blocks(data))
 
     @classmethod
-    def build(cls, *, exif: bytes | None = None, xmp: bytes | None = None, icc: bytes | None = None) -> "Metadata":
+    def build(
+        cls,
+        *,
+        exif: bytes | None = None,
+        xmp: bytes | None = None,
+        icc: bytes | None = None,
+        photoshop: bytes | None = None,
+    ) -> "Metadata":
         """Metadata from the parts that other containers hold.
 
         Args:
             exif: TIFF structure starting II or MM; an `Exif\\0\\0` prefix is tolerated.
             xmp: an XMP packet.
             icc: an ICC profile of any length.
+            photoshop: image resources, from the first 8BIM on.
 
         >>> Metadata.build(exif=b"II*\\0", icc=b"profile").icc
         b'profile'
@@ -74,6 +84,8 @@ class Metadata:
         blocks = [exif_block(exif)] if exif else []
         if xmp:
             blocks.append(xmp_block(xmp))
+        if photoshop:
+            blocks.append(photoshop_block(photoshop))
         return cls((*blocks, *(icc_blocks(icc) if icc else ())))
 
     @property
@@ -90,6 +102,22 @@ class Metadata:
     def icc(self) -> bytes | None:
         """The ICC profile, joined from its parts; None where there is none or a part is missing."""
         return joined_icc(self.blocks)
+
+    @property
+    def extended_xmp(self) -> tuple[bytes, ...]:
+        """The extended XMP packets that a JPEG's main packet points at, each put together from its parts."""
+        return joined_extended_xmp(self.blocks)
+
+    @property
+    def photoshop(self) -> bytes:
+        """Photoshop's image resources, joined from all APP13 blocks, without prefix."""
+        parts = (b.data[len(PHOTOSHOP_PREFIX) :] for b in self.blocks if b.kind is Kind.PHOTOSHOP)
+        return b"".join(parts)
+
+    @property
+    def iptc(self) -> bytes:
+        """The IPTC-IIM records that stand among Photoshop's resources."""
+        return b"".join(r.data for r in photoshop_resources(self.photoshop) if r.id == IPTC)
 
     @property
     def orientation(self) -> int:
