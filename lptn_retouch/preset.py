@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 FORMAT = "lptn-retouch preset 1"
 FIELDS = ("summary", "version", "training_data", "licence")  # of the header, besides format and architecture
+OPTIONAL = ("alters",)  # what a look changes that the photograph showed: "season", "light"; see `Preset.alters`
 MAX_FIELD, MAX_CARD = 4 << 10, 256 << 10  # bytes of UTF-8
 # A name that ended like a file would be looked for as a path.
 _NAME = re.compile(r"(?!.*\.safetensors$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -51,6 +52,9 @@ class Preset:
         card: the model card, Markdown, from ``NAME.md`` beside the file or from its header; "" if there is none.
         path: the file.
         sha256: of the file, in hexadecimal.
+        alters: what of the scene the look makes other than it was, "season" or "light" for those that ship; "" for a
+            look that only develops what was there. Results of the former are marked as algorithmically altered
+            (IPTC Photo Metadata Standard, Digital Source Type).
 
     Example:
         >>> preset = load_preset("retouch")
@@ -65,6 +69,7 @@ class Preset:
     card: str = field(repr=False)
     path: Path
     sha256: str
+    alters: str = ""
 
 
 def preset_folders() -> list[Path]:
@@ -153,6 +158,7 @@ def load_preset(name: str | os.PathLike[str]) -> Preset:
         card=fields["card"],
         path=path,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        alters=fields["alters"],
     )
 
 
@@ -164,7 +170,7 @@ def write_preset(path: Path, tensors: dict[str, Tensor], header: dict[str, str],
     Args:
         path: where; folders on the way are made.
         tensors: a state dict of a network of ours.
-        header: the fields of :class:`Preset`, and the ``card`` where there is one; others are left out.
+        header: the fields of :class:`Preset`, ``alters`` and the ``card`` where there are such; others are left out.
         of: what to call the weights in an error, if not by the path.
 
     Raises:
@@ -180,8 +186,9 @@ def write_preset(path: Path, tensors: dict[str, Tensor], header: dict[str, str],
     except InvalidPresetError as error:
         raise InvalidPresetError(f"{shown(of or path.name)}: {error}") from None
     plain = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
-    if not fields["card"]:
-        del fields["card"]
+    for key in (*OPTIONAL, "card"):
+        if not fields[key]:
+            del fields[key]
     data = _safetensors(plain, {"format": FORMAT, "architecture": architecture(network)} | fields)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -224,7 +231,7 @@ def _readable(header: dict[str, str], where: str) -> dict[str, str]:
 
     A field stands on one line, so that it cannot pass for the next one where a preset is shown.
     """
-    fields = {key: " ".join(_printable(header.get(key, "")).split()) for key in FIELDS}
+    fields = {key: " ".join(_printable(header.get(key, "")).split()) for key in FIELDS + OPTIONAL}
     fields["card"] = _printable(header.get("card", ""))
     for key, text in fields.items():
         if len(text.encode()) > (limit := MAX_CARD if key == "card" else MAX_FIELD):

@@ -38,6 +38,8 @@ def run_list(args: argparse.Namespace) -> int:  # noqa: ARG001
 def run_show(args: argparse.Namespace) -> int:
     preset = load_preset(args.name)
     fields = {"name": shown(preset.name), "architecture": preset.architecture, **preset.header}
+    if preset.alters:
+        fields["alters"] = preset.alters
     fields |= {"sha256": preset.sha256, "file": shown(preset.path)}
     width = max(map(len, fields))
     for key, value in fields.items():

@@ -40,6 +40,7 @@ def write_result(config: TrainConfig, run: Path, weights: Path, file: Path, comm
         "summary": config.preset.summary or f"Learnt from {_RECIPES[config.recipe]}.",
         "training_data": "; ".join(filter(None, [config.preset.training_data, pictures])),
         "licence": config.preset.licence,
+        "alters": config.preset.alters,
         "card": _card(config, run, pictures, command),
     }
     return write_preset(file, torch.load(weights, weights_only=True, map_location="cpu"), header)
