@@ -57,7 +57,8 @@ def export_preset(name: str | os.PathLike[str], target: str | os.PathLike[str]) 
         raise UsageError(f"{shown(target)}: this file exists already; remove it or choose another name.")
     if not target.parent.is_dir():
         raise UsageError(f"{shown(target)}: its folder does not exist; create it first.")
-    return write_preset(target, preset.network.state_dict(), preset.header | {"alters": preset.alters, "card": preset.card})
+    header = preset.header | {"alters": preset.alters, "card": preset.card}
+    return write_preset(target, preset.network.state_dict(), header)
 
 
 def import_preset(

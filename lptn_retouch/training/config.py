@@ -100,7 +100,7 @@ class PresetConfig:
     summary: str = ""
     training_data: str = ""
     licence: str = ""
-    alters: str = ""  # "season" or "light", if the look shows another than there was: results are then marked as altered
+    alters: str = ""  # "season" or "light", if the look shows another than there was: marks results as altered
 
 
 @dataclass(frozen=True)
