@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from lptn_retouch.errors import (
     UsageError,
     shown,
 )
+from lptn_retouch.names import valid_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,8 +36,6 @@ FORMAT = "lptn-retouch preset 1"
 FIELDS = ("summary", "version", "training_data", "licence")  # of the header, besides format and architecture
 OPTIONAL = ("alters",)  # what a look changes that the photograph showed: "season", "light"; see `Preset.alters`
 MAX_FIELD, MAX_CARD = 4 << 10, 256 << 10  # bytes of UTF-8
-# A name that ended like a file would be looked for as a path.
-_NAME = re.compile(r"(?!.*\.safetensors$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ def list_presets() -> list[str]:
         True
     """
     files = (file for folder in preset_folders() for file in folder.glob("*.safetensors"))
-    return sorted({file.stem for file in files if _NAME.fullmatch(file.stem) and file.is_file()})
+    return sorted({file.stem for file in files if valid_name(file.stem) and file.is_file()})
 
 
 def find_preset(name: str | os.PathLike[str]) -> Path:
@@ -110,7 +108,7 @@ def find_preset(name: str | os.PathLike[str]) -> Path:
         if path.is_file():
             return path
         raise PresetNotFoundError(f"{shown(path)}: no such preset file; `lptn-retouch presets` lists those there are.")
-    if _NAME.fullmatch(str(name)):
+    if valid_name(str(name)):
         for folder in preset_folders():
             if (file := folder / f"{name}.safetensors").is_file():
                 return file
@@ -200,16 +198,6 @@ def write_preset(path: Path, tensors: dict[str, Tensor], header: dict[str, str],
             f"{shown(path)}: its folder cannot be made ({error.strerror or error}); choose another."
         ) from error
     return path
-
-
-def valid_name(name: str) -> bool:
-    """Whether a preset can have this name: letters, digits, ``.``, ``_`` and ``-``, 64 at most.
-
-    Example:
-        >>> valid_name("winter-2"), valid_name("../winter")
-        (True, False)
-    """
-    return _NAME.fullmatch(name) is not None
 
 
 def card_beside(path: Path) -> str:

@@ -7,6 +7,7 @@ import numbers
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -14,12 +15,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lptn_retouch.color import from_srgb, read_profile, to_srgb
 from lptn_retouch.engine.choose import choose_engine
 from lptn_retouch.engine.plan import check_memory
 from lptn_retouch.engine.reference import FULL_SCALE
 from lptn_retouch.errors import UsageError
 from lptn_retouch.formats import Photo
 from lptn_retouch.formats.opening import open_fitting
+from lptn_retouch.metadata.recipe import Recipe
 from lptn_retouch.preset import Preset, load_preset
 
 if TYPE_CHECKING:
@@ -66,9 +69,9 @@ class Retoucher:
         """Retouch one picture; arguments as :func:`retouch`."""
         check_strength(amount, detail)
         if isinstance(image, str | os.PathLike):
-            return self._opened(self._open(image), amount, detail, mask)
+            return self._photo(self._open(image), amount, detail, mask, ours=True)
         if isinstance(image, Photo):
-            return image.with_pixels(self._pixels(image.pixels, amount, detail, mask))
+            return self._photo(image, amount, detail, mask)
         if isinstance(image, Tensor):
             return self._tensor(image, amount, detail, mask)
         if isinstance(image, np.ndarray):
@@ -108,7 +111,7 @@ class Retoucher:
         def work(reading: Future[tuple[Any, bool]]) -> Any:
             image, ours = reading.result()
             if ours:
-                return self._opened(image, amount, detail, None)
+                return self._photo(image, amount, detail, None, ours=True)
             return image if image is _END else self(image, amount=amount, detail=detail)
 
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as worker:
@@ -129,9 +132,41 @@ class Retoucher:
 
         return open_fitting(path, fits)
 
-    def _opened(self, photo: Photo, amount: float, detail: float, mask: Any) -> Photo:
-        """Retouch a photo that was opened here, so in place."""
-        return photo.with_pixels(self._pixels(photo.pixels, amount, detail, mask, ours=True))
+    def _photo(self, photo: Photo, amount: float, detail: float, mask: Any, *, ours: bool = False) -> Photo:
+        """Retouch a photo; in place if it is `ours`, opened here and held by nobody else."""
+        pixels = self._in_space(photo.pixels, photo.metadata.icc, amount, detail, mask, ours=ours)
+        return replace(photo, pixels=pixels, recipe=self._recipe(photo, amount, detail, mask))
+
+    def _in_space(
+        self, pixels: np.ndarray, icc: bytes | None, amount: float, detail: float, mask: Any, *, ours: bool = False
+    ) -> np.ndarray:
+        """Retouch an array whose numbers mean what an ICC profile says; in place if it is `ours`.
+
+        The networks know sRGB, so that is what they are shown; what goes back is the change they make, and colours
+        outside sRGB stay there.
+        """
+        space, _ = read_profile(icc)
+        if space.is_srgb or amount == detail == 0:
+            return self._pixels(pixels, amount, detail, mask, ours=ours)
+        shown_type = np.float32 if pixels.dtype == np.float32 else np.uint16
+        self._check_memory(pixels.shape[0], pixels.shape[1], shown_type, pictures=2)
+        retouched = self._pixels(to_srgb(pixels, space), amount, detail, mask, ours=True)
+        return from_srgb(pixels, retouched, space, _writable(pixels) if ours else None)
+
+    def _recipe(self, photo: Photo, amount: float, detail: float, mask: Any) -> Recipe:
+        """What repeats this retouch; of a photo that was retouched before, nothing does, so no source is named."""
+        first = photo.recipe is None
+        return Recipe(
+            preset=self.preset.name,
+            preset_version=self.preset.header["version"],
+            weights_sha256=self.preset.sha256,
+            amount=float(amount),
+            detail=float(detail),
+            masked=mask is not None,
+            source_name=photo.source.path.name if photo.source.path and first else "",
+            source_sha256=(photo.source.sha256 or "") if first else "",
+            alters=self.preset.alters,
+        )
 
     def _check_memory(self, height: int, width: int, dtype: npt.DTypeLike, pictures: int = 2) -> None:
         """Refuse a picture there is no room for; `pictures` is 1 where the result takes its place."""
@@ -191,7 +226,7 @@ class Retoucher:
             raise UsageError(f"a PIL image of mode {image.mode} cannot be retouched; convert it to RGB first.")
         clear = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
         array = np.asarray(image.convert("RGBA" if clear else "RGB"))
-        result = PIL.Image.fromarray(self._pixels(array, amount, detail, mask))
+        result = PIL.Image.fromarray(self._in_space(array, image.info.get("icc_profile"), amount, detail, mask))
         if image.mode in ("L", "LA"):
             result = result.convert(image.mode)
         result.info = {k: v for k, v in image.info.items() if k != "transparency"}
@@ -267,8 +302,9 @@ def _retoucher(preset: str | os.PathLike[str] | Preset, device: str) -> Retouche
 
 
 def _writable(pixels: np.ndarray) -> np.ndarray | None:
-    """A photo's pixels to write to, or None if their memory is not an array's own."""
-    if not pixels.flags.c_contiguous or not isinstance(pixels.base, np.ndarray) or not pixels.base.flags.writeable:
+    """Pixels to write to, a photo's for example, or None if their memory is not an array's own."""
+    owner = pixels if pixels.base is None else pixels.base
+    if not pixels.flags.c_contiguous or not isinstance(owner, np.ndarray) or not owner.flags.writeable:
         return None
     view = pixels.view()
     view.flags.writeable = True

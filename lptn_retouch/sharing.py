@@ -11,13 +11,13 @@ from pathlib import Path
 
 from lptn_retouch.errors import PresetError, PresetNotFoundError, UsageError, shown
 from lptn_retouch.hub import default_name, fetched, is_address
+from lptn_retouch.names import valid_name
 from lptn_retouch.preset import (
     card_beside,
     find_preset,
     list_presets,
     load_preset,
     user_folder,
-    valid_name,
     write_preset,
 )
 

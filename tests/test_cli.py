@@ -142,6 +142,52 @@ def test_a_link_to_an_input_is_not_replaced(photos: Path, tmp_path: Path):
     assert link.is_symlink()
 
 
+def test_private_metadata_is_left_out_and_verify_knows_that_it_was_meant(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    source = tmp_path / "here.jpg"
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    exif.get_ifd(0x8769)[0xA431] = "SERIAL-4711"
+    exif.get_ifd(0x8825)[1] = "N"
+    exif.get_ifd(0x8825)[2] = (51.0, 30.0, 0.0)
+    Image.new("RGB", (60, 40), (90, 120, 90)).save(source, exif=exif)
+    for ending in ("jpg", "png", "tif", "webp", "avif", "jxl"):
+        target = tmp_path / f"out.{ending}"
+        assert main(["apply", str(source), "-o", str(target), "--metadata", "strip-private"]) == 0
+        assert b"SERIAL-4711" not in target.read_bytes()
+        capsys.readouterr()
+        assert main(["verify", str(source), str(target)]) == 0, capsys.readouterr().out
+        told = capsys.readouterr().out
+        assert "dropped  GPS GPSLatitude" in told and "strip-private" in told
+    bare = tmp_path / "bare.jpg"
+    assert main(["apply", str(source), "-o", str(bare), "--metadata", "none"]) == 0
+    assert main(["verify", str(source), str(bare)]) == 1, "nothing in it says that it was meant"
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp", "avif", "jxl"])
+def test_every_container_keeps_what_it_can_and_verify_agrees(
+    ending: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    for source in (photos / LAKE.name, RAW):
+        target = tmp_path / f"out.{ending}"
+        assert main(["apply", str(source), "-p", "night", "-o", str(target)]) == 0
+        assert main(["verify", str(source), str(target)]) == 0, capsys.readouterr().out
+        capsys.readouterr()
+
+
+def test_srgb_can_be_asked_for(tmp_path: Path):
+    from lptn_retouch.color import adobe_rgb_profile
+    from lptn_retouch.metadata import Metadata
+
+    source = Photo(np.full((40, 60, 3), (60, 180, 60), np.uint8), metadata=Metadata.build(icc=adobe_rgb_profile()))
+    path = source.save(tmp_path / "wide.png").path
+    for profile, space in (("keep", "Adobe RGB (1998)"), ("srgb", "sRGB")):
+        target = tmp_path / f"{profile}.png"
+        assert main(["apply", str(path), "-o", str(target), "--profile", profile]) == 0
+        assert open_photo(target).color_space == space
+
+
 def test_compare_draws_before_and_every_preset(photos: Path, tmp_path: Path):
     assert main(["compare", str(photos / LAKE.name), "-p", "retouch", "-o", str(tmp_path / "sheet.jpg")]) == 0
     with Image.open(tmp_path / "sheet.jpg") as sheet:

@@ -89,8 +89,9 @@ def test_an_odd_one_is_left_to_pillow(picture: np.ndarray, tmp_path: Path, mode:
     if mode == "L":
         assert np.array_equal(open_photo(path).pixels[..., 0], np.asarray(Image.open(path)))
     else:
-        with pytest.raises(Exception, match="CMYK"):
-            open_photo(path)
+        photo = open_photo(path)
+        assert any("CMYK" in notice for notice in photo.notices)
+        assert np.abs(photo.pixels.astype(int) - picture).mean() < 3  # Pillow's own inks filter as perfectly as ours
 
 
 def test_a_damaged_one_is_not_taken_for_whole(picture: np.ndarray, tmp_path: Path) -> None:

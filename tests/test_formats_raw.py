@@ -141,12 +141,13 @@ def test_raw_to_jpeg_carries_the_shooting_data(tmp_path: Path, developed: dict[s
         assert "Canon" in str(image.getexif()[0x010F])
 
 
-def test_writing_a_raw_s_sixteen_bits_as_eight_says_so(tmp_path: Path, developed: dict[str, Photo]) -> None:
+def test_a_raw_s_sixteen_bits_stay_or_are_rounded_as_asked(tmp_path: Path, developed: dict[str, Photo]) -> None:
     photo = developed["cc0-kodak-dc50-0.kdc"]
-    assert any("rounded to 8" in notice for notice in photo.save(tmp_path / "a.png").notices)
+    photo.save(tmp_path / "deep.png")
+    assert np.array_equal(open_photo(tmp_path / "deep.png").pixels, photo.pixels)
+    photo.save(tmp_path / "flat.png", bit_depth=8)
     expected = np.rint(photo.pixels.astype(np.float64) / 257).astype(np.uint8)
-    assert np.array_equal(open_photo(tmp_path / "a.png").pixels, expected)
-    assert not any("rounded" in notice for notice in photo.save(tmp_path / "a.jpg").notices)
+    assert np.array_equal(open_photo(tmp_path / "flat.png").pixels, expected)
 
 
 @settings(max_examples=50, deadline=None)
@@ -185,3 +186,61 @@ def test_a_file_is_cut_short_when_its_main_picture_ends_behind_it() -> None:
     assert cut_short([preview, sensor], 299)
     assert cut_short([preview], 9999) and not cut_short([preview], 10000)
     assert not cut_short([], 0)
+
+
+@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("part", [0.5, 0.8, 0.95, 0.99])
+def test_a_raw_whose_end_became_zeros_is_refused_or_doubted(tmp_path: Path, name: str, part: float) -> None:
+    """As a card or a copy leaves it that failed half way, at its full length."""
+    data = raw(name).read_bytes()
+    keep = int(len(data) * part)
+    (tmp_path / "hole").write_bytes(data[:keep] + bytes(len(data) - keep))
+    try:
+        photo = open_photo(tmp_path / "hole")
+    except PhotoError:
+        return
+    # 99 % of this one end within its last eight rows, which is too few to tell from a smooth picture.
+    assert any("rows" in notice for notice in photo.notices) or (name, part) == (NO_PREVIEW, 0.99)
+
+
+def test_smooth_and_overexposed_ends_are_not_doubted() -> None:
+    from types import SimpleNamespace
+
+    from lptn_retouch.formats.raw import _ends_flat
+
+    def ends_flat(rows: np.ndarray) -> bool:
+        return _ends_flat(SimpleNamespace(raw_image_visible=rows, white_level=4000))
+
+    noise = np.random.default_rng(3).integers(60, 70, (400, 300)).astype(np.uint16)
+    assert not ends_flat(noise)
+    assert not ends_flat(np.full((400, 300), 512, np.uint16)), "a test chart is flat all over"
+    for tail in (noise.copy(), noise.copy(), noise.copy(), np.stack([noise] * 4, axis=2)):
+        tail[-9:] = 4000
+        assert not ends_flat(tail), "white is white"
+        tail[-9:] = 0
+        assert ends_flat(tail)
+        tail[-1, 7] = 9
+        assert not ends_flat(tail)
+    mosaic = noise.copy()
+    mosaic[-12:] = np.tile(mosaic[-14:-12], (6, 1))
+    assert ends_flat(mosaic), "the last two rows over and over"
+
+
+def test_a_raw_is_read_once_and_its_sidecar_is_found(tmp_path: Path) -> None:
+    packet = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description xmlns:crs="http://ns.adobe.com/camera-raw-settings/1.0/" crs:Exposure2012="+1.00"/>'
+        "</rdf:RDF></x:xmpmeta>"
+    )
+    (tmp_path / "a.dng").write_bytes(raw(NO_PREVIEW).read_bytes())
+    assert open_photo(tmp_path / "a.dng").metadata.xmp is None
+    for sidecar in ("a.xmp", "a.dng.xmp"):
+        (tmp_path / sidecar).write_text(packet)
+        photo = open_photo(tmp_path / "a.dng")
+        assert b'AlreadyApplied="True"' in (photo.metadata.xmp or b"")
+        assert any("sidecar" in notice for notice in photo.notices)
+        (tmp_path / sidecar).unlink()
+    os.mkfifo(tmp_path / "a.xmp")  # which would hang whoever opens it without looking
+    (tmp_path / "a.dng.xmp").write_text("no XMP")
+    photo = open_photo(tmp_path / "a.dng")
+    assert photo.metadata.xmp is None and any("sidecar" in notice for notice in photo.notices)

@@ -4,17 +4,28 @@ import csv
 import io
 import json
 import shutil
+import struct
 import subprocess
 import sys
 import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata import Block, Kind, Metadata, compare, jpeg_segments, splice_jpeg
+from lptn_retouch.metadata.blocks import PNG_CHUNK
+from lptn_retouch.metadata.density import jfif_density
+from lptn_retouch.metadata.exif_fit import fitted_exif
+from lptn_retouch.metadata.facts import tag_name
+from lptn_retouch.metadata.photoshop import coded_resource
+from lptn_retouch.metadata.tiff import EXIF_POINTER, MAKER_NOTE, Tiff
+from lptn_retouch.metadata.tiff_build import Field, build_exif, short_field, text_field
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 CAMERA_FILES = SHARED / "data" / "camera-jpegs"
@@ -25,6 +36,7 @@ needs_files = pytest.mark.skipif(not CAMERA_FILES.is_dir(), reason="the real cam
 needs_meter = pytest.mark.skipif(
     not (METER.is_file() and shutil.which("exiftool")), reason="exiftool or ../shared/tools/metadata_diff.py is absent"
 )
+needs_exiftool = pytest.mark.skipif(not shutil.which("exiftool"), reason="exiftool is absent")
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -70,7 +82,7 @@ def retouched(path: Path) -> tuple[bytes, Metadata, tuple[str, ...]]:
     metadata, notices = source.for_result(
         width=upright.width, height=upright.height, turned=turn is not None, make_thumbnail=thumbnails_of(upright)
     )
-    return splice_jpeg(encoded(upright, quality=88), metadata), metadata, notices
+    return splice_jpeg(encoded(upright, quality=88), metadata)[0], metadata, notices
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +215,7 @@ def test_damaged_files_are_read_corrected_and_compared_without_a_crash(tmp_path:
         assert 1 <= source.orientation <= 8
         result, _ = source.for_result(width=8, height=8, turned=True, make_thumbnail=no_thumbnail)
         spliced = tmp_path / (path.name + ".jpg")
-        spliced.write_bytes(splice_jpeg(plain, result))
+        spliced.write_bytes(splice_jpeg(plain, result)[0])
         with Image.open(spliced) as image:
             image.load()
         try:
@@ -219,10 +231,10 @@ def test_the_encoder_keeps_its_adobe_marker_and_loses_its_jfif() -> None:
     plain = encoded(Image.new("RGB", (8, 8)))
     source = Metadata((Block(0xFE, b"last"), Block(0xEE, b"Adobe stale"), Block(0xE1, b"Exif\0\0II"),
                        Block(0xE0, b"JFIF\0\1\1\1\0\x48\0\x48\0\0")))  # fmt: skip
-    markers = [segment.marker for segment in jpeg_segments(splice_jpeg(plain, source))]
+    markers = [segment.marker for segment in jpeg_segments(splice_jpeg(plain, source)[0])]
     assert markers[:4] == [0xE0, 0xE1, 0xFE, 0xDB]
-    assert b"\x48\0\x48" in splice_jpeg(plain, source)[:24]
-    spliced = splice_jpeg(cmyk, source)
+    assert b"\x48\0\x48" in splice_jpeg(plain, source)[0][:24]
+    spliced, _ = splice_jpeg(cmyk, source)
     assert b"Adobe stale" not in spliced
     assert [s.data for s in jpeg_segments(spliced) if s.marker == 0xEE] == [
         s.data for s in jpeg_segments(cmyk) if s.marker == 0xEE
@@ -234,25 +246,132 @@ def test_the_encoder_keeps_its_adobe_marker_and_loses_its_jfif() -> None:
 def test_an_rgb_coded_jpeg_gets_no_jfif_that_would_turn_its_colours() -> None:
     coded = encoded(Image.new("RGB", (16, 16), (200, 30, 90)), keep_rgb=True)
     jfif = Metadata((Block(0xE0, b"JFIF\0\1\1\1\0\x48\0\x48\0\0"),))
-    with Image.open(io.BytesIO(splice_jpeg(coded, jfif))) as image:
+    with Image.open(io.BytesIO(splice_jpeg(coded, jfif)[0])) as image:
         red, green, blue = image.convert("RGB").getpixel((8, 8))
     assert (abs(red - 200), abs(green - 30), abs(blue - 90)) < (9, 9, 9)
 
 
-def test_a_block_too_long_for_a_segment_is_refused_in_words() -> None:
+def test_a_block_that_just_fits_stays_as_it_is_and_no_picture_is_refused() -> None:
     plain = encoded(Image.new("RGB", (8, 8)))
     fits = Metadata((Block(0xE1, b"Exif\0\0II*\0".ljust(65533, b"\0")),))
-    assert Metadata.from_jpeg(splice_jpeg(plain, fits)).blocks[1:] == fits.blocks
-    with pytest.raises(MetadataError, match="65534 bytes long and a JPEG segment holds 65533"):
-        splice_jpeg(plain, Metadata((Block(0xE1, b"Exif\0\0".ljust(65534, b"\0")),)))
+    spliced, notices = splice_jpeg(plain, fits)
+    assert Metadata.from_jpeg(spliced).blocks[1:] == fits.blocks and notices == ()
     with pytest.raises(MetadataError, match="no picture"):
         splice_jpeg(b"\xff\xd8\xff\xd9", fits)
+
+
+def long_exif(*, note: bytes, thumbnail: bytes = b"") -> bytes:
+    """An EXIF with a maker note and, at its end, a thumbnail."""
+    main = [text_field(0x010E, "A view"), short_field(0x0112, 1)]
+    exif = build_exif("<", main, [Field(MAKER_NOTE, 7, len(note), note)])
+    if not thumbnail:
+        return exif
+    entries = struct.pack("<H", 2)
+    at = len(exif) + 2 + 24 + 4
+    entries += struct.pack("<HHII", 0x0201, 4, 1, at) + struct.pack("<HHII", 0x0202, 4, 1, len(thumbnail)) + bytes(4)
+    first = Tiff(exif).ifd(8)
+    assert first is not None and first.next_at is not None
+    return exif[: first.next_at] + struct.pack("<I", len(exif)) + exif[first.next_at + 4 :] + entries + thumbnail
+
+
+@needs_exiftool
+@pytest.mark.parametrize(
+    ("note", "thumbnail", "notice", "kept"),
+    [
+        (40_000, 40_000, "thumbnail was left out", {"MakerNote", "ImageDescription"}),
+        (80_000, 0, "this was left out of it: MakerNote", {"ImageDescription"}),
+        (80_000, 9_000, "this was left out of it: the thumbnail, MakerNote", {"ImageDescription"}),
+    ],
+)
+def test_an_exif_too_long_for_a_jpeg_loses_what_is_longest(
+    tmp_path: Path, note: int, thumbnail: int, notice: str, kept: set[str]
+) -> None:
+    exif = long_exif(note=b"Nobody\0" + bytes(note), thumbnail=(b"\xff\xd8" + bytes(thumbnail)) if thumbnail else b"")
+    spliced, notices = splice_jpeg(encoded(Image.new("RGB", (8, 8))), Metadata.build(exif=exif))
+    assert len(notices) == 1 and notice in notices[0]
+    short = Metadata.from_jpeg(spliced).exif
+    assert short is not None
+    tiff = Tiff(short)
+    first = tiff.ifd(tiff.first)
+    assert first is not None and first.next == 0
+    photo = tiff.pointed(first, EXIF_POINTER)
+    tags = {tag_name("IFD0", entry.tag) for ifd in (first, photo) if ifd for entry in ifd.entries}
+    assert kept <= tags <= kept | {"Orientation", "ExifTag"}
+    path = tmp_path / "short.jpg"
+    path.write_bytes(spliced)
+    found = subprocess.run(["exiftool", "-s3", "-Warning", "-Error", path], check=True, capture_output=True).stdout
+    assert found == b""
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1000, 3000), st.lists(st.integers(1, 1500), max_size=8), st.booleans(), st.binary(max_size=40))
+def test_any_exif_is_made_to_fit(limit: int, sizes: list[int], big: bool, noise: bytes) -> None:
+    order = ">" if big else "<"
+    main = [Field(0x9C00 + i, 7, size, bytes(size)) for i, size in enumerate(sizes)]
+    exif = build_exif(order, main, [Field(MAKER_NOTE, 7, 1200, bytes(1200))], pinned=500)
+    damaged = exif[: len(exif) // 2] + noise + exif[len(exif) // 2 + len(noise) :]
+    for data in (exif, damaged):
+        short, notices = fitted_exif(data, limit)
+        assert short is None or len(short) <= limit
+        assert (short == data) == (len(data) <= limit)
+        assert notices == () or short != data
+
+
+def test_what_is_too_long_for_a_segment_is_split_and_comes_back_whole() -> None:
+    resources = b"".join(coded_resource(0x1000 + i, bytes([i]) * 9_999) for i in range(30))
+    comment = ("Long text. " * 9_000).encode()
+    blocks = (*Metadata.build(photoshop=resources).blocks, Block(0xFE, comment))
+    spliced, notices = splice_jpeg(encoded(Image.new("RGB", (8, 8))), Metadata(blocks))
+    back = Metadata.from_jpeg(spliced)
+    assert notices == ()
+    assert back.photoshop == resources
+    assert b"".join(block.data for block in back.blocks if block.kind is Kind.COMMENT) == comment
+    with Image.open(io.BytesIO(spliced)) as image:
+        image.load()
+
+
+def test_what_no_jpeg_can_hold_is_left_out_and_said() -> None:
+    damaged_xmp = b"<x>" + b"y" * 70_000
+    damaged = Metadata.build(xmp=damaged_xmp, exif=b"no TIFF".ljust(70_000))
+    source = Metadata((*damaged.blocks, Block(0xE4, bytes(70_000))))
+    spliced, notices = splice_jpeg(encoded(Image.new("RGB", (8, 8))), source)
+    back = Metadata.from_jpeg(spliced)
+    assert back.exif is back.xmp is None
+    assert [notice.split(" was ")[0] for notice in notices] == ["The EXIF", "The XMP", "Application data APP4"]
+
+
+def test_a_png_s_texts_become_comments_and_its_resolution_jfif_s() -> None:
+    chunks = (b"tEXtComment\0hello", b"zTXtAuthor\0\0" + zlib.compress(b"Zo\xeb"),
+              b"iTXtTitle\0\0\0fr\0Titre\0" + "d\xe9j\xe0".encode(),
+              b"pHYs" + struct.pack(">IIB", 11811, 5906, 1))  # fmt: skip
+    spliced, notices = splice_jpeg(
+        encoded(Image.new("RGB", (8, 8))), Metadata(tuple(Block(PNG_CHUNK, chunk) for chunk in chunks))
+    )
+    assert notices == ()
+    texts = [block.data.decode() for block in Metadata.from_jpeg(spliced).blocks if block.kind is Kind.COMMENT]
+    assert texts == ["hello", "Author: Zo\xeb", "Title: d\xe9j\xe0"]
+    with Image.open(io.BytesIO(spliced)) as image:
+        assert image.info["dpi"] == (300, 150)
+
+
+@pytest.mark.parametrize(
+    ("chunk", "head"),
+    [
+        ((1, 3, 0), (0, 1, 3)),
+        ((2**32 - 1, 2**31, 1), (0, 65535, 32768)),
+        ((2, 2, 1), (1, 1, 1)),
+    ],
+)
+def test_any_resolution_of_a_png_fits_into_jfif(chunk: tuple[int, int, int], head: tuple[int, int, int]) -> None:
+    block = jfif_density([Block(PNG_CHUNK, b"pHYs" + struct.pack(">IIB", *chunk))])
+    assert block is not None and struct.unpack(">BHH", block.data[7:12]) == head
+    assert jfif_density([Block(PNG_CHUNK, b"pHYs" + bytes(9))]) is None
 
 
 def test_a_long_profile_travels_in_parts_and_comes_back_whole() -> None:
     profile = bytes(range(256)) * 600
     built = Metadata.build(exif=b"Exif\0\0II*\0", xmp=b"<x/>", icc=profile)
-    read = Metadata.from_jpeg(splice_jpeg(encoded(Image.new("RGB", (8, 8))), built))
+    read = Metadata.from_jpeg(splice_jpeg(encoded(Image.new("RGB", (8, 8))), built)[0])
     assert read.icc == profile
     assert (read.exif, read.xmp) == (b"II*\0", b"<x/>")
     assert sum(block.kind is Kind.ICC for block in read.blocks) == 3

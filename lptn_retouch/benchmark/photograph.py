@@ -15,7 +15,7 @@ import piexif
 from PIL import Image
 
 from lptn_retouch.formats import open_photo
-from lptn_retouch.formats.encode import eight_bits
+from lptn_retouch.formats.depth import eight_bits
 
 Rgb = npt.NDArray[np.uint8]
 

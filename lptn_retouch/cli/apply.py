@@ -10,13 +10,15 @@ from pathlib import Path
 
 from lptn_retouch.errors import LptnRetouchError, UsageError
 
-ENDINGS = {"jpg": ".jpg", "png": ".png", "tiff": ".tif", "webp": ".webp"}
-_KEPT = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}  # endings that a result keeps from its source
+METADATA = ("keep", "strip-private", "none")
+PROFILES = ("keep", "srgb")
+ENDINGS = {"jpg": ".jpg", "png": ".png", "tiff": ".tif", "webp": ".webp", "avif": ".avif", "jxl": ".jxl"}
+_KEPT = {*ENDINGS.values(), ".jpeg", ".tiff"}  # endings that a result keeps from its source
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = verbs.add_parser("apply", help="retouch photographs", description=__doc__)
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", type=Path, help="JPEG, PNG, TIFF, WebP or camera RAW")
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", type=Path, help="photographs of any kind, RAW as well")
     parser.add_argument("-p", "--preset", default="retouch", help="name or file of a preset (default: retouch)")
     parser.add_argument(
         "-o", "--output", metavar="FILE_OR_FOLDER", help="default: beside each input, as NAME-PRESET, replacing nothing"
@@ -24,8 +26,12 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("--amount", type=strength, default=1.0, help="0 to 2, change of colour and light (default: 1)")
     parser.add_argument("--detail", type=strength, default=1.0, help="0 to 2, change of fine detail (default: 1)")
     parser.add_argument("--format", choices=ENDINGS, help="of the results (default: the input's; JPEG for a RAW)")
-    parser.add_argument("--quality", type=quality, default=92, help="1 to 100, of JPEG and WebP (default: 92)")
-    parser.add_argument("--bit-depth", type=int, choices=(8, 16), help="bits a channel of the results")
+    parser.add_argument("--quality", type=quality, default=92, help="1 to 100, where a format loses (default: 92)")
+    parser.add_argument("--bit-depth", type=int, choices=(8, 16), help="bits a channel (default: the input's)")
+    parser.add_argument(
+        "--metadata", choices=METADATA, default="keep", help="strip-private leaves out places, serial numbers, faces"
+    )
+    parser.add_argument("--profile", choices=PROFILES, default="keep", help="the input's colour space, or sRGB")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps, reference (default: auto)")
     parser.add_argument(
         "--memory-limit", type=gigabytes, metavar="GB", help="refuse what needs more (default: the machine's memory)"
@@ -41,7 +47,9 @@ def run(args: argparse.Namespace) -> int:
 
     def one(source: Path, target: Path) -> None:
         photo = retoucher(source, amount=args.amount, detail=args.detail)
-        saved = photo.save(target, quality=args.quality, bit_depth=args.bit_depth)
+        saved = photo.save(
+            target, quality=args.quality, bit_depth=args.bit_depth, metadata=args.metadata, profile=args.profile
+        )
         print(saved.path, flush=True)
         for notice in (*photo.notices, *saved.notices):
             print(f"  note: {notice}", file=sys.stderr)
@@ -84,7 +92,8 @@ def plan(inputs: list[Path], output: str | None, format: str | None, preset: str
         if len(inputs) == 1 and not folder.is_dir() and not output.endswith(("/", os.sep)):
             targets = [folder]
             if folder.suffix.lower() not in _KEPT:
-                raise UsageError(f"{output}: no format is written under this ending; use .jpg, .png, .tif or .webp.")
+                endings = ", ".join(ENDINGS.values())
+                raise UsageError(f"{output}: no format is written under this ending; use one of {endings}.")
         else:
             if folder.exists() and not folder.is_dir():
                 raise UsageError(f"{output} is a file, and there are {len(inputs)} inputs; name a folder with -o.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def run(args: argparse.Namespace) -> int:
     from lptn_retouch.formats import open_photo
+    from lptn_retouch.metadata import Metadata
     from lptn_retouch.preset import list_presets, load_preset
 
     names = args.preset or list_presets()
@@ -42,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
             print(f"lptn-retouch: {error}", file=sys.stderr)
     if presets:
         sheet = contact_sheet(photo, presets)
-        print(photo.with_pixels(sheet).save(args.output, quality=90, metadata="none").path)
+        drawn = replace(photo, pixels=sheet, metadata=Metadata(), recipe=None)  # its source is kept from being replaced
+        print(drawn.save(args.output, quality=90, metadata="none").path)
     return 1 if failed else 0
 
 

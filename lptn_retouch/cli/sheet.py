@@ -21,15 +21,15 @@ _GROUND, _INK = (28, 28, 28), (225, 225, 225)
 
 
 def thumbnail(photo: Photo, side: int) -> Image:
-    """A photo in 8 bits, without alpha, its longer side ``side`` px at most."""
+    """A photo in 8 bits of sRGB, without alpha, its longer side ``side`` px at most."""
     import numpy as np
     from PIL import Image
 
-    from lptn_retouch.formats.encode import eight_bits
+    from lptn_retouch.formats.depth import eight_bits
 
     small = Image.fromarray(np.ascontiguousarray(eight_bits(photo.pixels)[..., :3]))
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return small
+    return Image.fromarray(photo.with_pixels(np.array(small)).to_srgb().pixels)
 
 
 def labelled(picture: Image, label: str) -> Image:

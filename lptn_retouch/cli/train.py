@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _long_form(args: argparse.Namespace) -> TrainConfig:
-    from lptn_retouch.preset import valid_name
+    from lptn_retouch.names import valid_name
     from lptn_retouch.training.config import read_config
 
     if given := [f"--{name}" for name in _SHORT if getattr(args, name) is not None]:

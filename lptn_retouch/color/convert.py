@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lptn_retouch.color.space import ColorSpace, Grid, Matrix
-from lptn_retouch.engine.notices import compiling
-from lptn_retouch.errors import UsageError
+from lptn_retouch.errors import UnsupportedPhotoError, UsageError, reason
+from lptn_retouch.notices import compiling
 from lptn_retouch.threads import in_strips
 
 Pixels = npt.NDArray[Any]
@@ -91,8 +91,7 @@ def from_srgb(original: Pixels, after: Pixels, space: ColorSpace, out: Pixels | 
         out = np.empty(original.shape, original.dtype)
     elif out.shape != original.shape or out.dtype != original.dtype or not out.flags.c_contiguous:
         raise UsageError("the result goes to a contiguous array of the original's shape and type.")
-    from lptn_retouch.color import kernels
-
+    kernels = _kernels()
     changed, _ = _rows(after)
     result = out.reshape(flat.shape)
     curves = _curves(way, original.dtype)
@@ -128,8 +127,7 @@ def converted(pixels: Pixels, space: ColorSpace) -> Pixels:
 
 
 def _narrow(pixels: Pixels, way: Matrix | Grid, dtype: np.dtype[Any]) -> Pixels:
-    from lptn_retouch.color import kernels  # here, since compilers are slow to load and most pictures are sRGB
-
+    kernels = _kernels()
     flat, channels = _rows(pixels)
     out = np.empty(pixels.shape, dtype)
     curves = _curves(way, pixels.dtype)
@@ -138,6 +136,18 @@ def _narrow(pixels: Pixels, way: Matrix | Grid, dtype: np.dtype[Any]) -> Pixels:
     else:
         _run(kernels.narrow_grid, flat, channels, curves, way.nodes, out.reshape(flat.shape))
     return out
+
+
+def _kernels() -> Any:
+    """The compiled loops; asked for late, since compilers are slow to load and most pictures are sRGB."""
+    try:
+        from lptn_retouch.color import kernels
+    except Exception as error:  # not installed, or not for this processor: numba raises many kinds
+        raise UnsupportedPhotoError(
+            f"its colours are not sRGB, and numba, which converts them, cannot run here ({reason(error)}); "
+            "pip install --upgrade numba, or convert the picture to sRGB first."
+        ) from error
+    return kernels
 
 
 def _rows(pixels: Pixels) -> tuple[Pixels, int]:

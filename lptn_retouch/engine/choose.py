@@ -9,11 +9,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lptn_retouch.engine.notices import log, without_numba
 from lptn_retouch.engine.reference import ReferenceEngine
 from lptn_retouch.errors import UsageError
 from lptn_retouch.model.checkpoint import Network
 from lptn_retouch.model.graded import GradedLPTN
+from lptn_retouch.notices import log, without_numba
 
 Array = npt.NDArray[Any]
 

@@ -17,11 +17,11 @@ from torch import Tensor
 
 from lptn_retouch.engine import kernels
 from lptn_retouch.engine.coarse import translate_coarse
-from lptn_retouch.engine.notices import compiling, without_numba
 from lptn_retouch.engine.plan import Plan, plan_picture
 from lptn_retouch.engine.reference import FULL_SCALE, ReferenceEngine
 from lptn_retouch.engine.taps import averaging, enlarging, halving, spline
 from lptn_retouch.model.graded import THUMBNAIL, GlobalGrade, GradedLPTN, depth_for
+from lptn_retouch.notices import compiling, without_numba
 from lptn_retouch.threads import in_strips, on_one
 
 Array = npt.NDArray[Any]

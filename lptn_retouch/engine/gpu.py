@@ -21,10 +21,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lptn_retouch.engine.notices import compiling
 from lptn_retouch.engine.reference import ReferenceEngine
 from lptn_retouch.errors import UsageError, reason
 from lptn_retouch.model.graded import GradedLPTN, depth_for
+from lptn_retouch.notices import compiling
 
 _missing: str | None = None
 try:

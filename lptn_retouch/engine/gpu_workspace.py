@@ -16,11 +16,11 @@ from torch import Tensor
 
 from lptn_retouch.engine import triton_kernels as kernels
 from lptn_retouch.engine.coarse import Coarse, translate_coarse
-from lptn_retouch.engine.notices import log
 from lptn_retouch.engine.plan import level_sizes
 from lptn_retouch.engine.taps import SPLINE, enlarging, spline
 from lptn_retouch.errors import reason
 from lptn_retouch.model.graded import THUMBNAIL, GlobalGrade, GradedLPTN, depth_for
+from lptn_retouch.notices import log
 
 T = TypeVar("T")
 

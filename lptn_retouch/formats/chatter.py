@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 # libjpeg's warnings, and what LibRaw's default callback prints.
 _COMPLAINT = re.compile(
-    rb"^(Corrupt JPEG data|Premature end of JPEG file|.*: (unexpected end of file|data corrupted at -?\d+)\s*$)"
+    rb"^(Corrupt JPEG data|Premature end of JPEG file|.*: (?i:unexpected end of file|data corrupted at -?\d+)\s*$)"
 )
 _NOISE = re.compile(rb"^_?TIFF\w+: ")  # libtiff: Pillow raises by itself where it matters
 _lock = threading.Lock()

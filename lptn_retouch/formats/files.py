@@ -6,6 +6,7 @@ import secrets
 import stat
 from collections.abc import Callable
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,7 +26,7 @@ def as_path(path: PathLike) -> Path:
     return Path(os.path.abspath(name))  # noqa: PTH100  (Path.absolute keeps "..")
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a file to read, if it is a regular one: a FIFO would hang for ever, and a device never end.
 
     Raises:
@@ -89,7 +90,7 @@ def _same_file(one: Path, other: Path) -> bool:
         return False
 
 
-def write_atomically(target: Path, fill: Callable[[BinaryIO], object]) -> None:
+def write_atomically(target: Path, fill: Callable[[BinaryIO], object], modified: int | None = None) -> None:
     """Write a file whole or not at all.
 
     A hidden file beside the target is filled, flushed to the disk and renamed over it. Only a process killed on the
@@ -99,6 +100,7 @@ def write_atomically(target: Path, fill: Callable[[BinaryIO], object]) -> None:
     Args:
         target: where the file shall be.
         fill: writes the content into the open file.
+        modified: when the file shall say it was last written, nanoseconds since 1970; None for now.
 
     Raises:
         UnwritablePhotoError: the disk is full, the folder forbids it...
@@ -113,6 +115,9 @@ def write_atomically(target: Path, fill: Callable[[BinaryIO], object]) -> None:
             os.fsync(file.fileno())
             with suppress(OSError, AttributeError):  # a file that is replaced keeps its permissions
                 os.fchmod(file.fileno(), stat.S_IMODE(os.lstat(target).st_mode))
+        if modified is not None:
+            with suppress(OSError, OverflowError):  # a disk that keeps no such dates; the picture matters more
+                os.utime(temporary, ns=(modified, modified))
         os.replace(temporary, target)  # noqa: PTH105
     except BaseException as error:  # Ctrl-C as well must leave nothing behind
         with suppress(OSError):

@@ -45,7 +45,7 @@ def encode(pixels: Rgb, quality: int, subsampling: str, strips: int | None = Non
     """Encode a picture as a baseline JPEG with the standard's own tables, as Pillow does.
 
     Args:
-        pixels: (H, W, 3).
+        pixels: (H, W, 3), or (H, W) for grey.
         quality: 1 to 100.
         subsampling: of the chroma, "4:4:4", "4:2:2" or "4:2:0".
         strips: how many to encode at once; None for as many as there are threads. Decoders see no difference.
@@ -55,6 +55,8 @@ def encode(pixels: Rgb, quality: int, subsampling: str, strips: int | None = Non
         >>> [int(decode(encode(picture, 92, "4:2:0", strips)).max()) for strips in (1, 3)]
         [0, 0]
     """
+    if pixels.ndim == 2:
+        return bytes(imagecodecs.jpeg8_encode(np.ascontiguousarray(pixels), quality))
     height, width = pixels.shape[:2]
     if strips is None:
         strips = thread_count() if height * width > _ONE_STRIP else 1

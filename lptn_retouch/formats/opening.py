@@ -1,6 +1,9 @@
 """`open_photo`: from a file of any kind this version knows to a `Photo`."""
 
+import hashlib
 import os
+from dataclasses import replace
+from io import BufferedReader
 
 from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnsupportedPhotoError, reason, shown
 from lptn_retouch.formats.detect import detect_file
@@ -8,16 +11,17 @@ from lptn_retouch.formats.files import as_path, open_regular
 from lptn_retouch.formats.limits import Fits, check_file_size
 from lptn_retouch.formats.photo import Photo
 
-_RASTER = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP")
+_RASTER = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "HEIC", "JPEG XL", "GIF", "BMP")
 
 
 def open_photo(path: str | os.PathLike[str]) -> Photo:
-    """Open a photograph, upright, at the depth its file has: 8 bits a channel, or 16 for a camera's RAW.
+    """Open a photograph, upright, at the depth its file has: 8 or 16 bits a channel, or floats.
 
     The format is told from the content, never from the name.
 
     Args:
-        path: JPEG, PNG, TIFF or WebP (GIF and BMP as well) of 8 bits, or a RAW that LibRaw develops.
+        path: JPEG, PNG, TIFF, WebP, AVIF, JPEG XL, HEIC (with the extra ``heif``), GIF or BMP, or a camera's RAW that
+            LibRaw develops. `docs/formats.md` has the depths.
 
     Returns:
         The photo; `notices` tells what it could not take along (further pages, for example).
@@ -48,11 +52,11 @@ def open_fitting(path: str | os.PathLike[str], fits: Fits | None) -> Photo:
             if kind in _RASTER:
                 from lptn_retouch.formats.raster import open_raster
 
-                return open_raster(file, kind, where, fits)
+                return _from(file, open_raster(file, kind, where, fits))
             if kind is not None and kind.startswith("RAW:"):
                 from lptn_retouch.formats.raw import open_raw
 
-                return open_raw(file, kind, where, fits)
+                return _from(file, open_raw(file, kind, where, fits))
         except LptnRetouchError:
             raise
         except MemoryError:
@@ -69,3 +73,11 @@ def open_fitting(path: str | os.PathLike[str], fits: Fits | None) -> Photo:
         raise UnreadablePhotoError(f"{name}: this is not a picture this version knows; give a JPEG, PNG, TIFF or RAW.")
     article = "an" if kind[0] in "AO" else "a"
     raise UnsupportedPhotoError(f"{name}: {article} {kind} file, which this version does not read; convert it to JPEG.")
+
+
+def _from(file: BufferedReader, photo: Photo) -> Photo:
+    """The photo, with its file's fingerprint and date."""
+    file.seek(0)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    modified = os.fstat(file.fileno()).st_mtime_ns
+    return replace(photo, source=replace(photo.source, sha256=digest, modified=modified))

@@ -3,13 +3,16 @@
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lptn_retouch.errors import UsageError
 from lptn_retouch.metadata import Metadata
+
+if TYPE_CHECKING:
+    from lptn_retouch.metadata.recipe import Recipe
 
 Pixels = npt.NDArray[Any]
 _DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
@@ -20,12 +23,15 @@ class Source:
     """Where a photo came from, and what about that decides how it is saved again.
 
     Args:
-        format: "JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "RAW:" and the kind ("RAW:CR2"), or "memory".
+        format: "JPEG", "PNG", "TIFF", "WEBP", "AVIF", "HEIC", "JPEG XL", "GIF", "BMP", "RAW:" and the kind
+            ("RAW:CR2"), or "memory".
         bit_depth: bits per channel of the pixels: 8, 16, or 32 for float.
         path: the file, absolute; None for a photo made in memory.
         grey: the file holds one channel; the pixels repeat it three times, and saving turns them to luma again.
         subsampling: a JPEG's chroma subsampling, "4:4:4", "4:2:2" or "4:2:0"; None for others.
         file_size: bytes on disk.
+        sha256: of the file, in hexadecimal.
+        modified: when the file was last written, nanoseconds since 1970; a result keeps it.
     """
 
     format: str = "memory"
@@ -34,6 +40,8 @@ class Source:
     grey: bool = False
     subsampling: str | None = None
     file_size: int | None = None
+    sha256: str | None = None
+    modified: int | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,7 @@ class Photo:
             pixels here stand upright already, and `save` writes 1.
         source: where the photo came from.
         notices: things the user should know, one sentence each.
+        recipe: what was done to it, written into the result's XMP; None for a photo as it was opened.
 
     Raises:
         UsageError: the array is not of such a shape or type.
@@ -71,6 +80,7 @@ class Photo:
     metadata: Metadata = field(default_factory=Metadata.build)
     source: Source = field(default_factory=Source)
     notices: tuple[str, ...] = ()
+    recipe: "Recipe | None" = None
 
     def __post_init__(self) -> None:
         array = self.pixels
@@ -113,6 +123,29 @@ class Photo:
         """
         return replace(self, pixels=new_pixels)
 
+    def to_srgb(self) -> "Photo":
+        """The same photo in sRGB, as browsers and the small web expect it; colours outside sRGB go to its edge.
+
+        Returns:
+            The photo itself if it is in sRGB already, else one with converted pixels of the same type and the sRGB
+            profile in its metadata.
+
+        Example:
+            >>> photo = Photo(np.zeros((2, 3, 3), np.uint8))
+            >>> photo.to_srgb() is photo
+            True
+
+        References:
+            ICC.1:2022, media-relative colorimetric intent; IEC 61966-2-1.
+        """
+        from lptn_retouch.color import converted, read_profile, srgb_profile
+
+        space, _ = read_profile(self.metadata.icc, grey=self.source.grey)
+        if space.is_srgb:
+            return self
+        metadata = self.metadata.declared_srgb(srgb_profile())
+        return replace(self, pixels=converted(self.pixels, space), color_space="sRGB", metadata=metadata)
+
     def save(
         self,
         path: str | os.PathLike[str],
@@ -120,6 +153,7 @@ class Photo:
         quality: int = 92,
         bit_depth: int | None = None,
         metadata: str = "keep",
+        profile: str = "keep",
     ) -> Saved:
         """Write the photo to a file, whole or not at all, in the format of the name's extension.
 
@@ -127,18 +161,20 @@ class Photo:
         failure at any moment leaves the target as it was.
 
         Args:
-            path: ends in .jpg, .jpeg, .png, .tif, .tiff or .webp; never the file the photo was opened from.
-            quality: 1 to 100, for JPEG and WebP; a JPEG from a JPEG keeps its chroma subsampling, others get 4:4:4.
-            bit_depth: 8 or None; None writes 8 bits as well, and says so where bits are lost.
-            metadata: "keep" carries it over, "none" writes pixels and their ICC profile only.
+            path: ends in .jpg, .jpeg, .png, .tif, .tiff, .webp, .avif or .jxl; never the file that was opened.
+            quality: 1 to 100, for JPEG, WebP, AVIF and JPEG XL; a JPEG from a JPEG keeps its chroma subsampling, others
+                get 4:4:4.
+            bit_depth: 8, 16, or 32 for floats; None for the photo's own, or the nearest that the format holds.
+            metadata: "keep" carries everything over, with the file's date; "strip-private" leaves out places, serial
+                numbers, owners, faces and maker notes; "none" writes pixels and their ICC profile only.
+            profile: "keep" writes the numbers in the photo's own colour space, "srgb" converts them.
 
         Returns:
             The path written, and notices.
 
         Raises:
             UsageError: an argument is out of range, or the target is the source.
-            UnsupportedPhotoError: 16 bits were asked for.
-            UnwritablePhotoError: the format is not one of those above, or the disk said no.
+            UnwritablePhotoError: the format is not one of those above or does not hold this depth, or the disk said no.
 
         Example:
             >>> import tempfile
@@ -148,4 +184,4 @@ class Photo:
         """
         from lptn_retouch.formats.encode import save
 
-        return save(self, path, quality=quality, bit_depth=bit_depth, metadata=metadata)
+        return save(self, path, quality=quality, bit_depth=bit_depth, metadata=metadata, profile=profile)

@@ -2,14 +2,17 @@
 
 import io
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from lptn_retouch.color import srgb_profile
 from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnsupportedPhotoError, reason, shown
 from lptn_retouch.formats.chatter import chatter
+from lptn_retouch.formats.files import open_regular
 from lptn_retouch.formats.limits import Fits, check_size
 from lptn_retouch.formats.orientation import unflipped
 from lptn_retouch.formats.photo import Photo, Source
@@ -27,8 +30,12 @@ from lptn_retouch.metadata import Metadata, metadata_from_raw
 _FIT_SIZE = 256
 """Longest side, in pixels, of the two pictures whose brightness is compared."""
 
+_FEWEST_ROWS = 8
+_LONGEST_SIDECAR = 1 << 20
+
 _NO_PREVIEW = "It holds no usable preview, so its brightness is set by middle grey and may differ from the camera's."
 _DOUBTFUL = "LibRaw found damaged values in it, so look whether the whole picture is sound."
+_ENDS_FLAT = "Its last rows are all alike, so look whether the end of the picture is missing."
 _NO_WHITE_BALANCE = "It holds no white balance, so daylight is assumed and its colours may have a cast."
 _NO_METADATA = "Its shooting data could not be read, so the result carries none."
 
@@ -63,9 +70,11 @@ def open_raw(file: BinaryIO, kind: str, path: Path, fits: Fits | None = None) ->
             check_size(name, int(raw.sizes.width), int(raw.sizes.height))
             if fits:
                 fits(int(raw.sizes.width), int(raw.sizes.height), "uint16")
-            preview = _preview(raw)
+            thumb = _thumb(raw)
+            preview = None if thumb is None else _preview(thumb)
             with chatter() as said:
                 raw.unpack()
+            ends_flat = _ends_flat(raw)
             flip = int(raw.sizes.flip)  # asked now: developing without a turn sets it to 0
             linear = _developed(raw)
             grey = int(raw.num_colors) == 1
@@ -85,6 +94,8 @@ def open_raw(file: BinaryIO, kind: str, path: Path, fits: Fits | None = None) ->
     if fatal:
         raise UnreadablePhotoError(f"{name}: this RAW is damaged ({fatal}); copy it again from the camera.")
     notices: tuple[str, ...] = (_DOUBTFUL,) if said else ()
+    if ends_flat:
+        notices += (_ENDS_FLAT,)
     if not balanced:
         notices += (_NO_WHITE_BALANCE,)
     sample: FloatArray = shrink(linear, _FIT_SIZE).astype(np.float32) / np.float32(65535)
@@ -93,11 +104,15 @@ def open_raw(file: BinaryIO, kind: str, path: Path, fits: Fits | None = None) ->
         gain = default_gain(sample)
         notices += (_NO_PREVIEW,)
     try:
-        metadata = metadata_from_raw(path)
+        jpeg = thumb.data if thumb is not None and isinstance(thumb.data, bytes) else None
+        metadata, more = metadata_from_raw(held.data, preview=jpeg, sidecar=_sidecar(path))
+        notices += more
     except Exception:  # the picture is good whatever its metadata is
         metadata = Metadata.build()
         notices += (_NO_METADATA,)
     pixels = unflipped(np.take(srgb16_table(gain), linear), flip)
+    if not grey:  # developed here, so nobody need guess what the numbers mean; a profile of RGB is not for greys
+        metadata = metadata.with_icc(srgb_profile())
     return Photo(pixels, "sRGB", metadata, Source(kind, 16, path, grey, None, size), notices)
 
 
@@ -144,15 +159,52 @@ def _developed(raw: Any) -> npt.NDArray[np.uint16]:
     return picture
 
 
-def _preview(raw: Any) -> FloatArray | None:
-    """The embedded preview, linear and shrunk; None where there is none that can be read."""
+def _ends_flat(raw: Any) -> bool:
+    """Whether the last rows of the sensor's data are alike while those above are not, as where a file was cut.
+
+    LibRaw fills what is missing with zeros or goes on with what it read last, and says nothing. Rows as bright as the
+    sensor can tell are alike in sound pictures too.
+    """
+    try:
+        rows = raw.raw_image_visible
+        if rows is None or len(rows) < 4 * _FEWEST_ROWS:
+            return False
+        tail = max(_FEWEST_ROWS, len(rows) // 100)
+        last, above = rows[-tail:], rows[: -tail - 2 : 16]
+        # Rows and columns are compared with the next but one, which has the same colour behind the sensor's mosaic.
+        repeated = (last == rows[-tail - 2 : -2]).all(axis=tuple(range(1, rows.ndim)))
+        level = (last[:, 2:] == last[:, :-2]).all(axis=tuple(range(1, rows.ndim)))
+        white = raw.white_level or np.iinfo(rows.dtype).max
+        return bool((repeated | level).all() and last.max() < white and above.min() != above.max())
+    except Exception:  # sensors that LibRaw shows no plain picture of
+        return False
+
+
+def _sidecar(path: Path) -> bytes | None:
+    """The XMP file that an editor put beside a RAW: NAME.xmp (Adobe) or NAME.CR2.xmp (darktable)."""
+    for beside in (path.with_suffix(".xmp"), path.with_suffix(".XMP"), path.with_name(f"{path.name}.xmp")):
+        with suppress(OSError, UnreadablePhotoError), open_regular(beside) as file:
+            packet = file.read(_LONGEST_SIDECAR + 1)
+            return packet if len(packet) <= _LONGEST_SIDECAR else None
+    return None
+
+
+def _thumb(raw: Any) -> Any | None:
+    """The embedded preview as LibRaw extracts it; None where there is none."""
+    try:
+        return raw.extract_thumb()
+    except Exception:  # an absent, odd or damaged preview: the picture does without
+        return None
+
+
+def _preview(thumb: Any) -> FloatArray | None:
+    """The embedded preview, linear and shrunk; None where it cannot be read."""
     import rawpy
     from PIL import Image
 
     from lptn_retouch.formats.pillow import header, quiet
 
     try:
-        thumb = raw.extract_thumb()
         if thumb.format == rawpy.ThumbFormat.JPEG:
             with quiet():
                 image = header(io.BytesIO(thumb.data), "JPEG")
@@ -162,7 +214,7 @@ def _preview(raw: Any) -> FloatArray | None:
         else:
             pixels = np.asarray(thumb.data)
             pixels = shrink(pixels if pixels.ndim == 3 else np.stack([pixels] * 3, axis=2), _FIT_SIZE)
-    except Exception:  # an absent, odd or damaged preview: the picture does without
+    except Exception:  # an odd or damaged preview: the picture does without
         return None
     return linear_from_srgb(pixels) if pixels.dtype == np.uint8 and pixels.shape[2] == 3 else None
 

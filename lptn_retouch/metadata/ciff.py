@@ -5,7 +5,8 @@ import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from lptn_retouch.metadata.tiff import Buffer
+from lptn_retouch.metadata.raw_note import exif_with_note
+from lptn_retouch.metadata.tiff import ASCII, LONG, SHORT, Buffer
 from lptn_retouch.metadata.tiff_build import Field, build_exif, rational_field, short_field, text_field
 
 _MAGIC = b"HEAPCCDR"
@@ -17,6 +18,15 @@ _MAX_VALUE = 65536
 _FIRMWARE, _MAKE_MODEL, _OWNER = 0x080B, 0x080A, 0x0810
 _DESCRIPTION, _TIME = 0x0805, 0x180E
 _FOCAL, _SHOT, _SETTINGS = 0x1029, 0x102A, 0x102D
+
+# Which record is which tag of Canon's maker note, and of which type.
+_NOTE_RECORDS = {
+    _SETTINGS: (0x0001, SHORT), _FOCAL: (0x0002, SHORT), _SHOT: (0x0004, SHORT), 0x0815: (0x0006, ASCII),
+    _FIRMWARE: (0x0007, ASCII), 0x1817: (0x0008, LONG), _OWNER: (0x0009, ASCII), 0x180B: (0x000C, LONG),
+    0x1834: (0x0010, LONG), 0x1038: (0x0012, SHORT), 0x183B: (0x0015, LONG), 0x1093: (0x0093, SHORT),
+    0x10A9: (0x00A9, SHORT), 0x10AE: (0x00AE, SHORT), 0x10B4: (0x00B4, SHORT), 0x1031: (0x00E0, SHORT),
+}  # fmt: skip
+_UNITS = {ASCII: 1, SHORT: 2, LONG: 4}
 
 _ISO_STEPS = {16: 50, 17: 100, 18: 200, 19: 400, 20: 800}
 
@@ -91,7 +101,7 @@ def exif_from_ciff(data: Buffer) -> bytes | None:
     if not records:
         return None
     main = [short_field(0x0112, 1)]
-    exif: list[Field] = [Field(0x9000, 7, 4, b"0230")]
+    exif: list[Field] = []
     maker, _, model = records.get(_MAKE_MODEL, b"").partition(b"\0")
     texts = ((0x010F, maker), (0x0110, model), (0x0131, records.get(_FIRMWARE, b"")),
              (0x013B, records.get(_OWNER, b"")), (0x010E, records.get(_DESCRIPTION, b"")))  # fmt: skip
@@ -108,7 +118,18 @@ def exif_from_ciff(data: Buffer) -> bytes | None:
     units = settings.get(25, 0)
     if units > 0 and focal.get(1, 0) > 0:
         exif.append(rational_field(0x920A, focal[1] / units))
-    return build_exif("<", main, exif)
+    return exif_with_note("<", main, exif, [], [], _maker_note(records))[0]
+
+
+def _maker_note(records: dict[int, bytes]) -> tuple[bytes, int] | None:
+    """The records that Canon's other cameras write as a maker note, as one, with the offset that it is true at."""
+    fields = []
+    for number, (tag, kind) in _NOTE_RECORDS.items():
+        value = records.get(number, b"")
+        value = value[:4] if kind == LONG else value  # which stands in eight bytes, of which the rest means nothing
+        if len(value) >= 4:
+            fields.append(Field(tag, kind, len(value) // _UNITS[kind], value))
+    return (build_exif("<", fields)[8:], 8) if fields else None
 
 
 def _exposure(settings: dict[int, int], shot: dict[int, int]) -> list[Field]:

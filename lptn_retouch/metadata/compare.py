@@ -3,15 +3,20 @@
 import json
 import mmap
 from collections import Counter
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from lptn_retouch.errors import MetadataError, shown
-from lptn_retouch.metadata.containers import Carried, carried_by
+from lptn_retouch.metadata.containers import Carried, carried_by, carried_of
 from lptn_retouch.metadata.facts import MAKER_NOTE, Fact, facts_of
+from lptn_retouch.metadata.metadata import Metadata
+from lptn_retouch.metadata.private import without_private
 from lptn_retouch.metadata.reasons import (
+    IN_COMMENT,
     MOVED,
+    PRIVATE,
     TURNED,
     is_orientation,
     is_storage,
@@ -19,6 +24,7 @@ from lptn_retouch.metadata.reasons import (
     reason_changed,
     reason_dropped,
 )
+from lptn_retouch.metadata.recipe import read_recipe
 
 Verdict: TypeAlias = Literal["kept", "changed", "dropped", "lost", "added"]
 _ORDER: tuple[Verdict, ...] = ("lost", "changed", "dropped", "added", "kept")
@@ -111,7 +117,7 @@ def compare(before: Path, after: Path) -> Diff:
     """Compare the metadata of a photograph with that of its result, tag by tag.
 
     Args:
-        before: the source: JPEG, PNG, WebP, TIFF or RAW.
+        before: the source: JPEG, PNG, WebP, TIFF, AVIF, HEIC, JPEG XL, GIF or RAW.
         after: the result: likewise.
 
     Returns:
@@ -123,13 +129,38 @@ def compare(before: Path, after: Path) -> Diff:
 
     >>> compare(Path("/dev/null"), Path("/dev/null"))
     Traceback (most recent call last):
-    lptn_retouch.errors.MetadataError: /dev/null is not a file with a picture; give a JPEG, PNG, WebP, TIFF or RAW file.
+    lptn_retouch.errors.MetadataError: /dev/null is not a file with a picture; give a photograph.
 
     Source: the rules are in `reasons`; tags as in Exif 3.0 (CIPA DC-008), XMP part 1, IPTC-IIM 4.2.
     """
     source, old = _read(before)
-    _, new = _read(after)
-    return Diff((*_verdicts(source, old, new),))
+    result, new = _read(after)
+    verdicts = _verdicts(source, old, result, new)
+    if _is_stripped(result):
+        private = _private_facts(source)
+        verdicts = [
+            replace(entry, verdict="dropped", reason=PRIVATE)
+            if entry.verdict == "lost" and (entry.group, entry.tag) in private
+            else entry
+            for entry in verdicts
+        ]
+    return Diff((*verdicts,))
+
+
+def _is_stripped(result: Carried) -> bool:
+    """Whether a result says itself that its private metadata was left out on purpose."""
+    with suppress(MetadataError):
+        recipe = read_recipe(Metadata(result.blocks))
+        return recipe is not None and recipe.metadata == "strip-private"
+    return False
+
+
+def _private_facts(source: Carried) -> set[tuple[str, str]]:
+    """The tags that `metadata="strip-private"` leaves out of a picture."""
+    spared, _ = without_private(Metadata(source.blocks))
+    left = {_key(fact) for fact in facts_of(carried_of(spared, source.container))}
+    everything = facts_of(carried_of(Metadata(source.blocks), source.container))
+    return {(fact.group, fact.tag) for fact in everything if _key(fact) not in left}
 
 
 def _read(path: Path) -> tuple[Carried, list[Fact]]:
@@ -137,7 +168,7 @@ def _read(path: Path) -> tuple[Carried, list[Fact]]:
     if not path.is_file() or path.stat().st_size < 2:
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist")
-        raise MetadataError(f"{path} is not a file with a picture; give a JPEG, PNG, WebP, TIFF or RAW file.")
+        raise MetadataError(f"{path} is not a file with a picture; give a photograph.")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
             carried = carried_by(data, path.suffix)
@@ -160,7 +191,7 @@ def _key(fact: Fact) -> tuple[str, str]:
     return ("EXIF" if fact.group in ("IFD0", "ExifIFD") else fact.group, fact.tag)
 
 
-def _verdicts(source: Carried, old: list[Fact], new: list[Fact]) -> list[TagVerdict]:
+def _verdicts(source: Carried, old: list[Fact], result: Carried, new: list[Fact]) -> list[TagVerdict]:
     left: dict[tuple[str, str], list[Fact]] = {}
     for fact in new:
         left.setdefault(_key(fact), []).append(fact)
@@ -178,7 +209,14 @@ def _verdicts(source: Carried, old: list[Fact], new: list[Fact]) -> list[TagVerd
             entries.append(_kept(fact, same[i]))
             continue
         others = left.get(_key(fact), [])
-        entries.append(_altered(fact, others.pop(0)) if others else _gone(fact, source, has_resolution))
+        comment = next((other for other in left.get(("Text", "Comment"), ()) if _is_comment_of(other, fact)), None)
+        if others:
+            entries.append(_altered(fact, others.pop(0), source))
+        elif comment is not None:
+            left["Text", "Comment"].remove(comment)
+            entries.append(TagVerdict(fact.group, fact.tag, fact.value, comment.value, "kept", IN_COMMENT))
+        else:
+            entries.append(_gone(fact, source, result.container, has_resolution))
     added = (fact for facts in left.values() for fact in facts if not is_storage(fact))
     return entries + [TagVerdict(fact.group, fact.tag, None, fact.value, "added") for fact in added]
 
@@ -189,14 +227,19 @@ def _kept(fact: Fact, twin: Fact) -> TagVerdict:
     return TagVerdict(fact.group, fact.tag, fact.value, twin.value, "kept")
 
 
-def _altered(fact: Fact, twin: Fact) -> TagVerdict:
-    reason = reason_changed(fact, twin)
+def _is_comment_of(comment: Fact, fact: Fact) -> bool:
+    """Whether a JPEG's comment says what a PNG's text with a keyword said."""
+    return fact.group == "Text" and comment.value == f"{fact.tag}: {fact.value}"
+
+
+def _altered(fact: Fact, twin: Fact, source: Carried) -> TagVerdict:
+    reason = reason_changed(fact, twin, from_raw=source.is_raw)
     return TagVerdict(fact.group, fact.tag, fact.value, twin.value, "changed" if reason else "lost", reason or "")
 
 
-def _gone(fact: Fact, source: Carried, has_resolution: bool) -> TagVerdict:
+def _gone(fact: Fact, source: Carried, into: str, has_resolution: bool) -> TagVerdict:
     if is_orientation(fact) and fact.value == "1":
         return TagVerdict(fact.group, fact.tag, fact.value, None, "kept", "absent means upright")
-    reason = reason_dropped(fact, from_raw=source.is_raw, result_has_resolution=has_resolution)
+    reason = reason_dropped(fact, from_raw=source.is_raw, into=into, result_has_resolution=has_resolution)
     verdict: Verdict = "changed" if reason == TURNED else "dropped" if reason else "lost"
     return TagVerdict(fact.group, fact.tag, fact.value, None, verdict, reason or "")

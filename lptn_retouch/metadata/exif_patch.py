@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.segments import SOI, jpeg_size
 from lptn_retouch.metadata.tiff import (
     EXIF_POINTER,
@@ -23,6 +24,7 @@ ThumbnailMaker: TypeAlias = Callable[[tuple[int, int], int], bytes | None]
 ORIENTATION = 0x0112
 _WIDTHS, _HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)
 _THUMBNAIL_AT, _THUMBNAIL_LENGTH, _STRIPS = 0x0201, 0x0202, 0x0111
+_COLOR_SPACE, _INTEROP_INDEX = 0xA001, 0x0001
 _DEFAULT_BOX = 160
 
 THUMBNAIL_DROPPED = (
@@ -86,6 +88,36 @@ def patch_exif(
             out[first.next_at : first.next_at + 4] = bytes(4)
         notices = (THUMBNAIL_DROPPED,)
     return PatchedExif(bytes(out), notices)
+
+
+def declare_srgb(exif: bytes) -> bytes:
+    """Make an EXIF structure say that the pixels are sRGB, without moving a byte of it.
+
+    Args:
+        exif: TIFF structure from its II or MM on.
+
+    Returns:
+        The structure with ColorSpace 1 and, in place of DCF's mark for Adobe RGB, "R98", where these are present;
+        the structure itself where it is damaged.
+
+    >>> declare_srgb(b"nothing") == b"nothing"
+    True
+
+    Source: Exif 3.0 (CIPA DC-008) 4.6.6.2 (ColorSpace); DCF 2.0 (CIPA DC-009), Interoperability index R03.
+    """
+    try:
+        tiff = Tiff(exif)
+    except MetadataError:
+        return exif
+    out = bytearray(exif)
+    directory = tiff.pointed(tiff.ifd(tiff.first), EXIF_POINTER)
+    if directory is not None:
+        _set_number(tiff, out, directory.get(_COLOR_SPACE), 1)
+    interop = tiff.pointed(directory, INTEROP_POINTER)
+    index = interop.get(_INTEROP_INDEX) if interop is not None else None
+    if index is not None and tiff.raw(index)[:3] == b"R03":
+        out[index.value_at : index.value_at + 3] = b"R98"
+    return bytes(out)
 
 
 def _set_number(tiff: Tiff, out: bytearray, entry: Entry | None, number: int) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import piexif
 
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.metadata.blocks import Kind
+from lptn_retouch.metadata.blocks import Block, Kind
 from lptn_retouch.metadata.containers import Carried
 from lptn_retouch.metadata.photoshop import IPTC, iptc_records, photoshop_resources
 from lptn_retouch.metadata.tiff import (
@@ -145,16 +145,32 @@ def _iptc_facts(data: bytes) -> Iterator[Fact]:
 def _block_facts(carried: Carried) -> Iterator[Fact]:
     """JPEG blocks that no other group covers: JFIF's density, MPF, C2PA, and makers' own APPn."""
     for block in carried.blocks:
-        if block.kind is Kind.JFIF and len(block.data) >= 12:
-            unit, across, down = block.data[7], *struct.unpack(">HH", block.data[8:12])
-            if (unit, across, down) != (0, 1, 1):  # square pixels of no size: it says nothing
-                yield Fact("JFIF", "Density", f"{across} x {down}, unit {unit}")
+        if density := _density(block):
+            yield Fact("JFIF", "Density", density)
         elif block.kind in (Kind.MPF, Kind.GAIN_MAP, Kind.JUMBF, Kind.ADOBE, Kind.JFXX):
             yield Fact(block.kind.name, "Block", _shown(block.data))
         elif block.kind is Kind.OTHER:
             name = block.data[:32].partition(b"\0")[0].decode("ascii", "replace")
             printable = name if name.isascii() and name.isprintable() else ""
             yield Fact(f"APP{block.marker - 0xE0}", printable or "Block", _shown(block.data))
+
+
+def _density(block: Block) -> str | None:
+    """The resolution that a JFIF block or a PNG's pHYs chunk states, so that the two compare; None where there is none.
+
+    Source: JFIF 1.02; PNG third edition, 11.3.4.3.
+    """
+    if block.kind is Kind.JFIF and len(block.data) >= 12:
+        unit, across, down = block.data[7], *struct.unpack(">HH", block.data[8:12])
+        per_inch = {1: 1.0, 2: 2.54}.get(unit)
+    elif block.kind is Kind.PNG_CHUNK and block.data[:4] == b"pHYs" and len(block.data) >= 13:
+        across, down, unit = struct.unpack(">IIB", block.data[4:13])
+        per_inch = 0.0254 if unit == 1 else None
+    else:
+        return None
+    if per_inch is not None:
+        return f"{across * per_inch:.0f} x {down * per_inch:.0f} per inch"
+    return None if across == down else f"{across} : {down}"  # square pixels of no size: it says nothing
 
 
 def _text(data: bytes) -> str:

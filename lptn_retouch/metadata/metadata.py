@@ -16,7 +16,7 @@ from lptn_retouch.metadata.blocks import (
     photoshop_block,
     xmp_block,
 )
-from lptn_retouch.metadata.exif_patch import ORIENTATION, ThumbnailMaker, patch_exif
+from lptn_retouch.metadata.exif_patch import ORIENTATION, ThumbnailMaker, declare_srgb, patch_exif
 from lptn_retouch.metadata.photoshop import IPTC, patch_photoshop, photoshop_resources
 from lptn_retouch.metadata.segments import metadata_blocks
 from lptn_retouch.metadata.tiff import Buffer, Tiff
@@ -164,6 +164,22 @@ class Metadata:
         b'narrow'
         """
         return replace(self, blocks=self._without(Kind.ICC) + (icc_blocks(icc) if icc else ()))
+
+    def declared_srgb(self, profile: bytes) -> "Metadata":
+        """The same blocks, saying everywhere that the pixels are sRGB now.
+
+        Args:
+            profile: an ICC profile of sRGB.
+
+        >>> Metadata.build(icc=b"wide").declared_srgb(b"narrow").icc
+        b'narrow'
+        """
+        head = len(EXIF_PREFIX)
+        said = (
+            replace(b, data=b.data[:head] + declare_srgb(b.data[head:])) if b.kind is Kind.EXIF else b
+            for b in self.blocks
+        )
+        return Metadata(tuple(said)).with_icc(profile)
 
     def _without(self, *kinds: Kind) -> tuple[Block, ...]:
         return tuple(block for block in self.blocks if block.kind not in kinds)

@@ -1,5 +1,6 @@
 """Photoshop image resources (APP13, TIFF tag 34377) and the IPTC records one of them holds."""
 
+import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -51,6 +52,17 @@ def photoshop_resources(data: bytes) -> Iterator[Resource]:
             return
         yield Resource(number, data[at : at + size], at)
         at += size + size % 2
+
+
+def coded_resource(number: int, data: bytes) -> bytes:
+    """One image resource without a name, as bytes.
+
+    >>> [r.data for r in photoshop_resources(coded_resource(IPTC, b"odd") + coded_resource(IPTC, b"even"))]
+    [b'odd', b'even']
+
+    Source: Adobe Photoshop File Formats Specification, "Image Resource Blocks".
+    """
+    return b"8BIM" + struct.pack(">HHI", number, 0, len(data)) + data + bytes(len(data) % 2)
 
 
 def iptc_records(data: bytes) -> Iterator[IptcRecord]:

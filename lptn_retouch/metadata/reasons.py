@@ -12,7 +12,7 @@ SOFTWARE = "written by the software that saved last"
 STORAGE = "describes how the source stored its pixels"
 RAW_ONLY = "belongs to the RAW file, not to the photograph"
 DEVELOPED = "the picture is developed: its settings must not be applied to it again"
-RAW_MAKER_NOTE = "maker notes of a RAW file hold offsets into that file"
+RAW_MAKER_NOTE = "of a RAW file's maker note, what fits into EXIF and can be moved is kept"
 PROFILE = "the result's pixels are in another profile, which it carries"
 MULTI_PICTURE = "points at pictures behind the photograph that the result does not hold"
 GAIN_MAP = "the gain map belongs to the unretouched pixels"
@@ -21,6 +21,11 @@ ENCODER = "describes how the source's JPEG was encoded"
 DENSITY = "the resolution stands in EXIF"
 DIGEST = "a checksum that readers recompute"
 MOVED = "the same bytes at another place: readers of this maker's notes may lose offsets"
+IN_COMMENT = "it stands in a comment, with its keyword"
+IN_SRGB = "the result is in sRGB"
+ONE_PACKET = "the extended XMP stands in the main packet, as this container has room for it"
+ALTERED = "marked as algorithmically altered"
+PRIVATE = "left out with metadata=strip-private"
 
 _STORAGE_TAGS = frozenset({
     0x00FE, 0x00FF, 0x0102, 0x0103, 0x0106, 0x0107, 0x010A, 0x0111, 0x0115, 0x0116, 0x0117, 0x0118, 0x0119, 0x011C,
@@ -29,9 +34,14 @@ _STORAGE_TAGS = frozenset({
 })  # fmt: skip
 _SIZE_TAGS = frozenset({0x0100, 0x0101, 0xA002, 0xA003})
 _SOFTWARE_TAGS = frozenset({0x000B, 0x0131, 0x0132})
+_NO_PLACE = {"IPTC": ("JPEG", "PNG", "TIFF"), "Photoshop": ("JPEG", "PNG", "TIFF"), "Text": ("JPEG", "PNG", "GIF"),
+             "JFIF": ("JPEG", "PNG", "TIFF")}  # fmt: skip
+_SPOKEN = {"WEBP": "a WebP", "AVIF": "an AVIF", "HEIC": "an AVIF or HEIC"}
+_SRGB_MARKS = {("ExifIFD", "ColorSpace"): "1", ("InteropIFD", "InteroperabilityIndex"): "R98"}
 _BLOCKS = {"MPF": MULTI_PICTURE, "GAIN_MAP": GAIN_MAP, "JUMBF": CREDENTIALS, "ADOBE": ENCODER, "JFXX": THUMBNAIL}
 _SIZE_PROPERTIES = {(TIFF, "ImageWidth"), (TIFF, "ImageLength"), (EXIF, "PixelXDimension"), (EXIF, "PixelYDimension")}
 _SOFTWARE_PROPERTIES = ("CreatorTool", "ModifyDate", "MetadataDate", "InstanceID", "DocumentID", "History")
+XMP_NOTE = "http://ns.adobe.com/xmp/note/"
 # These makers' notes count offsets from their own start, so that they may stand anywhere.
 _SELF_CONTAINED = (b"Nikon\0\2", b"OLYMPUS\0", b"OM SYSTEM\0", b"FUJIFILM", b"Apple iOS\0", b"PENTAX \0")
 
@@ -57,8 +67,13 @@ def may_stand_anywhere(maker_note: bytes) -> bool:
     return maker_note.startswith(_SELF_CONTAINED)
 
 
-def reason_changed(before: Fact, after: Fact) -> str | None:
+def reason_changed(before: Fact, after: Fact, *, from_raw: bool = False) -> str | None:
     """Why this value may have become that one; None where there is no known reason.
+
+    Args:
+        before: the fact in the source.
+        after: in the result.
+        from_raw: the source is a RAW file.
 
     >>> reason_changed(Fact("IFD0", "Orientation", "6", 0x0112), Fact("IFD0", "Orientation", "1", 0x0112))
     'the turn is in the pixels now'
@@ -67,6 +82,8 @@ def reason_changed(before: Fact, after: Fact) -> str | None:
         return TURNED if after.value == "1" else None
     if before.group == "IFD1" or (before.group == "Photoshop" and before.number in THUMBNAILS):
         return THUMBNAIL
+    if from_raw and before.group == "ExifIFD" and before.number == MAKER_NOTE:
+        return RAW_MAKER_NOTE
     if before.group in ("IFD0", "ExifIFD"):
         if before.number in _SIZE_TAGS:
             return SIZE
@@ -74,6 +91,8 @@ def reason_changed(before: Fact, after: Fact) -> str | None:
             return SOFTWARE
         if before.number in _STORAGE_TAGS:
             return STORAGE
+    if _SRGB_MARKS.get((before.group, before.tag)) == after.value:
+        return IN_SRGB
     if (before.space, before.tag) == (DEVELOP, "AlreadyApplied"):
         return DEVELOPED
     if (before.space, before.tag) in _SIZE_PROPERTIES:
@@ -84,18 +103,21 @@ def reason_changed(before: Fact, after: Fact) -> str | None:
         return PROFILE
     if before.group == "Photoshop" and before.number == 0x0425:
         return DIGEST
+    if before.tag == "DigitalSourceType" and after.value.endswith("/algorithmicallyEnhanced"):
+        return ALTERED
     return ENCODER if before.group == "ADOBE" else None
 
 
-def reason_dropped(before: Fact, *, from_raw: bool, result_has_resolution: bool) -> str | None:
+def reason_dropped(before: Fact, *, from_raw: bool, into: str, result_has_resolution: bool) -> str | None:
     """Why a tag may be absent from the result; None where there is no known reason.
 
     Args:
         before: the fact in the source.
         from_raw: the source is a RAW file.
+        into: the result's container.
         result_has_resolution: the result's EXIF has XResolution, so that JFIF's density is not missed.
 
-    >>> reason_dropped(Fact("MPF", "Block", ""), from_raw=False, result_has_resolution=False)
+    >>> reason_dropped(Fact("MPF", "Block", ""), from_raw=False, into="JPEG", result_has_resolution=False)
     'points at pictures behind the photograph that the result does not hold'
     """
     if before.group in _BLOCKS:
@@ -115,4 +137,10 @@ def reason_dropped(before: Fact, *, from_raw: bool, result_has_resolution: bool)
             return RAW_ONLY
     if is_storage(before) or (before.group == "ExifIFD" and before.number in _STORAGE_TAGS):
         return STORAGE
-    return DENSITY if before.group == "JFIF" and result_has_resolution else None
+    if before.group == "JFIF" and result_has_resolution:
+        return DENSITY
+    if (before.space, before.tag) == (XMP_NOTE, "HasExtendedXMP") and into != "JPEG":
+        return ONE_PACKET
+    if into not in _NO_PLACE.get(before.group, ("JPEG",) if before.group.startswith("APP") else (into,)):
+        return f"{_SPOKEN.get(into, f'a {into}')} has no place for it"
+    return None

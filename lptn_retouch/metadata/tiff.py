@@ -14,23 +14,26 @@ MAX_ENTRIES = 4096
 MAX_IFDS = 64
 
 BYTE, ASCII, SHORT, LONG, RATIONAL, SBYTE, UNDEFINED, SSHORT, SLONG, SRATIONAL, FLOAT, DOUBLE, IFD = range(1, 14)
+LONG8, SLONG8, IFD8 = range(16, 19)
 UTF8 = 129
 
 _SIZES = {BYTE: 1, ASCII: 1, SHORT: 2, LONG: 4, RATIONAL: 8, SBYTE: 1, UNDEFINED: 1, SSHORT: 2, SLONG: 4,
-          SRATIONAL: 8, FLOAT: 4, DOUBLE: 8, IFD: 4, UTF8: 1}  # fmt: skip
+          SRATIONAL: 8, FLOAT: 4, DOUBLE: 8, IFD: 4, LONG8: 8, SLONG8: 8, IFD8: 8, UTF8: 1}  # fmt: skip
 _CODES = {BYTE: "B", SHORT: "H", LONG: "I", RATIONAL: "I", SBYTE: "b", SSHORT: "h", SLONG: "i", SRATIONAL: "i",
-          FLOAT: "f", DOUBLE: "d", IFD: "I"}  # fmt: skip
+          FLOAT: "f", DOUBLE: "d", IFD: "I", LONG8: "Q", SLONG8: "q", IFD8: "Q"}  # fmt: skip
+_INTEGERS = frozenset({BYTE, SHORT, LONG, SBYTE, SSHORT, SLONG, IFD, LONG8, SLONG8, IFD8})
 # 42 is TIFF and EXIF; the others head the RAW files of Panasonic (0x55) and Olympus (RO, RS, OR).
 _MAGICS = frozenset({42, 0x55, 0x4F52, 0x5352, 0x524F, 0x5253})
 
 EXIF_POINTER, GPS_POINTER, INTEROP_POINTER = 0x8769, 0x8825, 0xA005
+MAKER_NOTE = 0x927C
 
 Value: TypeAlias = bytes | str | tuple[int, ...] | tuple[float, ...] | tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One 12-byte directory entry: its place in the structure, and where its value stands (TIFF 6.0, section 2)."""
+    """One directory entry: its place in the structure, and where its value stands (TIFF 6.0, section 2)."""
 
     tag: int
     type: int
@@ -70,48 +73,64 @@ class Tiff:
     Source: TIFF 6.0 section 2; Exif 3.0 (CIPA DC-008) 4.6.2.
     """
 
+    # How the count of a directory's entries, an entry in front of its value, and an offset are written.
+    count_code, entry_code, offset_code = "H", "HHI", "I"
+
     def __init__(self, data: Buffer) -> None:
         self.data = data
         mark = bytes(data[:2])
         if mark not in (b"II", b"MM") or len(data) < 8:
             raise MetadataError("The EXIF block has no TIFF header (II or MM); keep it as it is or drop it.")
         self.order = "<" if mark == b"II" else ">"
+        self.first = self._checked_header()
+
+    def _checked_header(self) -> int:
+        """Where the first directory stands."""
         if self.u16(2) not in _MAGICS:
             raise MetadataError("The EXIF block has a TIFF header with an unknown magic number; keep it or drop it.")
-        self.first = self.u32(4)
+        return self.u32(4)
+
+    def _number(self, code: str, at: int) -> int:
+        return int(struct.unpack_from(self.order + code, self.data, at)[0])
 
     def u16(self, at: int) -> int:
         """The 16-bit number at this offset; the caller has checked that it is inside."""
-        return int(struct.unpack_from(self.order + "H", self.data, at)[0])
+        return self._number("H", at)
 
     def u32(self, at: int) -> int:
         """The 32-bit number at this offset; the caller has checked that it is inside."""
-        return int(struct.unpack_from(self.order + "I", self.data, at)[0])
+        return self._number("I", at)
 
     def ifd(self, at: int) -> Ifd | None:
         """The directory at this offset, with the entries that lie inside the data and have a known type; or None."""
-        if at < 8 or at + 2 > len(self.data):
+        entries_at, size = at + struct.calcsize(self.order + self.count_code), self._entry_size
+        if at < 8 or entries_at > len(self.data):
             return None
-        count = self.u16(at)
+        count = self._number(self.count_code, at)
         entries = []
         for i in range(min(count, MAX_ENTRIES)):
-            entry_at = at + 2 + 12 * i
-            if entry_at + 12 > len(self.data):
+            if entries_at + size * (i + 1) > len(self.data):
                 break
-            entry = self._entry(entry_at)
+            entry = self._entry(entries_at + size * i)
             if entry is not None:
                 entries.append(entry)
-        next_at = at + 2 + 12 * count
-        if next_at + 4 > len(self.data):
+        next_at = entries_at + size * count
+        if next_at + struct.calcsize(self.order + self.offset_code) > len(self.data):
             return Ifd(at, tuple(entries), 0, None)
-        return Ifd(at, tuple(entries), self.u32(next_at), next_at)
+        return Ifd(at, tuple(entries), self._number(self.offset_code, next_at), next_at)
+
+    @property
+    def _entry_size(self) -> int:
+        return struct.calcsize(self.order + self.entry_code + self.offset_code)
 
     def _entry(self, at: int) -> Entry | None:
-        tag, kind, count = struct.unpack_from(self.order + "HHI", self.data, at)
+        tag, kind, count = struct.unpack_from(self.order + self.entry_code, self.data, at)
         if kind not in _SIZES:
             return None
         size = _SIZES[kind] * count
-        value_at = at + 8 if size <= 4 else self.u32(at + 8)
+        value_at = at + struct.calcsize(self.order + self.entry_code)
+        if size > struct.calcsize(self.order + self.offset_code):
+            value_at = self._number(self.offset_code, value_at)
         if value_at + size > len(self.data):
             return None
         return Entry(tag, kind, count, at, value_at, size)
@@ -139,9 +158,9 @@ class Tiff:
 
     def number(self, entry: Entry | None) -> int | None:
         """The first integer of an entry of an integer type; None where there is none."""
-        if entry is None or entry.count < 1 or entry.type not in (BYTE, SHORT, LONG, SBYTE, SSHORT, SLONG, IFD):
+        if entry is None or entry.count < 1 or entry.type not in _INTEGERS:
             return None
-        return int(struct.unpack_from(self.order + _CODES[entry.type], self.data, entry.value_at)[0])
+        return self._number(_CODES[entry.type], entry.value_at)
 
     def raw(self, entry: Entry) -> bytes:
         """The bytes of a value, as they stand."""
@@ -159,3 +178,26 @@ class Tiff:
         if per_item == 2:
             return tuple(zip(numbers[::2], numbers[1::2], strict=True))
         return numbers
+
+
+class BigTiff(Tiff):
+    """A bounds-checked view of a BigTIFF, whose offsets and counts have 64 bits.
+
+    Args:
+        data: the whole file.
+
+    Raises:
+        MetadataError: the header is not one of a BigTIFF.
+
+    >>> BigTiff(b"II+\\0\\x08\\0\\0\\0" + (16).to_bytes(8, "little")).first
+    16
+
+    Source: BigTIFF file format specification (Aware Systems), 2007.
+    """
+
+    count_code, entry_code, offset_code = "Q", "HHQ", "Q"
+
+    def _checked_header(self) -> int:
+        if len(self.data) < 16 or (self.u16(2), self.u16(4), self.u16(6)) != (43, 8, 0):
+            raise MetadataError("This file has no BigTIFF header; keep it as it is or save it as a TIFF again.")
+        return self._number("Q", 8)

@@ -5,15 +5,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from lptn_retouch.metadata.blocks import EXIF_PREFIX, SEGMENT_LIMIT
 from lptn_retouch.metadata.tiff import (
     ASCII,
     EXIF_POINTER,
     GPS_POINTER,
     INTEROP_POINTER,
     LONG,
+    MAKER_NOTE,
     RATIONAL,
     SHORT,
 )
+
+_HEADER = 8
+_LONGEST = SEGMENT_LIMIT - len(EXIF_PREFIX)
+_POINTERS = (("main", EXIF_POINTER, "exif"), ("main", GPS_POINTER, "gps"), ("exif", INTEROP_POINTER, "interop"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,8 @@ def build_exif(
     exif: Iterable[Field] = (),
     gps: Iterable[Field] = (),
     interop: Iterable[Field] = (),
+    *,
+    pinned: int | None = None,
 ) -> bytes:
     """A TIFF structure with IFD0 and, where they hold something, the Exif, GPS and Interoperability directories.
 
@@ -70,34 +78,31 @@ def build_exif(
         exif: values of the Exif directory.
         gps: values of the GPS directory.
         interop: values of the Interoperability directory.
+        pinned: offset in bytes at which the maker note stood in its file. It stands there again, with everything else
+            around it, because most cameras write offsets into it that count from the file's start; where the
+            structure would grow longer than a JPEG's EXIF can be, it stands wherever there is room.
 
     Returns:
         The structure from its II or MM on, without IFD1. Of a tag that is given twice the first is written.
 
     >>> build_exif("<", [short_field(0x0112, 1)])[:10]
     b'II*\\x00\\x08\\x00\\x00\\x00\\x01\\x00'
+    >>> build_exif("<", [], [Field(MAKER_NOTE, 7, 5, b"Nikon")], pinned=99).index(b"Nikon")
+    99
 
     Source: TIFF 6.0 section 2; Exif 3.0 (CIPA DC-008) 4.6.
     """
     tables = {name: _table(fields) for name, fields in
               (("main", main), ("exif", exif), ("gps", gps), ("interop", interop))}  # fmt: skip
-    pointers = (("main", EXIF_POINTER, "exif"), ("main", GPS_POINTER, "gps"), ("exif", INTEROP_POINTER, "interop"))
-    placeholder = bytes(4)
-    for owner, tag, name in reversed(pointers):
+    for owner, tag, name in reversed(_POINTERS):
         if tables[name]:
-            tables[owner][tag] = Field(tag, LONG, 1, placeholder)
-    at = {}
-    end = 8
-    for name, table in tables.items():
-        at[name] = end
-        end += _room(table) if table or name == "main" else 0
-    for owner, tag, name in pointers:
-        if tables[name]:
-            tables[owner][tag] = Field(tag, LONG, 1, struct.pack(order + "I", at[name]))
-    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, 8)
-    return head + b"".join(
-        _written(order, table, at[name]) for name, table in tables.items() if table or name == "main"
-    )
+            tables[owner][tag] = Field(tag, LONG, 1, bytes(4))
+    note = tables["exif"].get(MAKER_NOTE)
+    if note is not None and pinned is not None and pinned >= _HEADER and 4 < len(note.data) <= _LONGEST - pinned:
+        around = _laid_out(order, tables, pinned)
+        if len(around) <= _LONGEST:
+            return around
+    return _laid_out(order, tables)
 
 
 def _table(fields: Iterable[Field]) -> dict[int, Field]:
@@ -107,20 +112,48 @@ def _table(fields: Iterable[Field]) -> dict[int, Field]:
     return table
 
 
-def _room(table: dict[int, Field]) -> int:
-    outside = sum(len(f.data) + len(f.data) % 2 for f in table.values() if len(f.data) > 4)
-    return 2 + 12 * len(table) + 4 + outside
+class _Room:
+    """Free places at even offsets, in front of a span that is taken and then behind it."""
+
+    def __init__(self, start: int, end: int) -> None:
+        self._low, self._start, self.end = _HEADER, start, end + end % 2
+
+    def take(self, size: int) -> int:
+        size += size % 2
+        if self._low + size <= self._start:
+            self._low += size
+            return self._low - size
+        self.end += size
+        return self.end - size
 
 
-def _written(order: str, table: dict[int, Field], at: int) -> bytes:
-    entries, values = [], b""
-    values_at = at + 2 + 12 * len(table) + 4
-    for tag in sorted(table):
-        field = table[tag]
-        if len(field.data) > 4:
-            inline = struct.pack(order + "I", values_at + len(values))
-            values += field.data + bytes(len(field.data) % 2)
-        else:
-            inline = field.data.ljust(4, b"\0")
-        entries.append(struct.pack(order + "HHI", tag, field.type, field.count) + inline)
-    return struct.pack(order + "H", len(table)) + b"".join(entries) + bytes(4) + values
+def _laid_out(order: str, tables: dict[str, dict[int, Field]], pinned: int = 0) -> bytes:
+    """The structure, each directory followed by its values; around the maker note, where that is pinned."""
+    note = tables["exif"][MAKER_NOTE] if pinned else None
+    room = _Room(pinned, pinned + len(note.data)) if note else _Room(_HEADER, _HEADER)
+    at: dict[str, int] = {}
+    values: list[tuple[Field, int]] = []
+    for name, table in tables.items():
+        if not table and name != "main":
+            continue
+        at[name] = room.take(2 + 12 * len(table) + 4)
+        outside = (table[tag] for tag in sorted(table) if len(table[tag].data) > 4)
+        values += [(field, pinned if field is note else room.take(len(field.data))) for field in outside]
+    for owner, tag, name in _POINTERS:
+        if name in at:
+            tables[owner][tag] = Field(tag, LONG, 1, struct.pack(order + "I", at[name]))
+    out = bytearray(room.end)
+    out[:_HEADER] = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, at["main"])
+    value_at = {id(field): place for field, place in values}
+    for field, place in values:
+        out[place : place + len(field.data)] = field.data
+    for name, place in at.items():
+        fields = [tables[name][tag] for tag in sorted(tables[name])]
+        entries = b"".join(_entry(order, field, value_at.get(id(field))) for field in fields)
+        out[place : place + 2 + len(entries)] = struct.pack(order + "H", len(fields)) + entries
+    return bytes(out)
+
+
+def _entry(order: str, field: Field, value_at: int | None) -> bytes:
+    inline = field.data.ljust(4, b"\0") if value_at is None else struct.pack(order + "I", value_at)
+    return struct.pack(order + "HHI", field.tag, field.type, field.count) + inline

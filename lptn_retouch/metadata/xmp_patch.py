@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.xmp import Element, parse_xmp
@@ -15,6 +16,9 @@ GAIN_MAPS = ("http://ns.adobe.com/hdr-gain-map/1.0/", "http://ns.apple.com/HDRGa
 DUBLIN_TERMS = "http://purl.org/dc/terms/"
 DEVELOP = "http://ns.adobe.com/camera-raw-settings/1.0/"
 _APPLIED = "AlreadyApplied"
+
+Edit: TypeAlias = tuple[int, int, bytes]
+"""A span of a packet, and the bytes that take its place."""
 
 GAIN_MAP_DROPPED = (
     "The HDR gain map was left out: it belongs to the unretouched pixels, so the result is standard range."
@@ -102,7 +106,7 @@ def patch_xmp(
     }
     if developed:
         truths[DEVELOP, _APPLIED] = b"True"
-    edits: list[tuple[int, int, bytes]] = []
+    edits: list[Edit] = []
     notices: dict[str, None] = {}
     pending: list[Element] = [root]
     while pending:
@@ -110,7 +114,7 @@ def patch_xmp(
         reason = dangling(element.space, element.name, element.text)
         if reason is not None:
             notices[reason] = None
-            edits.append((_with_indent(packet, element.start), element.end, b""))
+            edits.append((with_indent(packet, element.start), element.end, b""))
             continue
         truth = truths.get((element.space, element.name))
         has_inside = element.content_end < element.end
@@ -127,10 +131,10 @@ def patch_xmp(
         pending.extend(element.children)
     if developed:
         edits += _applied_mark(root)
-    return PatchedXmp(_edited(packet, edits), tuple(notices))
+    return PatchedXmp(edited(packet, edits), tuple(notices))
 
 
-def _applied_mark(root: Element) -> list[tuple[int, int, bytes]]:
+def _applied_mark(root: Element) -> list[Edit]:
     """The mark that develop settings are applied, where there are settings and no mark."""
     named = [(e.space, e.name) for e in root.walk()] + [(a.space, a.name) for e in root.walk() for a in e.attributes]
     if (DEVELOP, _APPLIED) in named:
@@ -146,14 +150,23 @@ def _applied_mark(root: Element) -> list[tuple[int, int, bytes]]:
     return []
 
 
-def _with_indent(packet: bytes, start: int) -> int:
-    """Where the white space before an element begins, so that taking it out leaves no empty line."""
+def with_indent(packet: bytes, start: int) -> int:
+    """Where the white space before an element begins, so that taking it out leaves no empty line.
+
+    >>> with_indent(b"<a> <b/></a>", 4)
+    3
+    """
     while start > 0 and packet[start - 1 : start].isspace():
         start -= 1
     return start
 
 
-def _edited(packet: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
+def edited(packet: bytes, edits: list[Edit]) -> bytes:
+    """The packet with these spans replaced; of two spans that overlap, the one that starts first counts.
+
+    >>> edited(b"abcdef", [(4, 5, b"E"), (1, 3, b"")])
+    b'adEf'
+    """
     parts, at = [], 0
     for start, end, text in sorted(edits):
         if start < at:

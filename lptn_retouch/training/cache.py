@@ -49,7 +49,7 @@ def sha256_of(file: Path) -> str:
 @lru_cache(maxsize=100_000)
 def _sha256(file: Path, size: int, changed: int) -> str:  # noqa: ARG001  (they tell a changed file)
     with open_regular(file) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def cached(file: Path, made: str, make: Callable[[], Tensor]) -> Tensor:

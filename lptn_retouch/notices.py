@@ -1,4 +1,4 @@
-"""What engines say of themselves: one line each, through the logger "lptn_retouch", so on the terminal by default."""
+"""What compiled code says of itself: a line each, through the logger "lptn_retouch", so on the terminal by default."""
 
 from __future__ import annotations
 

@@ -1,0 +1,156 @@
+"""``lptn-retouch redo``: make a result again from its source, by the recipe written in it."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lptn_retouch.cli.apply import plan
+from lptn_retouch.errors import MetadataError, PhotoError, PresetError, UnreadablePhotoError, UsageError, shown
+
+if TYPE_CHECKING:
+    from lptn_retouch.metadata.recipe import Recipe
+    from lptn_retouch.retoucher import Retoucher
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = verbs.add_parser("redo", help="make a result again from its source", description=__doc__)
+    parser.add_argument("file", metavar="FILE", type=Path, help="a result of apply")
+    parser.add_argument(
+        "--source", metavar="FILE_OR_FOLDER", type=Path, help="where the source is, if not beside FILE or a folder up"
+    )
+    parser.add_argument("-o", "--output", metavar="FILE_OR_FOLDER", help="default: beside FILE, as NAME-redo")
+    parser.add_argument("-p", "--preset", help="name or file of the preset, if it is not installed under its name")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps, reference (default: auto)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    file: Path = args.file
+    (target,) = plan([file], args.output, None, "redo")
+    recipe = recipe_of(file)
+    source = source_of(recipe, file, args.source)
+    if target.exists() and target.samefile(source):
+        raise UsageError(f"{shown(target)} is the source and is never replaced; name another file with -o.")
+    photo = retoucher_for(recipe, args.preset, args.device)(source, amount=recipe.amount, detail=recipe.detail)
+    saved = photo.save(
+        target,
+        quality=recipe.quality or 92,
+        bit_depth=recipe.bit_depth,
+        metadata=recipe.metadata or "keep",
+        profile=recipe.profile or "keep",
+    )
+    print(saved.path, flush=True)
+    for notice in (*_other_version(recipe), *photo.notices, *saved.notices):
+        print(f"  note: {notice}", file=sys.stderr)
+    return 0
+
+
+def recipe_of(file: Path) -> Recipe:
+    """The recipe in a result.
+
+    Raises:
+        PhotoError: the file cannot be read.
+        MetadataError: it holds no recipe, or one that cannot be repeated.
+    """
+    from lptn_retouch.formats.detect import detect_file
+    from lptn_retouch.formats.files import open_regular
+    from lptn_retouch.formats.limits import check_file_size
+    from lptn_retouch.metadata.reading import read_metadata
+    from lptn_retouch.metadata.recipe import read_recipe
+
+    with open_regular(file) as stream:
+        check_file_size(shown(file), os.fstat(stream.fileno()).st_size)
+        kind = detect_file(stream)
+        stream.seek(0)
+        data = stream.read()
+    if kind is None:
+        raise UnreadablePhotoError(f"{shown(file)}: this is not a picture this version knows; give a result of apply.")
+    recipe = read_recipe(read_metadata(data, kind))
+    if recipe is None:
+        raise MetadataError(f"{shown(file)}: there is no recipe in it; give a result of apply that kept its metadata.")
+    if recipe.masked:
+        raise MetadataError(f"{shown(file)}: it was made with a mask, which is not kept; retouch its source again.")
+    if not recipe.source_sha256:
+        raise MetadataError(f"{shown(file)}: its recipe names no source; it was not made from a file in one step.")
+    return recipe
+
+
+def source_of(recipe: Recipe, file: Path, given: Path | None) -> Path:
+    """The file that a result was made from: that of its name and of exactly its content.
+
+    Args:
+        recipe: of the result.
+        file: the result; its folder and the one above are searched.
+        given: the source itself, or a folder to search first.
+
+    Raises:
+        UsageError: there is no such file or folder as the one given.
+        UnreadablePhotoError: there is no source, or files of its name have other contents.
+    """
+    if given is not None and not given.exists():
+        raise UsageError(f"{shown(given)}: there is no such file or folder; name the source or its folder.")
+    if given is not None and not given.is_dir():
+        candidates = [given]
+    else:
+        here = file.absolute().parent
+        folders = [given] if given is not None else []
+        candidates = [folder / recipe.source_name for folder in (*folders, here, here.parent) if recipe.source_name]
+    others = []
+    for candidate in candidates:
+        if candidate.is_file():
+            if _sha256(candidate) == recipe.source_sha256:
+                return candidate
+            others.append(candidate)
+    if others:
+        raise UnreadablePhotoError(
+            f"{shown(others[0])}: this is not what {shown(file.name)} was made from, its content is another; "
+            "name the source with --source."
+        )
+    name = f" {shown(recipe.source_name)}" if recipe.source_name else ""
+    raise UnreadablePhotoError(f"{shown(file)}: its source{name} was not found; name it or its folder with --source.")
+
+
+def retoucher_for(recipe: Recipe, preset: str | None, device: str) -> Retoucher:
+    """A Retoucher with exactly the weights that a result was made with.
+
+    Raises:
+        UsageError: the recipe names no preset, and none is given.
+        PresetNotFoundError: there is no preset of this name.
+        PresetError: its weights are others.
+    """
+    from lptn_retouch.preset import load_preset
+    from lptn_retouch.retoucher import Retoucher
+
+    if not (preset or recipe.preset):
+        raise UsageError("the recipe does not name its preset; name its file with --preset.")
+    found = load_preset(preset or recipe.preset)
+    if found.sha256 != recipe.weights_sha256:
+        wanted = f"version {recipe.preset_version}" if recipe.preset_version else "a version without a number"
+        raise PresetError(
+            f"the preset {shown(found.name)} here has other weights than the result was made with "
+            f"({wanted}, SHA-256 {recipe.weights_sha256[:16]}); install that version or name its file with --preset."
+        )
+    return Retoucher(found, device)
+
+
+def _other_version(recipe: Recipe) -> tuple[str, ...]:
+    from lptn_retouch import __version__
+
+    if recipe.version == __version__:
+        return ()
+    return (f"It was made by lptn_retouch {recipe.version}; this is {__version__}, so pixels may differ a little.",)
+
+
+def _sha256(path: Path) -> str:
+    from lptn_retouch.formats.files import open_regular
+
+    try:
+        with open_regular(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise PhotoError(f"{shown(path)}: reading failed ({error.strerror}); copy it again from its source.") from None

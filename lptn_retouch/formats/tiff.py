@@ -1,0 +1,212 @@
+"""TIFF in and out, through tifffile: any depth, strips and tiles, either byte order, BigTIFF.
+
+What only scanners and faxes write (bilevel codes, YCbCr, less than 8 bits) goes to Pillow, which has libtiff.
+
+Source: TIFF 6.0 (Adobe, 1992) and its Technical Notes (Adobe, 2002).
+"""
+
+import io
+import logging
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+
+from lptn_retouch.color import cmyk_to_srgb, lab_to_srgb
+from lptn_retouch.errors import UnreadablePhotoError, UnsupportedPhotoError
+from lptn_retouch.formats.decoded import Decoded, in_range, several, three_channels, unpremultiplied
+from lptn_retouch.formats.limits import DEFLATE_RATIO, Fits, check_size
+from lptn_retouch.formats.orientation import upright
+from lptn_retouch.formats.photo import Pixels
+from lptn_retouch.formats.pillow import decode as decode_with_pillow
+from lptn_retouch.threads import thread_count
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # or it tells the terminal of every odd tag
+
+_ORIENTATION = 274
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _INKS, _YCBCR, _LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
+_CHANNELS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _INKS: 4, _LAB: 3, _ICC_LAB: 3}
+# The most that a compression makes of a byte: none, LZW, Deflate (both numbers), PackBits, LZMA, Zstandard (both).
+_RATIOS = {1: 1, 5: 1400, 8: DEFLATE_RATIO, 32946: DEFLATE_RATIO, 32773: 64, 34925: 1 << 16, 34926: 1 << 16,
+           50000: 1 << 16}  # fmt: skip
+_FOR_PILLOW = frozenset({2, 3, 4, 6, 7, 32771})  # fax codes and JPEG
+_REDUCED_OR_MASK = 0b101  # of NewSubfileType: a thumbnail, or a transparency mask
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+_SEPARATE = 2  # of PlanarConfiguration
+_MOST_PAGES = 64
+_MOST_CHANNELS = 16
+_ROWS = 64
+
+
+def decode(file: BinaryIO, name: str, size: int, icc: bytes | None, fits: Fits | None) -> Decoded:
+    """Decode the first picture of a TIFF that is neither a thumbnail nor a mask, upright.
+
+    Args:
+        file: open, seekable.
+        name: the file as messages name it.
+        size: of the file, in bytes.
+        icc: the profile, which inks need to become colours.
+        fits: asked before a pixel is decoded.
+
+    Raises:
+        UnreadablePhotoError: damaged or cut short.
+        UnsupportedPhotoError: too large, or samples that are no picture's.
+    """
+    import tifffile
+
+    with tifffile.TiffFile(file, name="picture", offset=0) as tiff:
+        number, page, notices = _first_picture(tiff)
+        kind, bits = int(page.photometric), page.bitspersample
+        if kind == _YCBCR or int(page.compression) in _FOR_PILLOW or bits == 1 or (bits in (2, 4) and kind != _RGB):
+            file.seek(0)
+            decoded = decode_with_pillow(file, b"", "TIFF", name, size, icc, fits, page=number)
+            return decoded._replace(notices=notices + decoded.notices)
+        check_size(name, page.imagewidth, page.imagelength)
+        _check_samples(page, name)
+        if fits:
+            fits(page.imagewidth, page.imagelength, _sample_type(page))
+        _check_segments(page, name, size)
+        samples = page.asarray(maxworkers=thread_count()).reshape(page.shape)
+        colormap, turn = page.colormap, page.tags.valueof(_ORIENTATION, 1)
+        extra = tuple(int(sample) for sample in page.extrasamples)
+        if page.planarconfig == _SEPARATE and samples.ndim == 3:
+            samples = np.moveaxis(samples, 0, 2)
+    if samples.ndim == 2:
+        samples = samples[:, :, None]
+    decoded = _decoded(samples, kind, bits, extra, colormap, icc)
+    return decoded._replace(pixels=upright(decoded.pixels, turn), upright=True, notices=notices + decoded.notices)
+
+
+def _first_picture(tiff: Any) -> tuple[int, Any, tuple[str, ...]]:
+    """Number and directory of the picture, and a notice where there are more."""
+    pages = []
+    for number in range(_MOST_PAGES):
+        try:
+            pages.append((number, tiff.pages[number]))
+        except IndexError:
+            break
+    pictures = [found for found in pages if not int(found[1].subfiletype) & _REDUCED_OR_MASK]
+    return *(pictures or pages)[0], several(len(pictures))
+
+
+def _check_samples(page: Any, name: str) -> None:
+    """Refuse what is no photograph's: by what the header says of its samples."""
+    kind, coding = int(page.photometric), int(page.compression)
+    if kind not in _CHANNELS:
+        raise UnsupportedPhotoError(f"{name}: its colour model (number {kind}) is not read; save it as RGB first.")
+    if coding not in _RATIOS:
+        raise UnsupportedPhotoError(
+            f"{name}: its compression (number {coding}) is not read; save it with Deflate or LZW first."
+        )
+    if page.dtype is None or page.dtype.kind not in "uif" or page.imagedepth != 1:
+        raise UnsupportedPhotoError(f"{name}: its samples are no photograph's; save it as 16 bits first.")
+    if page.dtype.kind != "u" and kind not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB):
+        raise UnsupportedPhotoError(f"{name}: its colours are {page.dtype} but not RGB; save it as RGB first.")
+    if not _CHANNELS[kind] <= page.samplesperpixel <= _MOST_CHANNELS:
+        raise UnsupportedPhotoError(
+            f"{name}: it has {page.samplesperpixel} channels, which its colour model does not; save it as RGB first."
+        )
+
+
+def _sample_type(page: Any) -> str:
+    """The type that its pixels will have."""
+    return "float32" if page.dtype.kind == "f" else "uint8" if page.bitspersample <= 8 else "uint16"
+
+
+def _check_segments(page: Any, name: str, size: int) -> None:
+    """Refuse strips and tiles that are missing, reach past the file's end, or are larger than a picture's may be."""
+    width, height = page.imagewidth, page.imagelength
+    wide, high = (page.tilewidth, page.tilelength) if page.is_tiled else (width, min(page.rowsperstrip, height))
+    if min(wide, high) <= 0 or wide * high > 4 * max(width * height, 1 << 20):
+        raise UnreadablePhotoError(f"{name}: its tiles are larger than its picture; copy it again from its source.")
+    planes = page.samplesperpixel if page.planarconfig == _SEPARATE else 1
+    needed = -(-width // wide) * -(-height // high) * planes
+    extents = list(zip(page.dataoffsets, page.databytecounts, strict=False))
+    if len(extents) < needed or any(count <= 0 or at + count > size for at, count in extents[:needed]):
+        raise UnreadablePhotoError(f"{name}: the file ends before its picture does; copy it again from its source.")
+    promised = width * height * page.samplesperpixel * page.bitspersample // 8
+    if promised > _RATIOS[int(page.compression)] * sum(count for _, count in extents[:needed]):
+        raise UnreadablePhotoError(
+            f"{name}: its header promises {width * height:,} pixels, more than its {size:,} bytes can hold; "
+            "it is cut short or made up, so copy it again from its source."
+        )
+
+
+def _decoded(
+    samples: Pixels, kind: int, bits: int, extra: tuple[int, ...], colormap: Any, icc: bytes | None
+) -> Decoded:
+    """Samples (H, W, channels) of any type as a picture."""
+    channels = _CHANNELS[kind]
+    at = next((i for i, sort in enumerate(extra) if sort in (_ASSOCIATED, _UNASSOCIATED)), None)
+    alpha = None
+    notices: tuple[str, ...] = ()
+    if samples.shape[2] > channels + (at is not None):
+        notices = ("It has further channels, which were left out.",)
+    if kind == _PALETTE:
+        colours = _looked_up(samples[:, :, 0], colormap)
+        if at is not None:
+            alpha, _ = in_range(samples[:, :, channels + at, None], bits)
+            alpha = alpha if colours.dtype == alpha.dtype else alpha.astype(np.uint16) * np.uint16(257)
+        return Decoded(_with(colours, alpha), converted=False, notices=notices)
+    kept = list(range(channels)) + ([] if at is None else [channels + at])
+    samples, said = in_range(samples if len(kept) == samples.shape[2] else samples[:, :, kept], bits)
+    if at is not None and extra[at] == _ASSOCIATED:
+        samples = unpremultiplied(samples)
+    colours, alpha = samples[:, :, :channels], samples[:, :, channels:] if at is not None else None
+    notices += said
+    if kind == _WHITE_IS_ZERO:
+        colours = (1 if colours.dtype.kind == "f" else np.iinfo(colours.dtype).max) - colours
+    elif kind == _INKS:
+        colours, said = cmyk_to_srgb(np.ascontiguousarray(colours), icc)
+        notices += ("Its inks (CMYK) were converted to sRGB.", *said)
+    elif kind in (_LAB, _ICC_LAB):
+        colours = lab_to_srgb(np.ascontiguousarray(colours), signed=kind == _LAB)
+        notices += ("Its CIELab colours were converted to sRGB.",)
+    pixels, grey = three_channels(_with(colours, alpha))
+    return Decoded(np.ascontiguousarray(pixels), grey, converted=kind in (_INKS, _LAB, _ICC_LAB), notices=notices)
+
+
+def _with(colours: Pixels, alpha: Pixels | None) -> Pixels:
+    return colours if alpha is None else np.concatenate([colours, alpha], axis=2)
+
+
+def _looked_up(indices: Pixels, colormap: Any) -> Pixels:
+    """A palette's colours; 8 bits where they say no more than that."""
+    colours = np.asarray(colormap, np.uint16).T
+    if (colours % 257 == 0).all() or (colours % 256 == 0).all():
+        colours = (colours >> 8).astype(np.uint8)
+    return colours[np.minimum(indices, len(colours) - 1)]
+
+
+def encode(pixels: Pixels, byte_order: Literal["<", ">"] = "<") -> bytes:
+    """Encode a picture without loss: deflated strips after a horizontal predictor.
+
+    Args:
+        pixels: (H, W), (H, W, 2), (H, W, 3) or (H, W, 4), uint8, uint16 or float32.
+        byte_order: "<" or ">".
+
+    Example:
+        >>> import tifffile
+        >>> ramp = np.arange(600, dtype=np.uint16).reshape(10, 20, 3)
+        >>> bool((tifffile.imread(io.BytesIO(encode(ramp, ">"))) == ramp).all())
+        True
+    """
+    import tifffile
+
+    out = io.BytesIO()
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    tifffile.imwrite(
+        out,
+        pixels,
+        byteorder=byte_order,
+        photometric="rgb" if channels > 2 else "minisblack",
+        planarconfig="contig" if channels > 1 else None,
+        extrasamples=["unassalpha"] if channels in (2, 4) else None,
+        compression="adobe_deflate",
+        compressionargs={"level": 4},
+        predictor=True,
+        rowsperstrip=_ROWS,
+        maxworkers=thread_count(),
+        metadata=None,
+        software=False,
+    )
+    return out.getvalue()

@@ -1,0 +1,315 @@
+"""Files made to hurt, through the command as people run it: a picture comes out, or one sentence, and nothing else.
+
+One process takes many files, so that a crash shows as its end; it tells of each how long it took and what memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+from PIL import Image
+
+from lptn_retouch import Photo, open_photo
+from lptn_retouch.metadata import Metadata
+from lptn_retouch.metadata.tiff import RATIONAL, UNDEFINED
+from lptn_retouch.metadata.tiff_build import Field, build_exif
+
+SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+LIMIT = 0.3  # gigabytes that a picture may need, as --memory-limit says it
+MOST_MEMORY = LIMIT * 1e9 + 200e6  # and what decoders and the library itself take beside the picture
+SECONDS = 20
+Sentence = Callable[[object], str]
+Told = list[dict[str, Any]]
+
+CHILD = """
+import json, os, sys, time
+from pathlib import Path
+said = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR | os.O_APPEND)
+os.dup2(said, 2)
+from lptn_retouch.cli import main
+
+def memory(name):
+    lines = Path("/proc/self/status").read_text().splitlines() if Path("/proc/self/status").exists() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name)), 0)
+
+out = os.fdopen(os.dup(1), "w")
+os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+for line in sys.stdin:
+    os.ftruncate(said, 0)
+    if Path("/proc/self/clear_refs").exists():
+        Path("/proc/self/clear_refs").write_text("5")
+    before, start = memory("VmRSS"), time.perf_counter()
+    try:
+        status = main(["apply", *json.loads(line)])
+    except SystemExit as stop:
+        status = stop.code
+    sys.stderr.flush()
+    took = time.perf_counter() - start
+    words = os.pread(said, 1 << 20, 0).decode()
+    print(json.dumps([status, words, took, memory("VmHWM") - before]), file=out, flush=True)
+"""
+
+
+@pytest.fixture
+def apply(tmp_path: Path, one_sentence: Sentence) -> Callable[..., Told]:
+    """Run `apply` on each file, with the laws that hold for any; tells of each `status`, `words` and `result`."""
+
+    def told(files: list[Path], *options: str, ending: str = ".jpg") -> Told:
+        results, temporary = tmp_path / "results", tmp_path / "tmp"
+        for folder in (results, temporary):
+            folder.mkdir(exist_ok=True)
+        targets = [results / f"{number}{ending}" for number in range(len(files))]
+        options = ("--memory-limit", str(LIMIT), *options)
+        orders = [[str(f), "-o", str(t), *options] for f, t in zip(files, targets, strict=True)]
+        warm = [str(SAMPLES / "lake-sherburne.jpg"), "-o", str(tmp_path / "warm.jpg")]  # all is loaded, and compiled
+        before = {file: _state(file) for file in files}
+        done = subprocess.run(
+            [sys.executable, "-c", CHILD, str(tmp_path / "stderr")],
+            input="\n".join(map(json.dumps, [warm, *orders])),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS + 2 * len(files),
+            env=os.environ | {"TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"},
+        )
+        lines = [json.loads(line) for line in done.stdout.splitlines()][1:]
+        last = (tmp_path / "stderr").read_text()[-500:]
+        assert len(lines) == len(files), f"{files[len(lines)]} ended the process with {done.returncode}: {last}"
+        said = []
+        for file, target, (status, words, took, memory) in zip(files, targets, lines, strict=True):
+            assert status in (0, 1), (file, words)
+            notes = words.splitlines()
+            for note in notes:
+                one_sentence(note.removeprefix("  note: ").removeprefix("lptn-retouch: "))
+            assert all(note.startswith("  note: ") for note in notes) if status == 0 else len(notes) == 1, (file, words)
+            assert target.exists() == (status == 0), file
+            assert took < SECONDS, (file, took)
+            assert memory < MOST_MEMORY, (file, memory)
+            assert _state(file) == before[file], f"{file} was modified"
+            said.append({"file": file, "status": status, "words": words, "result": target})
+        assert not list(temporary.iterdir()), "a temporary file was left behind"
+        assert {path.suffix for path in results.iterdir()} <= {ending}
+        return said
+
+    return told
+
+
+def _state(file: Path) -> tuple[str, int] | None:
+    if not file.is_file() or not file.stat().st_size < 1 << 30:
+        return None
+    return hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_mtime_ns
+
+
+def test_damaged_files_of_others(shared: Path, apply: Callable[..., Told]) -> None:
+    """Files that crashed other programs."""
+    told = apply(sorted((shared / "data" / "damaged").iterdir()))
+    for one in told:
+        if one["status"] == 0:
+            assert open_photo(one["result"]).width > 0
+    assert 5 < sum(one["status"] for one in told) < len(told), "all opened, or none"
+
+
+WHOLE = (
+    "camera-jpegs/photoprism__iptc-fields-500.jpg", "odd/photoprism__screenshot.png", "odd/exiv2__Reagan.tiff",
+    "odd/TwelveMonkeys__4_webp_a.webp", "odd/Pillow__rot1mir1.avif", "odd/pillow-heif__RGB_10__29x100.heif",
+    "odd/Pillow__no_palette_with_transparency.gif", "odd/Pillow__rgb32bf-abgr.bmp", "odd/Pillow__16bit.MM.cropped.tif",
+    "raw/bsd3-lg-h815.dng", "raw/cc0-kodak-dc120-0.kdc",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("harm", ["cut", "flipped"])
+def test_a_real_file_of_each_kind_damaged_here(
+    shared: Path, tmp_path: Path, apply: Callable[..., Told], harm: str
+) -> None:
+    picture = np.random.default_rng(3).integers(0, 256, (40, 60, 3), np.uint8)
+    made = Photo(picture).save(tmp_path / "made.jxl").path
+    files = []
+    for source in (*(shared / "data" / name for name in WHOLE), made):
+        data = source.read_bytes()
+        for number, damaged in enumerate(_cut(data) if harm == "cut" else _flipped(data)):
+            files.append(tmp_path / f"{number}-{source.name}")
+            files[-1].write_bytes(damaged)
+    told = apply(files)
+    assert sum(one["status"] for one in told) > (len(told) / 2 if harm == "cut" else 5)
+    for one in told:
+        if one["status"] == 0:
+            assert open_photo(one["result"]).width > 0
+
+
+def _cut(data: bytes) -> Iterator[bytes]:
+    for length in (1, 12, 100, len(data) // 3, len(data) * 9 // 10, len(data) - 1):
+        yield data[:length]
+
+
+def _flipped(data: bytes) -> Iterator[bytes]:
+    """One bit in the header; a few in the first kilobyte; many anywhere."""
+    rng = random.Random(len(data))
+    for count, within in ((1, 64), (3, 1024), (8, 1024), (8, len(data)), (64, len(data))):
+        damaged = bytearray(data)
+        for _ in range(count):
+            damaged[rng.randrange(4, min(within, len(data)))] ^= 1 << rng.randrange(8)
+        yield bytes(damaged)
+
+
+def _png(width: int, height: int, rows: bytes) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+
+
+def _tiff(width: int, height: int, bits: int, compression: int, strip: bytes) -> bytes:
+    numbers = {256: width, 257: height, 258: bits, 259: compression, 262: 1, 273: 200, 277: 1, 278: height,
+               279: len(strip)}  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, number) for tag, number in numbers.items())
+    return (b"II*\0\x08\0\0\0" + struct.pack("<H", len(numbers)) + entries + bytes(4)).ljust(200, b"\0") + strip
+
+
+def _webp(side: int) -> bytes:
+    bits = struct.pack("<BI", 0x2F, side - 1 | side - 1 << 14)
+    return b"RIFF" + struct.pack("<I", 20) + b"WEBPVP8L" + struct.pack("<I", 8) + bits + bytes(3)
+
+
+def _jxl(side: int) -> bytes:
+    """A codestream whose header says so (18 bits a side), and then that of a small picture."""
+    small = bytes(imagecodecs.jpegxl_encode(np.zeros((8, 8, 3), np.uint8), usecontainer=False))
+    number = 0 | 2 << 1 | (side - 1) << 3 | 1 << 21  # not small; 18 bits of height; as wide as high
+    return small[:2] + number.to_bytes(3, "little") + small[3:]
+
+
+def _avif(side: int) -> bytes:
+    small = bytes(imagecodecs.avif_encode(np.zeros((16, 16, 3), np.uint8)))
+    at = small.index(b"ispe") + 8
+    return small[:at] + struct.pack(">II", side, side) + small[at + 8 :]
+
+
+def _bmp(side: int) -> bytes:
+    return b"BM" + struct.pack("<IHHIIIIHHIIIIII", 154, 0, 0, 54, 40, side, side, 1, 24, 0, 0, 0, 0, 0, 0) + bytes(100)
+
+
+def test_a_tiny_file_that_promises_a_huge_picture_is_refused(tmp_path: Path, apply: Callable[..., Told]) -> None:
+    """Each is sound up to where its pixels would be, and its size one that the library opens at most."""
+    bombs = {
+        "a.png": _png(20000, 20000, bytes(2501 * 20000)),
+        "deflate.tif": _tiff(30000, 30000, 8, 8, zlib.compress(bytes(1 << 22))),
+        "plain.tif": _tiff(30000, 30000, 8, 1, bytes(64)),
+        "fax.tif": _tiff(30000, 30000, 1, 4, bytes(64)),
+        "a.webp": _webp(16384),
+        "a.jxl": _jxl(31000),
+        "a.avif": _avif(31000),
+        "a.gif": b"GIF89a" + struct.pack("<HH", 30000, 30000) + b"\x80\0\0" + bytes(6)
+        + b"," + struct.pack("<HHHHB", 0, 0, 30000, 30000, 0) + b"\x02\x02\x4c\x01\0;",
+        "a.bmp": _bmp(30000),
+    }  # fmt: skip
+    for name, content in bombs.items():
+        (tmp_path / name).write_bytes(content)
+    for one in apply([tmp_path / name for name in bombs], "--memory-limit", "1"):
+        assert one["status"] == 1, one
+        assert one["file"].name in one["words"]
+
+
+def test_a_file_that_lies_about_its_kind_is_what_it_is(tmp_path: Path, apply: Callable[..., Told]) -> None:
+    with Image.open(SAMPLES / "lake-sherburne.jpg") as image:
+        small = image.resize((96, 64))
+    small.save(tmp_path / "a.png")
+    small.save(tmp_path / "a.jpg")
+    png, jpeg = (tmp_path / "a.png").read_bytes(), (tmp_path / "a.jpg").read_bytes()
+    lies = {"png.jpg": png, "jpeg.cr2": jpeg, "jpeg.dng": jpeg, "jpeg.png": jpeg, "png.nef": png, "png": png,
+            "raw.jpg": (SAMPLES / "canon-s40.crw").read_bytes()}  # fmt: skip
+    empty = {"text.jpg": b"a photograph of a lake", "page.jpg": b"<html><img src=lake.jpg>", "zip.png": b"PK\3\4" * 99,
+             "jpeg-behind.jpg": b"\0" * 4096 + jpeg, "gif-then-jpeg.jpg": b"GIF89a" + jpeg,
+             "video.jpg": b"\0\0\0\x1cftypisom\0\0\2\0" + bytes(999),
+             "picture.svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>"}  # fmt: skip
+    for name, content in (lies | empty).items():
+        (tmp_path / name).write_bytes(content)
+    told = apply([tmp_path / name for name in lies | empty], "--memory-limit", "1")
+    for one in told:
+        assert one["status"] == (one["file"].name in empty), one
+        if one["status"] == 0:
+            with Image.open(one["result"]) as result:
+                assert result.size == ((2272, 1704) if one["file"].name == "raw.jpg" else small.size), one
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links, pipes and bytes in names are POSIX's")
+def test_traps_of_the_file_system(tmp_path: Path, apply: Callable[..., Told]) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    with Image.open(SAMPLES / "lake-sherburne.jpg") as image:
+        image.resize((96, 64)).save(folder / "a.jpg")
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "zero.jpg").symlink_to("/dev/zero")
+    (folder / "loop.jpg").symlink_to("loop.jpg")
+    (folder / "link.jpg").symlink_to("a.jpg")
+    names = ["two\nlines.jpg", "\x1b[31mred.jpg", "x" * 251 + ".jpg", "-o.jpg", "café.jpg", " .jpg", "a.b..jpg"]
+    names.append(os.fsdecode(b"not-utf-8-\xff.jpg"))
+    for name in names:
+        os.link(folder / "a.jpg", folder / name)
+    good = [folder / name for name in ("a.jpg", "link.jpg", *names)]
+    bad = [folder / name for name in ("pipe.jpg", "zero.jpg", "loop.jpg", "absent.jpg")] + [folder]
+    bad += [folder / "two\nabsent lines.jpg", folder / os.fsdecode(b"absent-\xff\x1b[2J.jpg")]
+    told = apply(good + bad)
+    assert [one["status"] for one in told] == [0] * len(good) + [1] * len(bad)
+
+
+@pytest.mark.parametrize("command", [["--format", "png"], []])
+def test_a_batch_with_every_kind_of_harm_does_the_others(
+    tmp_path: Path, command: list[str], one_sentence: Sentence
+) -> None:
+    """As one command, as its user sees it."""
+    with Image.open(SAMPLES / "lake-sherburne.jpg") as image:
+        image.resize((96, 64)).save(tmp_path / "good.jpg")
+    good = (tmp_path / "good.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(good[: len(good) // 2])
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "bomb.png").write_bytes(_png(20000, 20000, bytes(2501 * 20000)))
+    inputs = [str(tmp_path / name) for name in ("cut.jpg", "empty.jpg", "bomb.png", "missing.jpg", "good.jpg")]
+    words = [sys.executable, "-m", "lptn_retouch", "apply", *inputs, "-o", f"{tmp_path}/out/", "--memory-limit", "1"]
+    done = subprocess.run([*words, *command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("  note: ")]
+    assert len(lines) == 5 and "4 of 5 failed" in lines[-1], done.stderr
+    for line, name in zip(lines, inputs[:4], strict=False):
+        assert Path(name).name in one_sentence(line)
+    assert [path.stem for path in (tmp_path / "out").iterdir()] == ["good"]
+
+
+BROKEN_EXIF = {
+    "no TIFF header": b"MZ\0*garbage" * 9,
+    "cut after the header": b"II*\0\x08\0\0\0",
+    "first directory outside": b"MM\0*\x7f\xff\xff\xff",
+    "a loop of directories": b"II*\0\x08\0\0\0" + bytes(2) + b"\x08\0\0\0",
+    "a resolution that is no number": build_exif("<", [Field(0x011A, UNDEFINED, 1, b"\0")]),
+    "a resolution over zero": build_exif("<", [Field(0x011A, RATIONAL, 1, bytes(8)), Field(0x0128, 3, 1, b"\2\0")]),
+}
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".tif", ".webp", ".avif", ".jxl"])
+def test_broken_exif_neither_costs_the_picture_nor_spoils_the_result(
+    tmp_path: Path, apply: Callable[..., Told], ending: str
+) -> None:
+    """Some decoders refuse a whole picture for its EXIF, so it must go where they would."""
+    picture = np.full((16, 24, 3), 90, np.uint8)
+    files = []
+    for number, exif in enumerate(BROKEN_EXIF.values()):
+        files.append(tmp_path / f"{number}.jpg")
+        Photo(picture, metadata=Metadata.build(exif=exif)).save(files[-1])
+    for one, what in zip(apply(files, ending=ending), BROKEN_EXIF, strict=True):
+        assert one["status"] == 0, (what, one)
+        if ending not in (".jpg", ".jxl"):
+            with Image.open(one["result"]) as result:
+                result.load()
+                assert result.size == (24, 16), what
+        assert open_photo(one["result"]).pixels.shape == picture.shape, what

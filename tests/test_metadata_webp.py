@@ -1,0 +1,123 @@
+"""WebP: chunks, flags and sizes as RFC 9649 has them, and what comes back of a camera's JPEG."""
+
+import io
+import re
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+from lptn_retouch.errors import MetadataError
+from lptn_retouch.metadata import Block, Kind, Metadata
+from lptn_retouch.metadata.blocks import COMMENT
+from lptn_retouch.metadata.photoshop import coded_resource
+from lptn_retouch.metadata.webp import splice_webp, webp_blocks, webp_chunks
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+EXIF = b"II*\0\x08\0\0\0" + b"\1\0" + b"\x12\1\3\0\1\0\0\0\1\0\0\0" + bytes(4) + b"\0"
+PACKET = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def encoded(mode: str = "RGB", size: tuple[int, int] = (33, 21), **options: object) -> bytes:
+    file = io.BytesIO()
+    image = Image.new(mode, size, 3)
+    if mode == "RGBA":
+        image.putpixel((1, 1), (9, 9, 9, 100))
+    image.save(file, "WEBP", **options)
+    return file.getvalue()
+
+
+def canvas(webp: bytes) -> tuple[int, int, int]:
+    """Flags, width and height from VP8X, which must be the first chunk."""
+    first = next(webp_chunks(webp))
+    assert first.type == b"VP8X"
+    head = webp[first.at : first.end]
+    return head[0], int.from_bytes(head[4:7], "little") + 1, int.from_bytes(head[7:10], "little") + 1
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("lossless", [False, True])
+@pytest.mark.parametrize("old", [b"", b"Exif\0\0" + EXIF])
+def test_all_blocks_are_put_in_and_the_picture_stays(mode: str, lossless: bool, old: bytes) -> None:
+    plain = encoded(mode, lossless=lossless, exif=old, icc_profile=b"old" if old else b"")
+    source = Metadata.build(exif=EXIF, xmp=PACKET, icc=PROFILE)
+    spliced, notices = splice_webp(plain, source)
+    assert notices == ()
+    assert set(webp_blocks(spliced)) == set(source.blocks)
+    assert struct.unpack("<I", spliced[4:8])[0] == len(spliced) - 8 and len(spliced) % 2 == 0
+    flags, *size = canvas(spliced)
+    assert flags == 0x2C | (0x10 if mode == "RGBA" else 0)
+    assert size == [33, 21]
+    kinds = [chunk.type for chunk in webp_chunks(spliced)]
+    assert kinds[:2] == [b"VP8X", b"ICCP"] and kinds[-2:] == [b"EXIF", b"XMP "]
+    with Image.open(io.BytesIO(spliced)) as image, Image.open(io.BytesIO(plain)) as before:
+        assert image.mode == before.mode == mode
+        assert image.tobytes() == before.tobytes()
+        assert image.info["icc_profile"] == PROFILE
+        assert image.getexif()[0x0112] == 1
+
+
+def test_without_metadata_a_simple_file_stays_simple_and_old_blocks_go() -> None:
+    for plain in (encoded(), encoded("RGBA", lossless=True)):
+        assert splice_webp(plain, Metadata())[0] == plain
+    carrying = encoded(exif=EXIF)
+    bare, _ = splice_webp(carrying, Metadata())
+    assert webp_blocks(bare) == () and webp_blocks(carrying) != ()
+    assert canvas(bare)[0] == 0
+
+
+def test_captions_outlive_the_container_and_the_rest_is_said() -> None:
+    iptc = coded_resource(0x0404, b"\x1c\x02\x69\0\x04Dawn") + coded_resource(0x03ED, bytes(16))
+    source = Metadata((*Metadata.build(photoshop=iptc).blocks, Block(COMMENT, b"hi"), Block(0xE3, b"Meta\0\0")))
+    spliced, notices = splice_webp(encoded(), source)
+    assert b"Dawn" in (Metadata(webp_blocks(spliced)).xmp or b"")
+    assert len(notices) == 1 and all(word in notices[0] for word in ("comment", "APP3", "Photoshop"))
+
+
+def test_odd_forms_are_read() -> None:
+    def coded(kind: bytes, content: bytes) -> bytes:
+        return kind + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
+
+    plain = encoded()
+    more = coded(b"EXIF", b"Exif\0\0" + EXIF) + coded(b"XMP\0", PACKET) + coded(b"C2PA", b"\0\0\0\x08jumb")
+    read = Metadata(webp_blocks(plain + more))
+    assert (read.exif, read.xmp) == (EXIF, PACKET)
+    assert [block.kind for block in read.blocks] == [Kind.EXIF, Kind.XMP, Kind.JUMBF]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_damaged_files_are_read_and_refused_in_words(data: st.DataObject) -> None:
+    whole, _ = splice_webp(encoded(), Metadata.build(exif=EXIF, xmp=PACKET, icc=b"profile"))
+    damaged = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 6))):
+        damaged[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    for file in (bytes(damaged), whole[: data.draw(st.integers(0, len(whole)))]):
+        assert all(isinstance(block, Block) for block in webp_blocks(file))
+        try:
+            splice_webp(file, Metadata.build(exif=EXIF))
+        except MetadataError as error:
+            assert "no picture" in str(error)
+
+
+@pytest.mark.skipif(not shutil.which("exiftool"), reason="exiftool is absent")
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the real files (../shared/data) are absent")
+def test_exiftool_reads_a_camera_s_maker_notes_without_a_warning(tmp_path: Path) -> None:
+    source = Metadata.from_jpeg((SHARED / "data" / "camera-jpegs" / "exiftool__NikonD70.jpg").read_bytes())
+    path = tmp_path / "nikon.webp"
+    path.write_bytes(splice_webp(encoded(), source)[0])
+
+    def said(file: Path) -> list[str]:
+        command = ["exiftool", "-MakerNotes:all", "-GPS:all", "-EXIF:all", "-Warning", "-Error", "-a", "-n", "-s", file]
+        lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+        return sorted(line for line in lines if not re.match(r"(PreviewImageStart|ThumbnailOffset) ", line))
+
+    found = said(path)
+    assert len(found) > 60 and not any(line.startswith(("Warning", "Error")) for line in found)
+    assert found == said(SHARED / "data" / "camera-jpegs" / "exiftool__NikonD70.jpg")
