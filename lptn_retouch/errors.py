@@ -27,7 +27,7 @@ def shown(path: str | os.PathLike[str]) -> str:
 
 def reason(error: BaseException) -> str:
     """A foreign error in a few words that fit into a sentence of ours."""
-    words = " ".join(shown(str(error)).split())[:160].rstrip(".!;, ")
+    words = " ".join(shown(str(error)).split()).split(". ")[0][:160].rstrip(".!;, ")
     return words or type(error).__name__
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 from lptn_retouch.color import adobe_rgb_profile, read_profile
 from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnsupportedPhotoError
-from lptn_retouch.formats import Photo, avif, jxl, open_photo, png, tiff, webp
+from lptn_retouch.formats import Photo, avif, jpeg, jxl, open_photo, png, tiff, webp
 from lptn_retouch.formats.decoded import in_range, unpremultiplied, widened
 from lptn_retouch.formats.jxl_header import read_header
 from lptn_retouch.formats.jxl_profile import embedded_profile
@@ -73,6 +73,15 @@ def test_lossless_formats_give_back_every_bit(tmp_path: Path, codec: Any, channe
     assert photo.color_space == "sRGB" and not photo.notices
     colours = pixels[:, :, [0, 0, 0, *range(1, channels)]] if grey else pixels
     assert photo.pixels.dtype == dtype and np.array_equal(photo.pixels, colours)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 5, 4), (7, 1, 3)])
+def test_pictures_of_one_row_or_column_are_written(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    for dtype in (np.uint8, np.uint16):
+        pixels = _RNG.integers(0, 256, (9, 9, 4)).astype(dtype)[: shape[0], 3 : 3 + shape[1], : shape[2]]
+        for data in (png.encode(pixels), tiff.encode(pixels), jxl.encode(pixels, 100)):
+            assert np.array_equal(opened(tmp_path, data).pixels, pixels)
+    assert opened(tmp_path, jpeg.encode(pixels[:, :, :3].astype(np.uint8), 90, "4:4:4")).width == shape[1]
 
 
 def test_a_tiff_of_floats_gives_back_every_bit(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lptn_retouch.errors import LptnRetouchError, UsageError
+from lptn_retouch.errors import LptnRetouchError, UsageError, shown
 
 METADATA = ("keep", "strip-private", "none")
 PROFILES = ("keep", "srgb")
@@ -66,7 +66,7 @@ def each(pairs: list[tuple[Path, Path]], work: Callable[[Path, Path], None]) -> 
         except LptnRetouchError as error:
             failed += 1
             message = str(error)
-            named = message if source.name in message else f"{source}: {message}"
+            named = message if shown(source.name) in message else f"{shown(source)}: {message}"
             print(f"lptn-retouch: {named}", file=sys.stderr)
     if failed and len(pairs) > 1:
         print(f"lptn-retouch: {failed} of {len(pairs)} failed, the others are done.", file=sys.stderr)

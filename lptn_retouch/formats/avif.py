@@ -6,12 +6,13 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
+from lptn_retouch.errors import MetadataError
 from lptn_retouch.formats.decoded import Decoded, three_channels, widened
 from lptn_retouch.formats.limits import Fits, check_size
 from lptn_retouch.formats.orientation import upright
 from lptn_retouch.formats.photo import Pixels
 from lptn_retouch.formats.pillow import ORIENTATION, frames, header
-from lptn_retouch.metadata.boxes import find
+from lptn_retouch.metadata.heif_items import Items
 from lptn_retouch.threads import thread_count
 
 _BT709, _SRGB, _BT601 = 1, 13, 6  # ITU-T H.273: code points of primaries, transfer and matrix
@@ -20,10 +21,22 @@ _SPEED = 6
 
 
 def bits(data: bytes) -> int:
-    """Bits a channel: 8, 10 or 12 (AV1 Codec ISO Media File Format Binding 1.2, 2.3.3)."""
-    box = find(data, b"meta", b"iprp", b"ipco", b"av1C")
-    flags = data[box.at + 2] if box is not None and box.at + 2 < len(data) else 0
-    return (12 if flags & 0x20 else 10) if flags & 0x40 else 8
+    """Bits a channel of the primary picture; 8 where the file does not say.
+
+    Source: ISO/IEC 23008-12 6.5.6 (pixi); AV1 Codec ISO Media File Format Binding 1.2, 2.3.3 (av1C).
+    """
+    try:
+        items = Items(data)
+        primary = items.primary()
+        boxes = items.properties(primary) if primary is not None else ()
+    except MetadataError:  # the decoder will say what is wrong
+        return 8
+    for box in boxes:
+        if box.type == b"pixi" and box.at + 5 < box.end:  # also of pictures put together from tiles
+            return data[box.at + 5]
+        if box.type == b"av1C" and box.at + 2 < box.end and data[box.at + 2] & 0x40:
+            return 12 if data[box.at + 2] & 0x20 else 10
+    return 8
 
 
 def decode_deep(data: bytes, bits: int, name: str, fits: Fits | None) -> Decoded:

@@ -13,11 +13,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# libjpeg's warnings, and what LibRaw's default callback prints.
+# libjpeg's warnings, what LibRaw's default callback prints, and libtiff's decoders of single strips.
 _COMPLAINT = re.compile(
-    rb"^(Corrupt JPEG data|Premature end of JPEG file|.*: (?i:unexpected end of file|data corrupted at -?\d+)\s*$)"
+    rb"^(Corrupt JPEG data|Premature end of JPEG file|\w+Decode\w*: "
+    rb"|.*: (?i:unexpected end of file|data corrupted at -?\d+)\s*$)"
 )
-_NOISE = re.compile(rb"^_?TIFF\w+: ")  # libtiff: Pillow raises by itself where it matters
+_NOISE = re.compile(rb"^(_?TIFF\w+: |PNG warning: )")  # where it matters, the decoder raises as well
 _lock = threading.Lock()
 
 

@@ -143,6 +143,7 @@ def _encoded(
     photo: Photo, pixels: Pixels, metadata: Metadata, kind: str, quality: int
 ) -> tuple[bytes, tuple[str, ...]]:
     """The file: the codec's bare picture, with the blocks put in; and what the container had no place for."""
+    pixels = np.ascontiguousarray(pixels).reshape(-1).reshape(pixels.shape)  # codecs ask for the strides of a copy
     samples = one_channel(pixels) if photo.source.grey else pixels
     if kind == "JPEG":
         from lptn_retouch.formats import jpeg

@@ -56,7 +56,7 @@ def encode(pixels: Rgb, quality: int, subsampling: str, strips: int | None = Non
         [0, 0]
     """
     if pixels.ndim == 2:
-        return bytes(imagecodecs.jpeg8_encode(np.ascontiguousarray(pixels), quality))
+        return bytes(imagecodecs.jpeg8_encode(_regular(pixels), quality))
     height, width = pixels.shape[:2]
     if strips is None:
         strips = thread_count() if height * width > _ONE_STRIP else 1
@@ -71,7 +71,12 @@ def encode(pixels: Rgb, quality: int, subsampling: str, strips: int | None = Non
 
 
 def _encode(pixels: Rgb, quality: int, subsampling: str) -> bytes:
-    return bytes(imagecodecs.jpeg8_encode(np.ascontiguousarray(pixels), quality, subsampling=_SUBSAMPLING[subsampling]))
+    return bytes(imagecodecs.jpeg8_encode(_regular(pixels), quality, subsampling=_SUBSAMPLING[subsampling]))
+
+
+def _regular(pixels: Rgb) -> Rgb:
+    """Contiguous, with regular strides: NumPy leaves those of a side of 1 as they come, and the encoder looks."""
+    return np.ascontiguousarray(pixels).ravel().reshape(pixels.shape)
 
 
 def _joined(parts: list[bytes], height: int, interval: int) -> bytes:

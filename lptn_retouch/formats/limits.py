@@ -42,17 +42,19 @@ def check_plausible(name: str, kind: str, pixels: int, bits_per_pixel: int, file
     """Refuse a header that promises more than so few bytes can hold, whatever they are.
 
     JPEG: a block of 64 samples takes at least one bit in one scan, which with 4:2:0 is 341 pixels a byte and 512 in
-    grey; 2000 leaves room for coders not thought of. PNG: deflate's own bound. WebP and the fax codes of bilevel TIFFs
-    have no bound (a flat picture is a few bytes), so for those `MAX_PIXELS` alone holds.
+    grey; 2000 leaves room for coders not thought of. PNG: deflate's own bound. BMP: a run of 255 pixels in two bytes.
+    WebP and the fax codes of bilevel TIFFs have no bound (a flat picture is a few bytes), so for those `MAX_PIXELS`
+    alone holds.
 
     Args:
         name: the file as messages name it.
-        kind: "JPEG" or "PNG"; others are let through.
+        kind: "JPEG", "PNG" or "BMP"; others are let through.
         pixels: width times height.
         bits_per_pixel: as stored.
         file_size: bytes.
     """
-    bound = {"JPEG": 2000 * file_size, "PNG": 8 * DEFLATE_RATIO * file_size // max(bits_per_pixel, 1)}.get(kind)
+    deflated = 8 * DEFLATE_RATIO * file_size // max(bits_per_pixel, 1)
+    bound = {"JPEG": 2000 * file_size, "PNG": deflated, "BMP": 128 * file_size}.get(kind)
     if bound is not None and pixels > bound + _SLACK * 8:
         raise UnreadablePhotoError(
             f"{name}: its header promises {pixels:,} pixels, more than {file_size:,} bytes can hold; "

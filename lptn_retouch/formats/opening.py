@@ -65,6 +65,8 @@ def open_fitting(path: str | os.PathLike[str], fits: Fits | None) -> Photo:
             raise UnreadablePhotoError(
                 f"{name}: reading failed ({reason(error)}); copy it again from its source."
             ) from error
+        except ImportError:  # ours to mend, and no fault of the file
+            raise
         except Exception as error:  # a decoder's own kinds are caught closer by; this is the promise kept regardless
             raise UnreadablePhotoError(
                 f"{name}: it is damaged ({reason(error)}); copy it again from its source."

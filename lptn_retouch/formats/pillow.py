@@ -25,6 +25,7 @@ from lptn_retouch.formats.photo import Pixels
 from lptn_retouch.formats.pngrows import has_all_rows
 
 ORIENTATION = 0x0112
+DOUBTFUL = "Its decoder met damage in it, so look whether the whole picture is sound."
 _GREY = ("1", "L", "LA", "La")
 _COLOUR = {"YCbCr": "RGB", "RGBX": "RGB", "RGBa": "RGBA", "PA": "RGBA", "1": "L", "La": "LA"}
 _SUBSAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
@@ -111,7 +112,7 @@ def decode(
         raise UnsupportedPhotoError(
             f"{name}: its colours are {image.mode}, which are not read from a {kind}; save it as RGB first."
         )
-    notices = () if kind == "TIFF" else frames(image)
+    notices: tuple[str, ...] = () if kind == "TIFF" else frames(image)
     if kind == "JPEG":
         subsampling = _subsampling(image)
         if image.mode == "RGB" and (pixels := jpeg.decode(data)) is not None and pixels.shape[1::-1] == image.size:
@@ -119,8 +120,10 @@ def decode(
     else:
         subsampling = None
     turn = image.getexif().get(ORIENTATION, 1) if kind == "AVIF" else 1  # from its own boxes; Pillow leaves it to us
-    with chatter():
+    with chatter() as complaints:
         image.load()
+    if complaints:
+        notices += (DOUBTFUL,)
     if kind == "PNG":
         last = np.asarray(image.crop((0, image.height - 1, image.width, image.height)))
         if not has_all_rows(data, last_is_black=not last.any()):

@@ -92,7 +92,7 @@ def encode(pixels: Pixels) -> bytes:
         >>> decode(encode(np.full((2, 3), 40000, np.uint16)), "a.png", None).pixels[0, 0].tolist()
         [40000, 40000, 40000]
     """
-    samples = np.ascontiguousarray(pixels)
+    samples = np.ascontiguousarray(pixels).ravel().reshape(pixels.shape)  # regular strides, for sides of 1 too
     if samples.dtype == np.uint16:
         # The low byte of 16 is noise, of which deflate's search finds nothing: it takes four times as long for a
         # hundredth of the size.

@@ -70,8 +70,9 @@ def open_raw(file: BinaryIO, kind: str, path: Path, fits: Fits | None = None) ->
             check_size(name, int(raw.sizes.width), int(raw.sizes.height))
             if fits:
                 fits(int(raw.sizes.width), int(raw.sizes.height), "uint16")
-            thumb = _thumb(raw)
-            preview = None if thumb is None else _preview(thumb)
+            with chatter():  # a damaged preview is no damage to the picture
+                thumb = _thumb(raw)
+                preview = None if thumb is None else _preview(thumb)
             with chatter() as said:
                 raw.unpack()
             ends_flat = _ends_flat(raw)

@@ -13,6 +13,7 @@ _STORAGE = frozenset({0x0111, 0x0117, 0x0144, 0x0145, 0x014A, _THUMBNAIL_AT, _TH
 _DIRECTORIES = ("IFD0", "ExifIFD", "GPS", "InteropIFD")
 
 THUMBNAIL_LEFT_OUT = "The EXIF thumbnail was left out: with it the EXIF is too long for a JPEG."
+_NAMED = 8  # of what was left out, in the notice
 TOO_LONG = "The EXIF was too long for a JPEG, so this was left out of it"
 NOTE_MOVED = "The EXIF's maker note was moved, which can break what it points at: the EXIF was too long for a JPEG."
 DAMAGED = "The EXIF was left out: it is too long for a JPEG, and too damaged to be shortened."
@@ -104,7 +105,8 @@ def _rebuilt(
             del tables[i][tag]
             gone.append(tag_name(_DIRECTORIES[i], tag))
             excess -= size + 12
-    notices: tuple[str, ...] = (f"{TOO_LONG}: {', '.join(gone)}.",) if gone else ()
+    more = f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else ""
+    notices: tuple[str, ...] = (f"{TOO_LONG}: {', '.join(gone[:_NAMED])}{more}.",) if gone else ()
     if note is not None and MAKER_NOTE in tables[1] and not _stands(built, note.value_at):
         notices += (NOTE_MOVED,)
     return built, notices

@@ -81,6 +81,19 @@ def resolution_fields(metadata: Metadata, order: str) -> list[Field]:
     return []
 
 
+def is_sound(exif: bytes) -> bool:
+    """Whether an EXIF block has a TIFF header and a first directory.
+
+    >>> is_sound(b"II*")
+    False
+    """
+    try:
+        tiff = Tiff(exif)
+    except MetadataError:
+        return False
+    return tiff.ifd(tiff.first) is not None
+
+
 def has_resolution(exif: bytes | None) -> bool:
     """Whether IFD0 of this EXIF gives a resolution.
 
@@ -121,6 +134,9 @@ def boxed(metadata: Metadata, container: str) -> Boxed:
     xmp, merged = merged_xmp(metadata)
     notices = (*moved, *merged, *left_out(metadata, container))
     resolution = resolution_fields(metadata, "<")
+    if metadata.exif is not None and not is_sound(metadata.exif):
+        notices += (f"The EXIF was left out: it is damaged, and {container} with it would not open everywhere.",)
+        return Boxed(None, xmp, notices)
     if metadata.exif is None:
         return Boxed(build_exif("<", resolution) if resolution else None, xmp, notices)
     if resolution:

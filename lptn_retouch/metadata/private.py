@@ -273,7 +273,7 @@ def _clean_photoshop(resources: bytes, groups: set[str]) -> bytes:
     found = list(photoshop_resources(resources))
     records = {r.at: _clean_iptc(r.data, groups) for r in found if r.id == IPTC}
     same = all(records[r.at] == r.data for r in found if r.id == IPTC)
-    out, at = b"", 0
+    out, at = bytearray(), 0
     for resource in found:
         start, end = at, resource.at + len(resource.data)
         at = min(end + len(resource.data) % 2, len(resources))
@@ -287,12 +287,12 @@ def _clean_photoshop(resources: bytes, groups: set[str]) -> bytes:
             out += resources[start:at]
     if resources[at:].strip(b"\0"):
         groups.add(DAMAGED)
-    return out
+    return bytes(out)
 
 
 def _clean_iptc(data: bytes, groups: set[str]) -> bytes:
     """The records that the standard knows; what vendors add to them holds owners, paths and camera data."""
-    out = b""
+    out = bytearray()
     for found in iptc_records(data):
         if found.record in _IPTC_RECORDS and not (found.record == _APPLICATION and found.dataset >= _FIRST_OF_VENDORS):
             size = len(found.value)
@@ -300,4 +300,4 @@ def _clean_iptc(data: bytes, groups: set[str]) -> bytes:
             out += bytes((0x1C, found.record, found.dataset)) + length + found.value
         else:
             groups.add(FOREIGN)
-    return out
+    return bytes(out)
