@@ -40,9 +40,8 @@ ENDINGS = {"JPEG": ".jpg", "PNG": ".png", "TIFF": ".tif", "WebP": ".webp", "AVIF
 PILLOW = {"JPEG": "JPEG", "PNG": "PNG", "TIFF": "TIFF", "WebP": "WEBP", "AVIF": "AVIF"}
 FROM_RAW = ("JPEG", "TIFF")
 FAMILIES = ("EXIF", "GPS", "MakerNotes", "XMP", "IPTC", "ICC_Profile", "Photoshop")
-HELD = dict.fromkeys(ENDINGS, FAMILIES) | dict.fromkeys(("WebP", "AVIF"), (*FAMILIES[:4], "ICC_Profile"))
-HELD |= {"JPEG XL": FAMILIES[:4]}
-"""Families that a container has a place for; the profile of a JPEG XL is coded like pixels, and unseen by ExifTool."""
+HELD = dict.fromkeys(ENDINGS, FAMILIES) | dict.fromkeys(("WebP", "AVIF", "JPEG XL"), (*FAMILIES[:4], "ICC_Profile"))
+"""Families that a container has a place for."""
 PLAIN: dict[str, dict[str, Any]] = {"JPEG": {"quality": 92}, "WebP": {"quality": 92, "method": 0},
                                     "AVIF": {"quality": 80, "speed": 10}, "PNG": {"compress_level": 1},
                                     "TIFF": {}}  # fmt: skip

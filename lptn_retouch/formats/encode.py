@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lptn_retouch.color import read_profile
 from lptn_retouch.errors import LptnRetouchError, UnwritablePhotoError, UsageError, reason, shown
 from lptn_retouch.formats.depth import at_depth, on_white, one_channel
 from lptn_retouch.formats.files import as_path, check_target, write_atomically
@@ -144,7 +145,9 @@ def _encoded(
 ) -> tuple[bytes, tuple[str, ...]]:
     """The file: the codec's bare picture, with the blocks put in; and what the container had no place for."""
     pixels = np.ascontiguousarray(pixels).reshape(-1).reshape(pixels.shape)  # codecs ask for the strides of a copy
-    samples = one_channel(pixels) if photo.source.grey else pixels
+    # A profile of RGB is not for pictures of one channel: then three are written.
+    space, _ = read_profile(metadata.icc, grey=photo.source.grey)
+    samples = one_channel(pixels) if photo.source.grey and (space.is_srgb or space.model == "GRAY") else pixels
     if kind == "JPEG":
         from lptn_retouch.formats import jpeg
 

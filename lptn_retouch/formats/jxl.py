@@ -17,7 +17,6 @@ from lptn_retouch.formats.photo import Pixels
 from lptn_retouch.threads import thread_count
 
 _ANIMATED = "It is an animation, of which only the first picture is taken."
-_NO_PROFILE = "Its colour profile cannot be read here, so its colours are taken to be sRGB."
 _H273 = {SRGB_PRIMARIES: 1, PRIMARIES[9]: 9, PRIMARIES[11]: 12}  # numbers in H.273 of the primaries
 _CURVES: dict[int, Curve] = {LINEAR: 1.0, DCI: 2.6}
 _LIGHT = np.rint(light(np.arange(65536) / 65535) * 65535).astype(np.uint16)
@@ -32,7 +31,7 @@ def decode(data: bytes, name: str, fits: Fits | None) -> Decoded:
         fits: asked before a pixel is decoded.
 
     Raises:
-        UnsupportedPhotoError: it is too large, or of high dynamic range.
+        UnsupportedPhotoError: it is too large, of high dynamic range, or in colours that cannot be told.
         Exception: whatever is wrong with a damaged one.
     """
     header = read_header(data)
@@ -44,13 +43,15 @@ def decode(data: bytes, name: str, fits: Fits | None) -> Decoded:
             f"{name}: it is of high dynamic range ({'PQ' if header.transfer == PQ else 'HLG'}), which presets do not "
             "know; save it as standard first."
         )
+    icc = embedded_profile(data) if header.has_icc else _profile(header)
+    if header.has_icc and icc is None:
+        raise UnsupportedPhotoError(f"{name}: its colour profile cannot be read on this system; save it as PNG first.")
     samples = np.asarray(imagecodecs.jpegxl_decode(data, index=0, numthreads=thread_count()))
     if samples.shape[:2] != (header.height, header.width):
         raise ValueError(f"its header and its picture disagree: {samples.shape}")
     pixels, notices = in_range(samples, 8 * samples.itemsize)
     pixels, grey = three_channels(pixels)
-    icc = embedded_profile(data) if header.has_icc else _profile(header)
-    notices += ((_ANIMATED,) if header.animated else ()) + ((_NO_PROFILE,) if header.has_icc and not icc else ())
+    notices += (_ANIMATED,) if header.animated else ()
     return Decoded(pixels, grey, upright=True, notices=notices, icc=icc)
 
 
