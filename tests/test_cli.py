@@ -174,6 +174,12 @@ def test_every_container_keeps_what_it_can_and_verify_agrees(
         assert main(["apply", str(source), "-p", "night", "-o", str(target)]) == 0
         assert main(["verify", str(source), str(target)]) == 0, capsys.readouterr().out
         capsys.readouterr()
+        result = open_photo(target)
+        deep = source == RAW and ending not in ("jpg", "webp")
+        assert result.pixels.dtype == (np.uint16 if deep else np.uint8), "16 bits stay 16 bits, to the file"
+        assert b"digitalsourcetype/algorithmicallyEnhanced" in (result.metadata.xmp or b"")
+    assert main(["apply", str(source), "-p", "retouch", "-o", str(target)]) == 0
+    assert b"digitalsourcetype" not in (open_photo(target).metadata.xmp or b"")
 
 
 def test_srgb_can_be_asked_for(tmp_path: Path):
