@@ -4,6 +4,7 @@ Which decoder a file gets is decided by its header, before anything is decoded: 
 without a word, so it is given pictures of 8 bits only.
 """
 
+import io
 import mmap
 import os
 from pathlib import Path
@@ -101,5 +102,5 @@ def _decode(
         return deepjpeg.decode(data, name, metadata.icc, fits)
     if kind == "AVIF" and (bits := avif.bits(data)) > 8:
         return avif.decode_deep(data, bits, name, fits)
-    file.seek(0)
-    return decode_with_pillow(file, data, kind, name, size, metadata.icc, fits)
+    # From memory: a chunk's length is asked of the file as it stands, and would be reserved before anything is read.
+    return decode_with_pillow(io.BytesIO(data), data, kind, name, size, metadata.icc, fits)

@@ -8,6 +8,7 @@ from lptn_retouch.metadata.blocks import Block, Kind
 _INCH = 0.0254
 _PER_INCH, _PER_CENTIMETRE = 1, 2
 _LONGEST = 65535
+_CHUNK_SIZE = 13  # of pHYs, with its type
 
 
 def png_density(blocks: Iterable[Block]) -> bytes | None:
@@ -20,8 +21,8 @@ def png_density(blocks: Iterable[Block]) -> bytes | None:
     """
     found = None
     for block in blocks:
-        if block.kind is Kind.PNG_CHUNK and block.data.startswith(b"pHYs"):
-            return block.data
+        if block.kind is Kind.PNG_CHUNK and block.data.startswith(b"pHYs") and len(block.data) == _CHUNK_SIZE:
+            return block.data  # of another size, readers refuse the whole picture for it
         if block.kind is Kind.JFIF and len(block.data) >= 12:
             unit, across, down = struct.unpack_from(">BHH", block.data, 7)
             per_metre = {_PER_INCH: 1 / _INCH, _PER_CENTIMETRE: 100}.get(unit, 1)

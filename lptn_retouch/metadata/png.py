@@ -42,7 +42,6 @@ _LONGEST_PROFILE = 32 << 20
 # All metadata of a file together; a file that has more, or more chunks of it, is made to waste time and memory.
 _MOST_BYTES, _MOST_CHUNKS, _MOST_DAMAGED = 16 << 20, 4096, 16
 _COLOURS = frozenset({b"iCCP", b"sRGB", b"gAMA", b"cHRM"})
-_RESOLUTION_SIZE = 9
 _CARRIED = TEXT_CHUNKS | {b"eXIf", b"iCCP", b"pHYs", b"caBX"}
 
 XMP_NOT_UTF8 = "The XMP was left out: it is not in UTF-8, which a PNG asks for."
@@ -121,10 +120,7 @@ class _Found:
             self._take_icc(payload)
         elif kind == b"caBX":
             self.others.append(credentials_block(payload))
-        elif kind == b"pHYs":
-            if len(payload) == _RESOLUTION_SIZE:  # readers refuse the whole picture for another
-                self.others.append(Block(PNG_CHUNK, chunk))
-        elif not self._take_text(chunk):
+        elif kind == b"pHYs" or not self._take_text(chunk):
             self.others.append(Block(PNG_CHUNK, chunk))
 
     def _take_icc(self, payload: bytes) -> None:

@@ -23,6 +23,8 @@ from lptn_retouch.metadata.tiff import (
     LONG,
     LONG8,
     MAKER_NOTE,
+    RATIONAL,
+    SHORT,
     UNDEFINED,
     BigTiff,
     Buffer,
@@ -211,7 +213,10 @@ def _descriptions(exif: Tiff, first: Ifd) -> Iterator[Entry]:
     """What IFD0 of an EXIF block says of the photograph; without pointers that would lead into the pixels."""
     for entry in first.entries:
         leads_nowhere = entry.tag in _POINTERS and exif.pointed(first, entry.tag) is None
-        if entry.tag not in STORAGE_TAGS and entry.tag != ICC_TAG and entry.value_at >= 8 and not leads_nowhere:
+        no_resolution = entry.tag in _RESOLUTION_TAGS and entry.type not in (SHORT, RATIONAL)  # Pillow refuses it
+        if entry.tag in STORAGE_TAGS or entry.tag == ICC_TAG or no_resolution:
+            continue
+        if entry.value_at >= 8 and not leads_nowhere:
             yield entry
 
 
