@@ -23,7 +23,9 @@ import pytest
 from PIL import Image
 
 from lptn_retouch import Photo, open_photo
-from lptn_retouch.metadata import Metadata
+from lptn_retouch.metadata import Block, Metadata
+from lptn_retouch.metadata.blocks import PNG_CHUNK
+from lptn_retouch.metadata.png import splice_png
 from lptn_retouch.metadata.tiff import RATIONAL, UNDEFINED
 from lptn_retouch.metadata.tiff_build import Field, build_exif
 
@@ -313,3 +315,49 @@ def test_broken_exif_neither_costs_the_picture_nor_spoils_the_result(
                 result.load()
                 assert result.size == (24, 16), what
         assert open_photo(one["result"]).pixels.shape == picture.shape, what
+
+
+def test_a_chunk_that_claims_gigabytes_reserves_none(tmp_path: Path) -> None:
+    """Pillow asks the file for as many bytes as the chunk says; found by fuzzing."""
+    whole = tmp_path / "whole.png"
+    Image.new("RGB", (200, 130), (90, 120, 90)).save(whole)
+    data = whole.read_bytes()
+    at = data.index(b"IDAT") - 4
+    (tmp_path / "lying.png").write_bytes(data[:at] + b"\xf0\0\0\0" + data[at + 4 :])
+    code = """
+import resource, sys
+from lptn_retouch import open_photo
+open_photo(sys.argv[1])  # all libraries are loaded
+now = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmSize"))
+resource.setrlimit(resource.RLIMIT_AS, (now + (512 << 20),) * 2)
+try:
+    open_photo(sys.argv[2])
+except Exception as error:
+    print(error)
+"""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("the size of a process is not told here")
+    told = subprocess.run([sys.executable, "-c", code, whole, tmp_path / "lying.png"], capture_output=True, text=True)
+    assert told.returncode == 0 and "memory" not in told.stdout, told.stdout
+
+
+def test_what_a_decoder_says_of_damage_becomes_a_note(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """libtiff decodes on after a bad code word and tells only the terminal; found by fuzzing."""
+    rows = np.zeros((64, 256), bool)
+    rows[20:40, 100:200] = rows[:, 40:90] = True
+    Image.fromarray(rows).save(tmp_path / "fax.tif", compression="group3")
+    sound = open_photo(tmp_path / "fax.tif")
+    assert not sound.notices
+    data = bytearray((tmp_path / "fax.tif").read_bytes())
+    data[200:240] = b"\xff" * 40  # amid the strip, which begins at 8
+    (tmp_path / "bad.tif").write_bytes(data)
+    assert any("damage" in notice for notice in open_photo(tmp_path / "bad.tif").notices)
+    assert not capfd.readouterr().err
+
+
+def test_a_resolution_chunk_of_another_length_is_not_carried() -> None:
+    """Readers refuse the whole PNG for it; found by fuzzing."""
+    bare = imagecodecs.png_encode(np.zeros((4, 4, 3), np.uint8))
+    for chunk in (b"pHYs", b"pHYs" + bytes(8), b"pHYs" + bytes(20)):
+        png, _ = splice_png(bytes(bare), Metadata((Block(PNG_CHUNK, chunk),)))
+        assert b"pHYs" not in png

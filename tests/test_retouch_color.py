@@ -17,9 +17,7 @@ from lptn_retouch.metadata import Metadata
 
 SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "lake-sherburne.jpg"
 P3 = profile_from_cicp(12, 13)
-PROPHOTO = matrix_profile(
-    "ProPhoto RGB", ((0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001)), (0.3457, 0.3585), 1.8
-)
+PROPHOTO = matrix_profile("ProPhoto RGB", ((0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001)), (0.3457, 0.3585), 1.8)
 WIDE = {"Adobe RGB": adobe_rgb_profile(), "Display P3": P3, "ProPhoto RGB": PROPHOTO}
 every_space = pytest.mark.parametrize("name", WIDE)
 
