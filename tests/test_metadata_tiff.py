@@ -20,6 +20,7 @@ from PIL import Image
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.blocks import COMMENT, PNG_CHUNK, Block, exif_block
 from lptn_retouch.metadata.exif_patch import ORIENTATION
+from lptn_retouch.metadata.leftovers import exif_damaged
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.photoshop import iptc_records
 from lptn_retouch.metadata.tiff import (
@@ -33,7 +34,7 @@ from lptn_retouch.metadata.tiff import (
     Tiff,
 )
 from lptn_retouch.metadata.tiff_build import Field, build_exif, rational_field, text_field
-from lptn_retouch.metadata.tiff_file import EXIF_DAMAGED, EXIF_IN_BIG, byte_order, splice_tiff, tiff_blocks
+from lptn_retouch.metadata.tiff_file import EXIF_IN_BIG, byte_order, splice_tiff, tiff_blocks
 
 Pixels: TypeAlias = npt.NDArray[Any]
 
@@ -238,7 +239,7 @@ def test_damaged_exif_is_left_out_and_said_and_the_rest_is_carried(deep: Pixels)
         metadata = Metadata.build(exif=exif, xmp=b"<x:xmpmeta/>")
         assert byte_order(metadata) == "<"
         whole, notices = splice_tiff(page(deep), metadata)
-        assert notices == (EXIF_DAMAGED,)
+        assert notices == (exif_damaged("a TIFF"),)
         assert Metadata(tiff_blocks(whole)).xmp == b"<x:xmpmeta/>"
         np.testing.assert_array_equal(tifffile.imread(io.BytesIO(whole)), deep)
 

@@ -81,6 +81,15 @@ def resolution_fields(metadata: Metadata, order: str) -> list[Field]:
     return []
 
 
+def exif_damaged(container: str) -> str:
+    """The notice for an EXIF block that is not sound.
+
+    Args:
+        container: its name with an article, such as "a TIFF".
+    """
+    return f"The EXIF was left out: it is damaged, and {container} with it would not open everywhere."
+
+
 def is_sound(exif: bytes) -> bool:
     """Whether an EXIF block has a TIFF header and a first directory.
 
@@ -135,7 +144,7 @@ def boxed(metadata: Metadata, container: str) -> Boxed:
     notices = (*moved, *merged, *left_out(metadata, container))
     resolution = resolution_fields(metadata, "<")
     if metadata.exif is not None and not is_sound(metadata.exif):
-        notices += (f"The EXIF was left out: it is damaged, and {container} with it would not open everywhere.",)
+        notices += (exif_damaged(container),)
         return Boxed(None, xmp, notices)
     if metadata.exif is None:
         return Boxed(build_exif("<", resolution) if resolution else None, xmp, notices)

@@ -20,7 +20,7 @@ from lptn_retouch.metadata.blocks import (
 )
 from lptn_retouch.metadata.boxes import credentials_block
 from lptn_retouch.metadata.density import png_density
-from lptn_retouch.metadata.leftovers import left_out
+from lptn_retouch.metadata.leftovers import exif_damaged, is_sound, left_out
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.photoshop import IPTC, coded_resource, photoshop_resources
 from lptn_retouch.metadata.png_text import (
@@ -225,8 +225,10 @@ def _added(metadata: Metadata) -> tuple[list[bytes], tuple[str, ...]]:
         chunks.append(b"iCCP" + _profile_name(metadata.icc) + b"\0\0" + zlib.compress(metadata.icc, 9))
     resolution = png_density(metadata.blocks)
     chunks += [resolution] if resolution else []
-    if metadata.exif:
+    if metadata.exif and is_sound(metadata.exif):
         chunks.append(b"eXIf" + metadata.exif)
+    elif metadata.exif:
+        notices += (exif_damaged("a PNG"),)
     if xmp:
         packet = xmp.rstrip(b"\0")
         if _is_utf8(packet):

@@ -11,7 +11,7 @@ import numpy as np
 
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.blocks import Block, Kind, exif_block, icc_blocks, photoshop_block, xmp_block
-from lptn_retouch.metadata.leftovers import has_resolution, left_out, resolution_fields
+from lptn_retouch.metadata.leftovers import exif_damaged, has_resolution, left_out, resolution_fields
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.photoshop import IPTC, coded_resource, photoshop_resources
 from lptn_retouch.metadata.tiff import (
@@ -53,7 +53,6 @@ _LONGEST_BLOCK = 16 << 20
 _LONGEST_VALUE = 16384
 _SLACK = 1 << 20
 
-EXIF_DAMAGED = "The EXIF block was left out: it is damaged, and a TIFF holds only what can be read."
 EXIF_IN_BIG = "The EXIF block was left out: a TIFF this large has 64-bit offsets, which the block has not."
 TOO_LARGE = "The metadata was left out: with it the TIFF would grow beyond 4 GB."
 
@@ -184,7 +183,7 @@ def splice_tiff(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, .
     notices = [*said, *left_out(metadata, "a TIFF", Kind.PHOTOSHOP)]
     exif = _sound_exif(metadata.exif)
     if metadata.exif is not None and (exif is None or is_big):
-        notices.append(EXIF_IN_BIG if is_big else EXIF_DAMAGED)
+        notices.append(EXIF_IN_BIG if is_big else exif_damaged("a TIFF"))
         metadata, exif = Metadata(tuple(b for b in metadata.blocks if b.kind is not Kind.EXIF)), None
     if exif is not None and exif[0].order != tiff.order:
         raise MetadataError("The TIFF and its EXIF differ in byte order; encode the picture in byte_order(metadata).")
