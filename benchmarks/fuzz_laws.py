@@ -121,7 +121,7 @@ def check_reading(kind: str, data: bytes) -> None:
 
 def look_at(metadata: Metadata) -> None:
     law(1 <= metadata.orientation <= 8, "an orientation is out of range")
-    law(all(block.data is not None for block in metadata.blocks), "a block is empty")
+    law(all(isinstance(block.data, bytes) for block in metadata.blocks), "a block holds no bytes")
     _ = metadata.exif, metadata.xmp, metadata.icc, metadata.extended_xmp, metadata.photoshop, metadata.iptc
 
 

@@ -148,14 +148,16 @@ class Retoucher:
         space, _ = read_profile(icc)
         if space.is_srgb or amount == detail == 0:
             return self._pixels(pixels, amount, detail, mask, ours=ours)
+        if pixels.dtype == np.float32 and not np.isfinite(pixels).all():
+            raise UsageError(_NOT_FINITE)
         shown_type = np.float32 if pixels.dtype == np.float32 else np.uint16
         self._check_memory(pixels.shape[0], pixels.shape[1], shown_type, pictures=2)
         retouched = self._pixels(to_srgb(pixels, space), amount, detail, mask, ours=True)
         return from_srgb(pixels, retouched, space, _writable(pixels) if ours else None)
 
     def _recipe(self, photo: Photo, amount: float, detail: float, mask: Any) -> Recipe:
-        """What repeats this retouch; of a photo that was retouched before, nothing does, so no source is named."""
-        first = photo.recipe is None
+        """What repeats this retouch; of a photo changed since it was opened nothing does, so no source is named."""
+        known = photo.recipe is None and photo.source.path is not None and photo.source.sha256 is not None
         return Recipe(
             preset=self.preset.name,
             preset_version=self.preset.header["version"],
@@ -163,8 +165,8 @@ class Retoucher:
             amount=float(amount),
             detail=float(detail),
             masked=mask is not None,
-            source_name=photo.source.path.name if photo.source.path and first else "",
-            source_sha256=(photo.source.sha256 or "") if first else "",
+            source_name=photo.source.path.name if known and photo.source.path else "",
+            source_sha256=photo.source.sha256 or "" if known else "",
             alters=self.preset.alters,
         )
 

@@ -484,3 +484,10 @@ def test_without_its_package_a_heic_names_it(shared: Path, monkeypatch: pytest.M
     with pytest.raises(UnsupportedPhotoError) as caught:
         open_photo(shared / "data/odd/kf6-kimageformats-6.30.0__orientation8.heic")
     assert 'pip install "lptn-retouch[heif]"' in str(caught.value)
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+def test_a_jpeg_xl_of_fewer_bits_than_its_type_has_is_as_bright_as_it_was(tmp_path: Path, bits: int) -> None:
+    white = np.full((16, 16, 3), (1 << bits) - 1, np.uint16)
+    (tmp_path / "a.jxl").write_bytes(imagecodecs.jpegxl_encode(white, lossless=True, bitspersample=bits))
+    assert (open_photo(tmp_path / "a.jxl").pixels == 65535).all()

@@ -388,3 +388,35 @@ def test_lossless_formats_give_back_the_pixels(height: int, width: int, extensio
         again = open_photo(photo.save(Path(folder, f"a.{extension}")).path)
     assert np.array_equal(again.pixels, photo.pixels)
     assert again.source.grey == grey
+
+
+@pytest.mark.parametrize("extension", ["jpg", "png", "tif", "webp", "avif", "jxl"])
+def test_greys_with_a_profile_look_the_same_in_every_format(tmp_path: Path, extension: str) -> None:
+    curve = b"curv" + bytes(4) + (1).to_bytes(4, "big") + (256).to_bytes(2, "big") + bytes(2)  # linear light
+    white = b"XYZ " + bytes(4) + bytes.fromhex("0000f6d6 00010000 0000d32d")
+    table = (2).to_bytes(4, "big")
+    for tag, at, size in ((b"kTRC", 156, 14), (b"wtpt", 172, 20)):
+        table += tag + at.to_bytes(4, "big") + size.to_bytes(4, "big")
+    body = table + curve + white
+    head = (128 + len(body)).to_bytes(4, "big") + bytes(4) + bytes.fromhex("02100000") + b"mntrGRAYXYZ " + bytes(12)
+    profile = head + b"acsp" + bytes(28) + bytes.fromhex("0000f6d6 00010000 0000d32d")
+    profile = profile.ljust(128, b"\0") + body
+    pixels = np.full((16, 24, 3), 60, np.uint8)
+    photo = Photo(pixels, metadata=Metadata.build(icc=profile), source=Source(grey=True))
+    again = open_photo(photo.save(tmp_path / f"a.{extension}", quality=95).path)
+    assert abs(int(again.to_srgb().pixels[8, 12, 1]) - 133) <= 2
+    assert not again.notices
+
+
+def test_a_photo_that_was_changed_elsewhere_names_no_source(tmp_path: Path) -> None:
+    photo = open_photo(PHOTO.save(tmp_path / "a.png").path)
+    assert photo.source.sha256 and photo.with_pixels(PIXELS // 2).source.sha256 is None
+
+
+def test_too_little_memory_to_write_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> tuple[bytes, list[str]]:
+        raise MemoryError
+
+    monkeypatch.setattr(encode, "_encoded", fail)
+    with pytest.raises(UnwritablePhotoError, match="memory"):
+        PHOTO.save(tmp_path / "a.png")

@@ -23,7 +23,7 @@ import pytest
 from PIL import Image
 
 from lptn_retouch import Photo, open_photo
-from lptn_retouch.metadata import Block, Metadata
+from lptn_retouch.metadata import Block, Metadata, splice_jpeg
 from lptn_retouch.metadata.blocks import PNG_CHUNK
 from lptn_retouch.metadata.png import splice_png
 from lptn_retouch.metadata.tiff import RATIONAL, UNDEFINED
@@ -361,3 +361,28 @@ def test_a_resolution_chunk_of_another_length_is_not_carried() -> None:
     for chunk in (b"pHYs", b"pHYs" + bytes(8), b"pHYs" + bytes(20)):
         png, _ = splice_png(bytes(bare), Metadata((Block(PNG_CHUNK, chunk),)))
         assert b"pHYs" not in png
+
+
+def test_a_note_that_leads_to_one_directory_again_and_again_comes_to_an_end() -> None:
+    """Each level would be laid out as often as it is named: a thousand times a thousand directories in 36 KB."""
+    code = """
+import struct
+from lptn_retouch.metadata.raw_note import fitted_note
+
+def directory(entries):
+    return struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+
+many, top = 1000, 12
+middle, bottom, end = (top + n * (2 + 12 * many) for n in (1, 2, 3))
+note = b"OLYMPUS\\0II\\3\\0" + directory([(0x2010, 13, 1, middle)] * (many - 2) + [(1, 7, 8, end), (2, 7, 8, 10**8)])
+note += directory([(0x2020, 13, 1, bottom)] * many) + directory([(3, 7, 9, 10**8)] * many) + bytes(16)
+fitted_note(note, 5000, "<", room=65000, free_at=500)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_texts_that_unfold_to_megabytes_do_not_fill_a_jpeg() -> None:
+    text = b"zTXtNote\0\0" + zlib.compress(b"a" * (15 << 20), 9)
+    bare = imagecodecs.jpeg8_encode(np.zeros((8, 8, 3), np.uint8), 90)
+    jpeg, notices = splice_jpeg(bytes(bare), Metadata((Block(PNG_CHUNK, text),) * 10))
+    assert len(jpeg) < 2 << 20 and any("text" in notice for notice in notices)

@@ -17,7 +17,7 @@ from lptn_retouch.metadata import Metadata, compare, exif_from_raw, metadata_fro
 from lptn_retouch.metadata.boxes import box_of
 from lptn_retouch.metadata.cr3 import CANON, XMP
 from lptn_retouch.metadata.photoshop import iptc_records
-from lptn_retouch.metadata.raw import SIDECAR_DAMAGED, SIDECAR_USED
+from lptn_retouch.metadata.raw import SIDECAR_DAMAGED, SIDECAR_PASSED, SIDECAR_USED
 from lptn_retouch.metadata.raw_note import NOTE_DROPPED, fitted_note
 from lptn_retouch.metadata.tiff import MAKER_NOTE, Ifd, Tiff
 from lptn_retouch.metadata.tiff_build import Field, build_exif, rational_field, short_field, text_field
@@ -391,4 +391,4 @@ def test_a_sidecar_is_used_where_the_raw_has_no_xmp_of_its_own() -> None:
     assert metadata_from_raw(plain, sidecar=b"<x:xmpmeta") == (Metadata(metadata.blocks[:1]), (SIDECAR_DAMAGED,))
     own = build_exif("<", [text_field(0x010F, "Camera"), Field(0x02BC, 1, len(PACKET), PACKET)])
     metadata, notices = metadata_from_raw(own, sidecar=PACKET.replace(b"+1.00", b"-9.00"))
-    assert notices == () and b"-9.00" not in (metadata.xmp or b"")
+    assert notices == (SIDECAR_PASSED,) and b"-9.00" not in (metadata.xmp or b"")

@@ -13,6 +13,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from lptn_retouch import Photo, Retoucher, open_photo
 from lptn_retouch.color import adobe_rgb_profile, converted, matrix_profile, profile_from_cicp, read_profile
+from lptn_retouch.errors import UsageError
 from lptn_retouch.metadata import Metadata
 
 SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "lake-sherburne.jpg"
@@ -104,3 +105,11 @@ def test_the_recipe_says_what_was_done(tmp_path: Path, winter: Retoucher, lake: 
     twice = Retoucher("retouch", "cpu")(once)
     assert twice.recipe is not None and not twice.recipe.source_sha256, "no single step repeats two"
     assert Retoucher("retouch", "cpu")(path).recipe.alters == ""
+
+
+def test_floats_that_are_no_numbers_are_refused_in_every_space(winter: Retoucher) -> None:
+    pixels = np.full((20, 20, 3), 0.5, np.float32)
+    pixels[3, 4] = np.nan
+    for photo in (Photo(pixels), wide(pixels, "Adobe RGB")):
+        with pytest.raises(UsageError, match="NaN"):
+            winter(photo)

@@ -63,9 +63,9 @@ def each(pairs: list[tuple[Path, Path]], work: Callable[[Path, Path], None]) -> 
     for source, target in pairs:
         try:
             work(source, target)
-        except LptnRetouchError as error:
+        except (LptnRetouchError, MemoryError) as error:
             failed += 1
-            message = str(error)
+            message = str(error) if isinstance(error, LptnRetouchError) else "there is not enough memory for it."
             named = message if shown(source.name) in message else f"{shown(source)}: {message}"
             print(f"lptn-retouch: {named}", file=sys.stderr)
     if failed and len(pairs) > 1:

@@ -67,7 +67,10 @@ def recipe_of(file: Path) -> Recipe:
         check_file_size(shown(file), os.fstat(stream.fileno()).st_size)
         kind = detect_file(stream)
         stream.seek(0)
-        data = stream.read()
+        try:
+            data = stream.read()
+        except OSError as error:
+            raise UnreadablePhotoError(f"{shown(file)}: reading failed ({error.strerror}); copy it again.") from None
     if kind is None:
         raise UnreadablePhotoError(f"{shown(file)}: this is not a picture this version knows; give a result of apply.")
     recipe = read_recipe(read_metadata(data, kind))
@@ -92,9 +95,9 @@ def source_of(recipe: Recipe, file: Path, given: Path | None) -> Path:
         UsageError: there is no such file or folder as the one given.
         UnreadablePhotoError: there is no source, or files of its name have other contents.
     """
-    if given is not None and not given.exists():
+    if given is not None and not os.path.exists(given):  # noqa: PTH110  (asks of impossible names as well)
         raise UsageError(f"{shown(given)}: there is no such file or folder; name the source or its folder.")
-    if given is not None and not given.is_dir():
+    if given is not None and not os.path.isdir(given):  # noqa: PTH112
         candidates = [given]
     else:
         here = file.absolute().parent
@@ -102,7 +105,7 @@ def source_of(recipe: Recipe, file: Path, given: Path | None) -> Path:
         candidates = [folder / recipe.source_name for folder in (*folders, here, here.parent) if recipe.source_name]
     others = []
     for candidate in candidates:
-        if candidate.is_file():
+        if os.path.isfile(candidate):  # noqa: PTH113
             if _sha256(candidate) == recipe.source_sha256:
                 return candidate
             others.append(candidate)

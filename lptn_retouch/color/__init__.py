@@ -10,7 +10,7 @@ from lptn_retouch.color.profiles import (
     profile_from_png,
     srgb_profile,
 )
-from lptn_retouch.color.space import ColorSpace, read_profile
+from lptn_retouch.color.space import ColorSpace, is_of_grey, read_profile
 
 __all__ = [
     "ColorSpace",
@@ -19,6 +19,7 @@ __all__ = [
     "cmyk_to_srgb",
     "converted",
     "from_srgb",
+    "is_of_grey",
     "lab_to_srgb",
     "matrix_profile",
     "profile_from_cicp",

@@ -79,6 +79,19 @@ class ColorSpace:
         return self.way is None
 
 
+def is_of_grey(icc: bytes | None) -> bool:
+    """Whether a profile is for pictures of one channel.
+
+    References:
+        ICC.1:2022, 7.2.8 (data colour space).
+
+    Example:
+        >>> is_of_grey(None)
+        False
+    """
+    return icc is not None and icc[16:20] == b"GRAY"
+
+
 def read_profile(icc: bytes | None, *, grey: bool | None = None) -> tuple[ColorSpace, tuple[str, ...]]:
     """The colour space that a profile describes.
 

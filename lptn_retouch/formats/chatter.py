@@ -11,7 +11,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 # libjpeg's warnings, what LibRaw's default callback prints, and libtiff's decoders of single strips.
 _COMPLAINT = re.compile(
@@ -30,10 +30,12 @@ def chatter() -> Iterator[list[str]]:
     to it meanwhile is written out afterwards.
     """
     said: list[str] = []
-    with _lock, tempfile.TemporaryFile() as caught:
+    with ExitStack() as stack:
+        stack.enter_context(_lock)
         try:
+            caught = stack.enter_context(tempfile.TemporaryFile())
             outside = os.dup(2)
-        except OSError:  # no standard error, as under a window manager: nothing to keep clean
+        except OSError:  # no folder for it, or no standard error, as under a window manager: nothing is caught
             yield said
             return
         try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lptn_retouch.color import read_profile
+from lptn_retouch.color import is_of_grey, read_profile
 from lptn_retouch.errors import LptnRetouchError, UnwritablePhotoError, UsageError, reason, shown
 from lptn_retouch.formats.depth import at_depth, on_white, one_channel
 from lptn_retouch.formats.files import as_path, check_target, write_atomically
@@ -27,12 +27,14 @@ class Format:
         depths: bits a channel, the least first; 32 is floating point.
         longest: most pixels a side; None where it is more than is opened.
         alpha: whether it holds transparency.
+        grey: whether it holds pictures of one channel, and so profiles for them.
         profiles: whether it holds an ICC profile; without, results are in sRGB.
     """
 
     depths: tuple[int, ...]
     longest: int | None
     alpha: bool
+    grey: bool = True
     profiles: bool = True
 
 
@@ -40,8 +42,8 @@ FORMATS = {
     "JPEG": Format((8,), 65535, False),
     "PNG": Format((8, 16), None, True),
     "TIFF": Format((8, 16, 32), None, True),
-    "WEBP": Format((8,), 16383, True),
-    "AVIF": Format((8, 16), 65535, True),
+    "WEBP": Format((8,), 16383, True, grey=False),
+    "AVIF": Format((8, 16), 65535, True, grey=False),
     "JPEG XL": Format((8, 16), None, True, profiles=False),
 }
 ENDINGS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP",
@@ -58,28 +60,38 @@ def save(
     kind = _checked(photo, target, quality, bit_depth, metadata, profile)
     format = FORMATS[kind]
     notices: list[str] = []
-    if profile == "srgb" or not format.profiles:
+    if profile == "srgb" or not format.profiles or (photo.source.grey and not format.grey):
         narrow = photo.to_srgb()
         if profile == "keep" and narrow is not photo:
-            notices.append(f"A {kind} is written without a profile, so its colours were converted to sRGB.")
+            notices.append(f"{_a(kind)} is written without such a profile, so its colours were converted to sRGB.")
         photo = narrow
+    if photo.source.grey and not format.grey and is_of_grey(photo.metadata.icc):  # one that amounts to sRGB
+        photo = replace(photo, metadata=photo.metadata.with_icc(None))
     pixels = at_depth(photo.pixels, bit_depth or _nearest_depth(photo, format))
     if pixels.shape[2] == 4 and not format.alpha:
         if pixels[:, :, 3].min() < np.iinfo(pixels.dtype).max:
-            notices.append(f"A {kind} holds no transparency, so the picture was laid on white.")
+            notices.append(f"{_a(kind)} holds no transparency, so the picture was laid on white.")
         pixels = on_white(pixels)
     try:
         with quiet():
             carried, said = _metadata(photo, metadata, _settings(quality, bit_depth, metadata, profile))
             content, left_out = _encoded(photo, pixels, carried, kind, quality)
-    except (LptnRetouchError, MemoryError):
+    except LptnRetouchError:
         raise
+    except MemoryError:
+        raise UnwritablePhotoError(
+            f"{shown(target)}: there is not enough memory to write it; close other programs."
+        ) from None
     except Exception as error:
         raise UnwritablePhotoError(
             f"{shown(target)}: it could not be encoded as {kind} ({reason(error)}); choose another format."
         ) from error
     write_atomically(target, lambda file: file.write(content), photo.source.modified if metadata != "none" else None)
     return Saved(target, (*notices, *said, *left_out))
+
+
+def _a(kind: str) -> str:
+    return f"{'An' if kind[0] == 'A' else 'A'} {kind}"
 
 
 def _checked(photo: Photo, target: Path, quality: int, bit_depth: int | None, metadata: str, profile: str) -> str:

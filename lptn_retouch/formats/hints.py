@@ -1,6 +1,12 @@
 """What a file says of its colours elsewhere than in an ICC profile, as a profile."""
 
-from lptn_retouch.color import HighDynamicRangeError, adobe_rgb_profile, profile_from_cicp, profile_from_png
+from lptn_retouch.color import (
+    HighDynamicRangeError,
+    adobe_rgb_profile,
+    profile_from_cicp,
+    profile_from_png,
+    srgb_profile,
+)
 from lptn_retouch.errors import MetadataError, UnsupportedPhotoError
 from lptn_retouch.metadata import Metadata
 from lptn_retouch.metadata.heif import nclx
@@ -8,6 +14,7 @@ from lptn_retouch.metadata.png import png_chunks
 from lptn_retouch.metadata.tiff import EXIF_POINTER, INTEROP_POINTER, Buffer, Tiff
 
 _COLOR_SPACE, _INTEROP_INDEX, _SRGB = 0xA001, 0x0001, 1
+_SRGB_POINTS = (1, 13)  # ITU-T H.273: primaries and transfer
 
 
 def declared(metadata: Metadata, data: Buffer, kind: str, name: str) -> Metadata:
@@ -45,7 +52,8 @@ def _profile(metadata: Metadata, data: Buffer, kind: str) -> bytes | None:
             chunks.setdefault(chunk.type, bytes(data[chunk.start + 8 : min(chunk.end - 4, chunk.start + 64)]))
         cicp = chunks.get(b"cICP", b"")
         if len(cicp) == 4:
-            return profile_from_cicp(cicp[0], cicp[1])
+            is_srgb = metadata.icc is not None and (cicp[0], cicp[1]) == _SRGB_POINTS
+            return srgb_profile() if is_srgb else profile_from_cicp(cicp[0], cicp[1])
         if metadata.icc is None and b"sRGB" not in chunks:
             return profile_from_png(chunks.get(b"gAMA"), chunks.get(b"cHRM"))
     elif kind in ("AVIF", "HEIC"):

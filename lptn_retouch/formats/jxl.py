@@ -49,7 +49,7 @@ def decode(data: bytes, name: str, fits: Fits | None) -> Decoded:
     samples = np.asarray(imagecodecs.jpegxl_decode(data, index=0, numthreads=thread_count()))
     if samples.shape[:2] != (header.height, header.width):
         raise ValueError(f"its header and its picture disagree: {samples.shape}")
-    pixels, notices = in_range(samples, 8 * samples.itemsize)
+    pixels, notices = in_range(samples, header.bits if samples.dtype.kind == "u" else 8 * samples.itemsize)
     pixels, grey = three_channels(pixels)
     notices += (_ANIMATED,) if header.animated else ()
     return Decoded(pixels, grey, upright=True, notices=notices, icc=icc)

@@ -108,7 +108,7 @@ class Photo:
         return int(self.pixels.shape[0])
 
     def with_pixels(self, new_pixels: Pixels) -> "Photo":
-        """The same photo with other pixels; everything else is kept.
+        """The same photo with other pixels, made elsewhere; everything else is kept but what says how it was made.
 
         Args:
             new_pixels: (H, W, 3) or (H, W, 4), uint8, uint16 or float32 in [0, 1]; the size may differ.
@@ -121,7 +121,7 @@ class Photo:
             >>> photo.with_pixels(np.ones((2, 3, 3), np.float32)).color_space
             'Display P3'
         """
-        return replace(self, pixels=new_pixels)
+        return replace(self, pixels=new_pixels, recipe=None, source=replace(self.source, sha256=None))
 
     def to_srgb(self) -> "Photo":
         """The same photo in sRGB, as browsers and the small web expect it; colours outside sRGB go to its edge.
@@ -144,6 +144,8 @@ class Photo:
         if space.is_srgb:
             return self
         metadata = self.metadata.declared_srgb(srgb_profile())
+        if self.source.grey:  # the profile is one of RGB, which is not for pictures of one channel
+            metadata = metadata.with_icc(None)
         return replace(self, pixels=converted(self.pixels, space), color_space="sRGB", metadata=metadata)
 
     def save(

@@ -14,7 +14,7 @@ import numpy as np
 from lptn_retouch.color import cmyk_to_srgb, lab_to_srgb
 from lptn_retouch.errors import UnreadablePhotoError, UnsupportedPhotoError
 from lptn_retouch.formats.decoded import Decoded, in_range, several, three_channels, unpremultiplied
-from lptn_retouch.formats.limits import DEFLATE_RATIO, Fits, check_size
+from lptn_retouch.formats.limits import DEFLATE_RATIO, MAX_PIXELS, Fits, check_size
 from lptn_retouch.formats.orientation import upright
 from lptn_retouch.formats.photo import Pixels
 from lptn_retouch.formats.pillow import decode as decode_with_pillow
@@ -33,6 +33,7 @@ _REDUCED_OR_MASK = 0b101  # of NewSubfileType: a thumbnail, or a transparency ma
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _SEPARATE = 2  # of PlanarConfiguration
 _MOST_PAGES = 64
+_MOST_BYTES = 16 * MAX_PIXELS  # of all samples: four channels of 32 bits
 _MOST_CHANNELS = 16
 _ROWS = 64
 
@@ -115,6 +116,8 @@ def _sample_type(page: Any) -> str:
 def _check_segments(page: Any, name: str, size: int) -> None:
     """Refuse strips and tiles that are missing, reach past the file's end, or are larger than a picture's may be."""
     width, height = page.imagewidth, page.imagelength
+    if width * height * page.samplesperpixel * page.dtype.itemsize > _MOST_BYTES:
+        raise UnsupportedPhotoError(f"{name}: its samples take more memory than a picture's do; save it as RGB first.")
     wide, high = (page.tilewidth, page.tilelength) if page.is_tiled else (width, min(page.rowsperstrip, height))
     if min(wide, high) <= 0 or wide * high > 4 * max(width * height, 1 << 20):
         raise UnreadablePhotoError(f"{name}: its tiles are larger than its picture; copy it again from its source.")
@@ -124,7 +127,7 @@ def _check_segments(page: Any, name: str, size: int) -> None:
     if len(extents) < needed or any(count <= 0 or at + count > size for at, count in extents[:needed]):
         raise UnreadablePhotoError(f"{name}: the file ends before its picture does; copy it again from its source.")
     promised = width * height * page.samplesperpixel * page.bitspersample // 8
-    if promised > _RATIOS[int(page.compression)] * sum(count for _, count in extents[:needed]):
+    if promised > _RATIOS[int(page.compression)] * sum(count for _, count in set(extents[:needed])):
         raise UnreadablePhotoError(
             f"{name}: its header promises {width * height:,} pixels, more than its {size:,} bytes can hold; "
             "it is cut short or made up, so copy it again from its source."

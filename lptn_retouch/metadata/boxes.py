@@ -117,10 +117,10 @@ def exif_in(content: bytes) -> bytes | None:
     """
     at = 4 + int.from_bytes(content[:4], "big")
     # Some writers count the offset otherwise, or leave it out; where it leads to no TIFF header, the start is searched.
-    for exif in (content[at:], content[4:], content):
-        exif = exif.removeprefix(EXIF_PREFIX)
-        if exif[:2] in (b"II", b"MM"):
-            return exif
+    for start in (at, 4, 0):
+        start += len(EXIF_PREFIX) * content.startswith(EXIF_PREFIX, start)
+        if content[start : start + 2] in (b"II", b"MM"):
+            return content[start:]
     return None
 
 

@@ -33,13 +33,13 @@ def gif_blocks(data: Buffer) -> tuple[Block, ...]:
         if label == _COMMENT_LABEL:
             room -= end - at
             found.append(Block(COMMENT, _joined(data, at)))
-        elif bytes(data[at : at + 12]) == b"\x0b" + _XMP:
+        elif label == _APPLICATION_LABEL and bytes(data[at : at + 12]) == b"\x0b" + _XMP:
             room -= end - at
             # The packet is not in sub-blocks: it stands there as it is.
             packet, magic, _ = bytes(data[at + 12 : end]).partition(_MAGIC)
             if magic and packet:
                 found.append(xmp_block(packet))
-        elif bytes(data[at : at + 12]) == b"\x0b" + _ICC:
+        elif label == _APPLICATION_LABEL and bytes(data[at : at + 12]) == b"\x0b" + _ICC:
             room -= end - at
             found += icc_blocks(_joined(data, at + 12))
     return tuple(found)

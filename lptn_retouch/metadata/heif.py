@@ -15,6 +15,7 @@ from lptn_retouch.metadata.leftovers import boxed
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.tiff import Buffer
 
+_MOST_EXIF = 8  # items asked for EXIF, each of which may be long
 _XMP_TYPE = b"application/rdf+xml"
 _CREDENTIALS = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _PROFILES = (b"prof", b"rICC")
@@ -78,7 +79,8 @@ def _described(items: Items) -> Iterator[Block]:
     primary, locations = items.primary(), items.locations()
     targets = {r.source: r.targets for r in items.references() if r.type == b"cdsc"}
     ours = [item for item in items.all() if primary in targets.get(item.id, (primary,)) and item.id in locations]
-    contents = (items.content(locations[item.id]) for item in ours if item.type == b"Exif")
+    said = [item for item in ours if item.type == b"Exif"][:_MOST_EXIF]
+    contents = (items.content(locations[item.id]) for item in said)
     exif = next((found for content in contents if content and (found := exif_in(content))), None)
     packets = (items.content(locations[item.id]) for item in ours if item.mime == _XMP_TYPE)
     xmp = next((packet for packet in packets if packet), None)

@@ -1,6 +1,7 @@
 """IPTC's older records (IIM) said again in XMP, for containers that have no place for them."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
@@ -154,8 +155,13 @@ def _is_held(place: _Place, values: list[str], held: list[str]) -> bool:
     """Whether XMP says the same; IPTC's values may be cut short, and dates are written in many ways."""
     if place.form == _DATE:
         return True
-    spoken = [" ".join(text.split()) for text in held]
-    return all(any(text.startswith(" ".join(value.split())) for text in spoken) for value in values)
+    spoken = sorted(" ".join(text.split()) for text in held)
+
+    def is_said(value: str) -> bool:
+        at = bisect_left(spoken, value)  # what begins with it comes next in the alphabet
+        return at < len(spoken) and spoken[at].startswith(value)
+
+    return all(is_said(" ".join(value.split())) for value in values)
 
 
 def _description(said: dict[_Place, list[str]]) -> bytes:

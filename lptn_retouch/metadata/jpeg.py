@@ -19,13 +19,15 @@ from lptn_retouch.metadata.blocks import (
 from lptn_retouch.metadata.density import jfif_density
 from lptn_retouch.metadata.exif_fit import fitted_exif
 from lptn_retouch.metadata.metadata import Metadata
-from lptn_retouch.metadata.png_text import read_text
+from lptn_retouch.metadata.png_text import TEXT_CHUNKS, read_text
 from lptn_retouch.metadata.segments import FRAMES, SOI, START_OF_SCAN, Segment, is_metadata, jpeg_segments
 from lptn_retouch.metadata.xmp_extended import merged_xmp, split_xmp
 
 _LONGEST_EXIF = SEGMENT_LIMIT - len(EXIF_PREFIX)
 _LONGEST_XMP = 65502  # what XMP part 3 says, two less than there is room for
 
+TEXT_LEFT_OUT = "A text was left out: it is damaged, or longer than a JPEG shall hold in comments."
+_MOST_TEXT = 1 << 20  # bytes of all comments that a PNG's compressed texts become
 XMP_TOO_LONG = "The XMP was left out: it is too long for a JPEG, and too damaged to be split."
 ICC_TOO_LONG = "The colour profile was left out: it is longer than the 16.7 MB that a JPEG holds."
 
@@ -92,9 +94,14 @@ def _segmented(metadata: Metadata) -> tuple[list[Block], tuple[str, ...]]:
     if density is not None and all(block.kind is not Kind.JFIF for block in blocks):
         blocks.append(density)
     fitting: list[Block] = []
+    room = _MOST_TEXT
     for block in blocks:
         if block.kind is Kind.PNG_CHUNK:
-            fitting += _comments(block)
+            comments = list(_comments(block, room))
+            room -= sum(len(comment.data) for comment in comments)
+            fitting += comments
+            if not comments and block.data[:4] in TEXT_CHUNKS:
+                notices[TEXT_LEFT_OUT] = None
         elif len(block.data) > SEGMENT_LIMIT:
             parts, said = _split(block)
             fitting += parts
@@ -129,9 +136,9 @@ def _parts(data: bytes, room: int) -> Iterator[bytes]:
     return (data[at : at + room] for at in range(0, len(data), room))
 
 
-def _comments(block: Block) -> Iterator[Block]:
+def _comments(block: Block, room: int) -> Iterator[Block]:
     """A PNG's text as a comment, with its keyword where that says something; nothing of its other chunks."""
-    found = read_text(block.data)
+    found = read_text(block.data, room)
     if found is None:
         return
     text = found.text if found.keyword == "Comment" else f"{found.keyword}: {found.text}"

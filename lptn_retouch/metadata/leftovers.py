@@ -30,6 +30,8 @@ def left_out(metadata: Metadata, container: str, *held: Kind) -> tuple[str, ...]
     ('Left out, as a TIFF has no place for it: the comment, application data APP4.',)
     """
     names: dict[str, None] = {}
+    resources = photoshop_resources(metadata.photoshop)
+    has_more = any(resource.id not in (IPTC, _IPTC_DIGEST) for resource in resources)
     for block in metadata.blocks:
         if block.kind in held:
             continue
@@ -39,9 +41,7 @@ def left_out(metadata: Metadata, container: str, *held: Kind) -> tuple[str, ...]
             names["the texts of a PNG"] = None
         elif block.kind is Kind.OTHER:
             names[f"application data APP{block.marker & 15}"] = None
-        elif block.kind is Kind.PHOTOSHOP and any(
-            r.id not in (IPTC, _IPTC_DIGEST) for r in photoshop_resources(metadata.photoshop)
-        ):
+        elif block.kind is Kind.PHOTOSHOP and has_more:
             names["Photoshop's resources"] = None
     return (f"Left out, as {container} has no place for it: {', '.join(names)}.",) if names else ()
 

@@ -109,6 +109,7 @@ class _Found:
         self.proper: dict[Kind, bytes] = {}
         self.profiles: dict[Kind, bytes] = {}
         self.photoshop = b""
+        self.known: set[tuple[int, bytes]] = set()  # of these resources
         self.others: list[Block] = []
 
     def take(self, chunk: bytes) -> None:
@@ -165,12 +166,12 @@ class _Found:
     def _take_resources(self, profile: bytes) -> bool:
         if profile[:1] == b"\x1c":  # bare IPTC records
             profile = coded_resource(IPTC, profile)
-        known = {(r.id, r.data) for r in photoshop_resources(self.photoshop)}
         found = [(r.id, r.data) for r in photoshop_resources(profile)]
-        if known.isdisjoint(found):
+        if self.known.isdisjoint(found):
             self.photoshop += profile if found else b""
         else:  # many programs write the same ones under both names
-            self.photoshop += b"".join(coded_resource(*resource) for resource in found if resource not in known)
+            self.photoshop += b"".join(coded_resource(*resource) for resource in found if resource not in self.known)
+        self.known.update(found)
         return bool(found)
 
     def blocks(self) -> tuple[Block, ...]:

@@ -32,6 +32,7 @@ _PANASONIC, _PANASONIC_JPEG = 0x55, 0x2E
 _LONGEST_VALUE = 16384
 _LONGEST_BLOCK = 1 << 20
 
+SIDECAR_PASSED = "The XMP file beside it was left alone: the RAW file has XMP of its own."
 SIDECAR_USED = "Its XMP was taken from the sidecar file beside it."
 SIDECAR_DAMAGED = "The sidecar file beside it was left out: it is damaged."
 
@@ -111,7 +112,9 @@ def metadata_from_raw(
     blocks, notices = _blocks(raw)
     if not any(block.kind is Kind.EXIF for block in blocks) and preview is not None:
         blocks = (*_of_jpeg(preview), *blocks)
-    if sidecar is not None and not any(block.kind is Kind.XMP for block in blocks):
+    if sidecar is not None and any(block.kind is Kind.XMP for block in blocks):
+        notices += (SIDECAR_PASSED,)
+    elif sidecar is not None:
         try:
             parse_xmp(sidecar)
         except MetadataError:

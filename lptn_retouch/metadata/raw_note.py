@@ -246,6 +246,9 @@ class _Packer:
         table_end = ifd + 2 + 12 * len(items)
         gap = min((item.start - table_end for item in items if not item.inline), default=4)
         between = self.note[table_end : table_end + (gap if 0 <= gap <= _SMALLEST else 4)]
+        # A damaged note may lead to one directory again and again, which would make it grow without end.
+        below = {item.tag: item for item in reversed(items) if item.tag in self.layout.below}
+        items = [item for item in items if below.get(item.tag, item) is item]
         kept = [item for item in items if self._may_stay(item, tag, depth)]
         entries, values = [], bytearray()
         values_at = place + 2 + 12 * len(kept) + len(between)

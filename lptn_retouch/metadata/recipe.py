@@ -153,7 +153,8 @@ def read_recipe(metadata: Metadata) -> Recipe | None:
     """
     if metadata.xmp is None:
         return None
-    found = [p for p in xmp_properties(metadata.xmp) if p.space == RECIPE]
+    packets = (metadata.xmp, *metadata.extended_xmp)  # a packet too long for a JPEG is in two
+    found = [p for packet in packets for p in xmp_properties(packet) if p.space == RECIPE]
     return _Reading(found).recipe() if found else None
 
 

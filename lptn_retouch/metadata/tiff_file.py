@@ -15,6 +15,7 @@ from lptn_retouch.metadata.leftovers import exif_damaged, has_resolution, left_o
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.photoshop import IPTC, coded_resource, photoshop_resources
 from lptn_retouch.metadata.tiff import (
+    ASCII,
     BYTE,
     EXIF_POINTER,
     GPS_POINTER,
@@ -110,7 +111,11 @@ def _iptc_resource(iptc: bytes) -> bytes:
 
 def _exif(tiff: Tiff, first: Ifd) -> bytes | None:
     photo = tiff.pointed(first, EXIF_POINTER)
-    main = [f for f in _fields(tiff, first) if f.tag not in STORAGE_TAGS and len(f.data) <= _LONGEST_VALUE]
+    main = [
+        field
+        for field in _fields(tiff, first)
+        if field.tag not in STORAGE_TAGS and (field.type == ASCII or len(field.data) <= _LONGEST_VALUE)
+    ]
     rest = [list(_fields(tiff, ifd)) for ifd in
             (photo, tiff.pointed(first, GPS_POINTER), tiff.pointed(photo, INTEROP_POINTER))]  # fmt: skip
     if not main and not any(rest):
