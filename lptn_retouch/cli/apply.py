@@ -108,7 +108,7 @@ def plan(inputs: list[Path], output: str | None, format: str | None, preset: str
         if key in taken:
             raise UsageError(f"{taken[key]} and {source} would both become {target}; give them folders of their own.")
         taken[key] = source
-        if target.exists() and any(other.exists() and target.samefile(other) for other in inputs):
+        if _is_there(target) and any(_is_there(other) and target.samefile(other) for other in inputs):
             raise UsageError(f"{target} is an input and is never replaced; name another file or folder with -o.")
     return targets
 
@@ -143,9 +143,14 @@ def _ending(source: Path, format: str | None) -> str:
     return source.suffix if source.suffix.lower() in _KEPT else ".jpg"
 
 
+def _is_there(path: Path) -> bool:
+    """Whether there is such a file; Path.exists raises for names that no file can have."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
 def _free(wanted: Path, planned: list[Path]) -> Path:
     """The name itself, or the first with a number that no file has."""
     name, number = wanted, 2
-    while name.exists() or name in planned:
+    while _is_there(name) or name in planned:
         name, number = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}"), number + 1
     return name

@@ -15,8 +15,14 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def run(args: argparse.Namespace) -> int:
+    from lptn_retouch.errors import UnreadablePhotoError, reason, shown
     from lptn_retouch.metadata import compare
 
-    diff = compare(args.before, args.after)
+    try:
+        diff = compare(args.before, args.after)
+    except FileNotFoundError as error:
+        raise UnreadablePhotoError(f"{shown(str(error))}; check the path.") from None
+    except OSError as error:
+        raise UnreadablePhotoError(f"a file cannot be read ({reason(error)}); check it and its folder.") from None
     print(diff.to_json() if args.json else diff.to_text())
     return 0 if diff.ok else 1

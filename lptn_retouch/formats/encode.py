@@ -91,7 +91,7 @@ def save(
 
 
 def _a(kind: str) -> str:
-    return f"{'An' if kind[0] == 'A' else 'A'} {kind}"
+    return {"AVIF": "An AVIF", "WEBP": "A WebP"}.get(kind, f"A {kind}")
 
 
 def _checked(photo: Photo, target: Path, quality: int, bit_depth: int | None, metadata: str, profile: str) -> str:

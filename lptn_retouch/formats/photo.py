@@ -140,9 +140,9 @@ class Photo:
         """
         from lptn_retouch.color import converted, read_profile, srgb_profile
 
-        space, _ = read_profile(self.metadata.icc, grey=self.source.grey)
-        if space.is_srgb:
-            return self
+        space, doubts = read_profile(self.metadata.icc, grey=self.source.grey)
+        if space.is_srgb:  # a profile that cannot be used is gone, or another program might use it after all
+            return replace(self, metadata=self.metadata.with_icc(None)) if doubts else self
         metadata = self.metadata.declared_srgb(srgb_profile())
         if self.source.grey:  # the profile is one of RGB, which is not for pictures of one channel
             metadata = metadata.with_icc(None)

@@ -12,7 +12,7 @@ from lptn_retouch.metadata.tiff import Buffer, Tiff
 
 _MOST_TEXT = 16 << 20  # bytes of all compressed texts of a PNG together
 _MAGICS = ((0, b"\xff\xd8", "JPEG"), (0, b"\x89PNG\r\n\x1a\n", "PNG"), (8, b"WEBP", "WEBP"), (0, b"GIF8", "GIF"),
-           (0, b"\xff\x0a", "JPEG XL"), (0, b"\0\0\0\x0cJXL ", "JPEG XL"), (4, b"ftypcrx ", "RAW"),
+           (0, b"BM", "BMP"), (0, b"\xff\x0a", "JPEG XL"), (0, b"\0\0\0\x0cJXL ", "JPEG XL"), (4, b"ftypcrx ", "RAW"),
            (4, b"ftyp", "HEIC"), (0, b"FUJIFILMCCD-RAW ", "RAW"), (0, b"II", "TIFF"), (0, b"MM", "TIFF"))  # fmt: skip
 _BIG_TIFF = (b"+\0", b"\0+")
 _DNG_VERSION = 0xC612

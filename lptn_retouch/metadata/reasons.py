@@ -23,12 +23,15 @@ DIGEST = "a checksum that readers recompute"
 MOVED = "the same bytes at another place: readers of this maker's notes may lose offsets"
 IN_COMMENT = "it stands in a comment, with its keyword"
 IN_SRGB = "the result is in sRGB"
+WITHOUT_PROFILE = "the result is in sRGB, which needs no profile"
 ONE_PACKET = "the extended XMP stands in the main packet, as this container has room for it"
+EXTENDED_ANEW = "the name of the extended XMP, which was written anew"
 ALTERED = "marked as algorithmically altered"
 PRIVATE = "left out with metadata=strip-private"
 
 _STORAGE_TAGS = frozenset({
-    0x00FE, 0x00FF, 0x0102, 0x0103, 0x0106, 0x0107, 0x010A, 0x0111, 0x0115, 0x0116, 0x0117, 0x0118, 0x0119, 0x011C,
+    0x00FE, 0x00FF, 0x0124, 0x0125, 0x0129, 0x0146, 0x0147, 0x0148, 0x014C, 0x014D, 0x0154, 0x0155, 0x935C,
+    0x0102, 0x0103, 0x0106, 0x0107, 0x010A, 0x0111, 0x0115, 0x0116, 0x0117, 0x0118, 0x0119, 0x011C,
     0x012D, 0x013D, 0x0140, 0x0142, 0x0143, 0x0144, 0x0145, 0x014A, 0x0152, 0x0153, 0x015B, 0x0201, 0x0202, 0x0211,
     0x0212, 0x0213, 0x0214, 0x9101, 0x9102,
 })  # fmt: skip
@@ -103,6 +106,8 @@ def reason_changed(before: Fact, after: Fact, *, from_raw: bool = False) -> str 
         return PROFILE
     if before.group == "Photoshop" and before.number == 0x0425:
         return DIGEST
+    if (before.space, before.tag) == (XMP_NOTE, "HasExtendedXMP"):
+        return EXTENDED_ANEW
     if before.tag == "DigitalSourceType" and after.value.endswith("/algorithmicallyEnhanced"):
         return ALTERED
     return ENCODER if before.group == "ADOBE" else None
@@ -139,6 +144,8 @@ def reason_dropped(before: Fact, *, from_raw: bool, into: str, result_has_resolu
         return STORAGE
     if before.group == "JFIF" and result_has_resolution:
         return DENSITY
+    if before.group == "ICC" and into == "JPEG XL":  # the codec that writes ours takes none
+        return WITHOUT_PROFILE
     if (before.space, before.tag) == (XMP_NOTE, "HasExtendedXMP") and into != "JPEG":
         return ONE_PACKET
     if into not in _NO_PLACE.get(before.group, ("JPEG",) if before.group.startswith("APP") else (into,)):

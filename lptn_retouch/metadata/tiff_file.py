@@ -229,7 +229,7 @@ def _block_fields(metadata: Metadata, xmp: bytes | None) -> Iterator[Field]:
         yield Field(XMP_TAG, BYTE, len(xmp), xmp)
     if iptc := metadata.iptc:
         # Photoshop writes LONG, padded; but then the digest among its resources no longer matches.
-        yield Field(IPTC_TAG, UNDEFINED, len(iptc), iptc)
+        yield Field(IPTC_TAG, BYTE, len(iptc), iptc)
     if photoshop := metadata.photoshop:
         yield Field(PHOTOSHOP_TAG, BYTE, len(photoshop), photoshop)
     if icc := metadata.icc:
