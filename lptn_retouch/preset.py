@@ -135,11 +135,12 @@ def load_preset(name: str | os.PathLike[str]) -> Preset:
         'graded-lptn'
     """
     from lptn_retouch.model.checkpoint import architecture, build_network, read_safetensors
+    from lptn_retouch.threads import on_one
 
     path = find_preset(name)
     tensors, header = read_safetensors(path)
     try:
-        network = build_network(tensors)
+        network = on_one(lambda: build_network(tensors))
     except InvalidPresetError as error:
         raise InvalidPresetError(f"{shown(path.name)}: {error}") from None
     if header.get("architecture", architecture(network)) != architecture(network):

@@ -323,12 +323,12 @@ def _weight(mask: Any, size: tuple[int, ...]) -> Tensor | None:
             raise TypeError
     except (TypeError, ValueError):
         raise UsageError("a mask is an array or tensor (H, W) of numbers from 0 to 1, not something else.") from None
-    weight = torch.from_numpy(np.array(array, np.float32, order="C"))
-    if tuple(weight.shape) != tuple(size):
-        raise UsageError(f"the mask has shape {tuple(weight.shape)}, the picture {tuple(size)}; they must agree.")
-    if not bool(((weight >= 0) & (weight <= 1)).all()):
+    weight = np.array(array, np.float32, order="C")
+    if weight.shape != tuple(size):
+        raise UsageError(f"the mask has shape {weight.shape}, the picture {tuple(size)}; they must agree.")
+    if not ((weight >= 0) & (weight <= 1)).all():
         raise UsageError("a mask holds numbers from 0 to 1; divide an 8-bit mask by 255.")
-    return weight[None, None]
+    return torch.from_numpy(weight)[None, None]
 
 
 def _described(array: Any) -> str:

@@ -111,9 +111,15 @@ def _keep_to_one() -> None:
 
 
 def _forget() -> None:
-    """A forked process has no threads but the one that forked."""
+    """A forked process has no threads but the one that forked.
+
+    OpenMP does not know that: where torch has shared out work before, it would wait for its lost threads for ever. So
+    in a forked process torch, and with it the pool, keeps to one thread. Each of a pool of processes wants no more.
+    """
     global _pool, _lock
     _pool, _lock = None, threading.Lock()
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
 
 
 if hasattr(os, "register_at_fork"):

@@ -5,6 +5,7 @@ How the mathematics follows from the network is said in :mod:`lptn_retouch.engin
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import suppress
 from functools import lru_cache, partial
@@ -158,6 +159,16 @@ def _as_level(tensor: Tensor, dtype: npt.DTypeLike) -> Array:
 
 
 _lock = threading.Lock()
+
+
+def _unlock() -> None:
+    """In a forked process: whoever may have held the lock is not there."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
 
 
 def _compiled(dtype: npt.DTypeLike) -> bool:

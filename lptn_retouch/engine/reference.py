@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ import torch
 from torch import Tensor
 
 from lptn_retouch.model.checkpoint import Network
+from lptn_retouch.threads import on_one
 
 Array = npt.NDArray[Any]
 
 FULL_SCALE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
+SMALL = 512 * 512  # px; below, sharing out a picture's work among torch's threads costs more waiting than it saves
 
 
 class ReferenceEngine:
@@ -44,12 +47,19 @@ class ReferenceEngine:
         Returns:
             `out`.
         """
+        work = partial(self._retouch, picture, amount, detail, where, out)
+        return on_one(work) if self._is_small(picture.shape[0] * picture.shape[1]) else work()
+
+    def _is_small(self, pixels: int) -> bool:
+        return self.device.type == "cpu" and pixels < SMALL
+
+    def _retouch(self, picture: Array, amount: float, detail: float, where: Array | None, out: Array | None) -> Array:
         full = FULL_SCALE[picture.dtype]
         out = np.empty_like(picture) if out is None else out
         # (H, W, C) to (1, 3, H, W)
         planes = torch.from_numpy(np.array(picture[..., :3].transpose(2, 0, 1), order="C"))[None]
         before = planes.to(self.device).to(torch.float32) / full
-        result = self.tensors(before, amount, detail)
+        result = self._translate(before, amount, detail)
         if where is not None:
             result = torch.lerp(before, result, torch.from_numpy(where).to(self.device))
         del before
@@ -70,6 +80,10 @@ class ReferenceEngine:
         Returns:
             (B, 3, H, W), clipped to [0, 1].
         """
+        work = partial(self._translate, pictures, amount, detail)
+        return on_one(work) if self._is_small(pictures.numel() // 3) else work()
+
+    def _translate(self, pictures: Tensor, amount: float, detail: float) -> Tensor:
         with torch.no_grad():  # not inference_mode: results are handed to users, who may write to them
             if amount == 1 and detail == 1:
                 return self._net(pictures).clamp(0, 1)  # type: ignore[no-any-return]
