@@ -1,0 +1,1 @@
+"""A folder of photographs at once: plan, run, journal, report."""
