@@ -2,6 +2,7 @@
 
 LptnRetouchError
 ├── UsageError                 the call itself is wrong: an argument, a flag, a combination
+│   └── TooLargeError          the picture needs more memory than there is, or than was allowed
 ├── PhotoError                 a picture could not be opened or saved
 │   ├── UnreadablePhotoError   damaged, empty, or not a picture at all
 │   ├── UnsupportedPhotoError  a sound file of a kind this version does not handle
@@ -37,6 +38,10 @@ class LptnRetouchError(Exception):
 
 class UsageError(LptnRetouchError, ValueError):
     """The call itself is wrong: an argument, a flag or a combination of them."""
+
+
+class TooLargeError(UsageError):
+    """The picture needs more memory than there is, or than was allowed."""
 
 
 class PhotoError(LptnRetouchError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import numbers
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,13 +16,14 @@ from torch import Tensor
 
 from lptn_retouch.color import from_srgb, read_profile, to_srgb
 from lptn_retouch.engine.choose import choose_engine
-from lptn_retouch.engine.plan import check_memory
 from lptn_retouch.engine.reference import FULL_SCALE
 from lptn_retouch.errors import UsageError
 from lptn_retouch.formats import Photo
 from lptn_retouch.formats.opening import open_fitting
+from lptn_retouch.memory import check_memory
 from lptn_retouch.metadata.recipe import Recipe
 from lptn_retouch.preset import Preset, load_preset
+from lptn_retouch.strength import check_strength
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -69,7 +69,7 @@ class Retoucher:
         """Retouch one picture; arguments as :func:`retouch`."""
         check_strength(amount, detail)
         if isinstance(image, str | os.PathLike):
-            return self._photo(self._open(image), amount, detail, mask, ours=True)
+            return self._photo(self.open(image), amount, detail, mask, ours=True)
         if isinstance(image, Photo):
             return self._photo(image, amount, detail, mask)
         if isinstance(image, Tensor):
@@ -105,7 +105,7 @@ class Retoucher:
         def read() -> tuple[Any, bool]:
             image = next(upcoming, _END)
             if isinstance(image, str | os.PathLike):
-                return self._open(image), True
+                return self.open(image), True
             return image, False
 
         def work(reading: Future[tuple[Any, bool]]) -> Any:
@@ -124,13 +124,23 @@ class Retoucher:
                 yield finished
                 del finished
 
-    def _open(self, path: str | os.PathLike[str]) -> Photo:
-        """Open a file, unless it is larger than what can be retouched."""
+    def open(self, path: str | os.PathLike[str]) -> Photo:
+        """Open a file, unless it is larger than what can be retouched.
+
+        Raises:
+            PhotoError: it cannot be opened.
+            TooLargeError: it needs more memory than there is, or than `memory_limit`.
+        """
 
         def fits(width: int, height: int, dtype: str) -> None:
             self._check_memory(height, width, dtype, pictures=1)
 
         return open_fitting(path, fits)
+
+    def using_up(self, photo: Photo, *, amount: float = 1.0, detail: float = 1.0) -> Photo:
+        """Retouch a photo from :meth:`open` in its own memory: the one given shows the result as well from then on."""
+        check_strength(amount, detail)
+        return self._photo(photo, amount, detail, None, ours=True)
 
     def _photo(self, photo: Photo, amount: float, detail: float, mask: Any, *, ours: bool = False) -> Photo:
         """Retouch a photo; in place if it is `ours`, opened here and held by nobody else."""
@@ -274,13 +284,6 @@ def retouch(
     """
     check_strength(amount, detail)
     return _retoucher(preset, device)(image, amount=amount, detail=detail, mask=mask)
-
-
-def check_strength(amount: float, detail: float) -> None:
-    """Raise a UsageError unless both are numbers from 0 to 2."""
-    for name, value in (("amount", amount), ("detail", detail)):
-        if not isinstance(value, numbers.Real) or not 0 <= value <= 2:
-            raise UsageError(f"{name} is a number from 0 to 2, not {str(value)[:40]!r}.")
 
 
 _kept: dict[tuple[object, ...], Retoucher] = {}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import lptn_retouch
-from lptn_retouch.engine.plan import memory_here
+from lptn_retouch.memory import memory_here
 from lptn_retouch.threads import thread_count
 
 _ROOT = Path(__file__).resolve().parents[2]  # of a checkout

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from lptn_retouch.errors import UsageError
 from lptn_retouch.model.graded import depth_for
-
-_CGROUP = Path("/sys/fs/cgroup/memory.max")  # Linux: what a container may use
 
 
 @dataclass(frozen=True)
@@ -70,41 +64,3 @@ def level_sizes(height: int, width: int, depth: int) -> tuple[tuple[int, int], .
         ((5, 9), (3, 5), (2, 3))
     """
     return tuple((-(-height // 2**level), -(-width // 2**level)) for level in range(depth + 1))
-
-
-def memory_here() -> int | None:
-    """Bytes of memory that this process can hope for: the machine's, or its container's; None if unknown.
-
-    Example:
-        >>> (memory_here() or 1) > 0
-        True
-    """
-    if not hasattr(os, "sysconf"):
-        return None  # Windows pages out rather than kills
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    with suppress(OSError, ValueError):  # "max" is no number
-        there = min(there, int(_CGROUP.read_text()))
-    return there
-
-
-def check_memory(pixels: int, needed: float, limit: int | None) -> None:
-    """Refuse a picture that the memory cannot hold while it is retouched, instead of being killed half way.
-
-    Args:
-        pixels: of the picture or the whole batch.
-        needed: bytes at the peak.
-        limit: bytes; None for what the machine has.
-
-    Raises:
-        UsageError: it needs more.
-
-    Example:
-        >>> check_memory(24_000_000, 200e6, None)
-    """
-    there = memory_here() if limit is None else limit
-    if there is not None and needed > there:
-        bound = f"there are {there / 1e9:.1f}" if limit is None else f"the limit is {there / 1e9:.1f}"
-        cure = "make it smaller first" if limit is None else "make it smaller first or raise the limit"
-        raise UsageError(
-            f"this picture of {pixels / 1e6:,.0f} megapixels needs {needed / 1e9:.1f} GB of memory and {bound}; {cure}."
-        )

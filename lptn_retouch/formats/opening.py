@@ -11,7 +11,7 @@ from lptn_retouch.formats.files import as_path, open_regular
 from lptn_retouch.formats.limits import Fits, check_file_size
 from lptn_retouch.formats.photo import Photo
 
-_RASTER = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "HEIC", "JPEG XL", "GIF", "BMP")
+RASTER = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "HEIC", "JPEG XL", "GIF", "BMP")
 
 
 def open_photo(path: str | os.PathLike[str]) -> Photo:
@@ -49,7 +49,7 @@ def open_fitting(path: str | os.PathLike[str], fits: Fits | None) -> Photo:
             check_file_size(name, os.fstat(file.fileno()).st_size)
             kind = detect_file(file)
             file.seek(0)
-            if kind in _RASTER:
+            if kind in RASTER:
                 from lptn_retouch.formats.raster import open_raster
 
                 return _from(file, open_raster(file, kind, where, fits))

@@ -133,8 +133,8 @@ def compare(before: Path, after: Path) -> Diff:
 
     Source: the rules are in `reasons`; tags as in Exif 3.0 (CIPA DC-008), XMP part 1, IPTC-IIM 4.2.
     """
-    source, old = _read(before)
-    result, new = _read(after)
+    source, old = read_facts(before)
+    result, new = read_facts(after)
     verdicts = _verdicts(source, old, result, new)
     if _is_stripped(result):
         private = _private_facts(source)
@@ -163,8 +163,13 @@ def _private_facts(source: Carried) -> set[tuple[str, str]]:
     return {(fact.group, fact.tag) for fact in everything if _key(fact) not in left}
 
 
-def _read(path: Path) -> tuple[Carried, list[Fact]]:
-    """What a file carries, with everything that outlives the mapped file already taken out of it."""
+def read_facts(path: Path) -> tuple[Carried, list[Fact]]:
+    """What a file carries, and its tags; everything that outlives the mapped file is taken out of it.
+
+    Raises:
+        MetadataError: it is of a kind that cannot be read.
+        OSError: it cannot be opened.
+    """
     if not path.is_file() or path.stat().st_size < 2:
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist")

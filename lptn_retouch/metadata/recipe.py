@@ -27,7 +27,7 @@ _UNREADABLE = "The recipe was left out: the XMP packet that it belongs in is dam
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?(e-[0-9]{1,3})?")
-_WHOLE = re.compile(r"[0-9]{1,3}")
+_WHOLE = re.compile(r"[0-9]{1,5}")
 _LONGEST_NAME = 255
 _LONGEST_WORD = 64
 
@@ -51,6 +51,7 @@ class Recipe:
         bit_depth: 8, 16 or 32, as asked for; None for the source's own.
         metadata: "keep" or "strip-private", as the result was saved.
         profile: "keep" or "srgb", as the result was saved.
+        long_edge: most pixels of the longer side, as the result was saved; None for full size.
 
     >>> Recipe("retouch", "2", "ab" * 32, 1.0, 1.0, False, "IMG_1.jpg", "cd" * 32).quality is None
     True
@@ -70,6 +71,7 @@ class Recipe:
     bit_depth: int | None = None
     metadata: str | None = None
     profile: str | None = None
+    long_edge: int | None = None
 
 
 def with_recipe(metadata: Metadata, recipe: Recipe, *, altered: bool) -> tuple[Metadata, tuple[str, ...]]:
@@ -125,6 +127,7 @@ def _written(recipe: Recipe) -> dict[str, str]:
         "BitDepth": recipe.bit_depth,
         "Metadata": recipe.metadata,
         "Profile": recipe.profile,
+        "LongEdge": recipe.long_edge,
     }
     return values | {name: str(value) for name, value in saved.items() if value is not None}
 
@@ -183,6 +186,7 @@ class _Reading:
             bit_depth=self._whole("BitDepth", (8, 16, 32)),
             metadata=self._choice("Metadata", ("keep", "strip-private")),
             profile=self._choice("Profile", ("keep", "srgb")),
+            long_edge=self._whole("LongEdge", range(16, 65536)),
         )
 
     def _text(self, name: str, is_sound: Callable[[str], bool]) -> str:
