@@ -2,4 +2,5 @@
 
 from lptn_retouch.cli import command
 
-command()
+if __name__ == "__main__":  # the processes of a batch import this again
+    command()

@@ -1,1 +1,18 @@
-"""A folder of photographs at once: plan, run, journal, report."""
+"""A folder of photographs at once: :func:`retouch_folder`, and what it is made of.
+
+walk        what lies in a folder
+plan        what is done with each, and what the results are called (naming, settings, rules, shot)
+journal     what was done, flushed to the disk line by line; standing: so what is there still to do
+work        one photograph from file to files
+local       work over all cores of this machine, each process with one photograph at a time
+run         all of that together
+forecast    the time and space it will take
+watch       a folder that is kept going
+report      every photograph before and after, on one page (thumbnails)
+"""
+
+from lptn_retouch.batch.run import retouch_folder
+from lptn_retouch.batch.settings import Look, Output
+from lptn_retouch.batch.work import Result
+
+__all__ = ["Look", "Output", "Result", "retouch_folder"]

@@ -13,10 +13,10 @@ from contextlib import suppress
 from typing import NoReturn
 
 from lptn_retouch import __version__
-from lptn_retouch.cli import apply, bench, compare, evaluate, presets, redo, train, verify
+from lptn_retouch.cli import apply, batch, bench, compare, evaluate, presets, redo, train, verify
 from lptn_retouch.errors import LptnRetouchError, PresetNotFoundError, UsageError
 
-VERBS = (apply, compare, redo, presets, verify, train, evaluate, bench)
+VERBS = (apply, batch, compare, redo, presets, verify, train, evaluate, bench)
 
 
 def build_parser() -> argparse.ArgumentParser:

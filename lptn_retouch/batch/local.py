@@ -1,0 +1,264 @@
+"""Photographs over all cores of this machine, each process with one at a time.
+
+Every process has a pipe of its own and nothing in common with the others, so whatever one of them dies of (a decoder
+that reads past its memory, the kernel short of it), or hangs in, no other waits for it. It is replaced, and its
+photograph is named as failed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import TimeoutError as Late
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from multiprocessing.context import BaseContext
+from typing import Any, TypeVar
+
+from lptn_retouch.batch.work import Result, Work, do, failed
+from lptn_retouch.errors import LptnRetouchError
+
+PATIENCE, PATIENCE_PER_MB = 300.0, 6.0  # seconds that a photograph may take, and more for each megabyte of its file
+
+T = TypeVar("T")
+
+
+class DeadError(Exception):
+    """A process died, or was ended because it took too long.
+
+    Args:
+        sentence: for the user.
+        killed: by the kernel most likely, for want of memory; another photograph may have been the cause.
+    """
+
+    def __init__(self, sentence: str, *, killed: bool = False) -> None:
+        super().__init__(sentence)
+        self.killed = killed
+
+
+class Process:
+    """A process that makes one call at a time, and is started again when it has died.
+
+    Args:
+        threads: that it may use.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._pool: ProcessPoolExecutor | None = None
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def call(self, function: Callable[..., T], *arguments: Any, timeout: float | None = None) -> T:
+        """Make a call there.
+
+        Raises:
+            DeadError: the process died of it, took longer than `timeout` seconds, or was ended meanwhile.
+            Exception: what the call raised.
+        """
+        try:
+            return self._submit(function, *arguments).result(timeout)
+        except Late:
+            self.kill()
+            raise DeadError(
+                f"it took longer than {timeout:.0f} seconds and was given up; try it alone with apply."
+            ) from None
+        except BrokenProcessPool:
+            status = self._status()
+            self.kill()
+            killed = status is not None and -status == getattr(signal, "SIGKILL", 9)
+            raise DeadError(_what_killed(status), killed=killed) from None
+
+    def _submit(self, function: Callable[..., T], *arguments: Any) -> Future[T]:
+        try:
+            return self._started().submit(function, *arguments)
+        except BrokenProcessPool:  # it died while it had nothing to do, which is no fault of this call
+            self.kill()
+            return self._started().submit(function, *arguments)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was ended for good."""
+        return self._ended
+
+    def kill(self, *, for_good: bool = False) -> None:
+        """End the process, whatever it does; the next call starts another, unless it is `for_good`."""
+        with self._lock:
+            self._ended |= for_good
+            pool, self._pool = self._pool, None
+            if pool is not None:
+                if self._process is not None:
+                    self._process.kill()
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def close(self) -> None:
+        """Let the process end by itself."""
+        with self._lock:
+            self._ended = True
+            if self._pool is not None:
+                self._pool.shutdown(wait=True)
+                self._pool = None
+
+    def _started(self) -> ProcessPoolExecutor:
+        with self._lock:
+            if self._ended:
+                raise DeadError("it was stopped.")
+            if self._pool is None:
+                pool = ProcessPoolExecutor(1, _context(), _at_start, (self._threads,))
+                self._pool = pool
+                pid = pool.submit(os.getpid).result()
+                self._process = next((p for p in multiprocessing.active_children() if p.pid == pid), None)
+            return self._pool
+
+    def _status(self) -> int | None:
+        """How the process ended: its exit status, or minus the signal that ended it."""
+        if self._process is None:
+            return None
+        self._process.join(5)
+        return self._process.exitcode
+
+
+def _context() -> BaseContext:
+    """Where there is a fork server, it imports torch once for all processes, those that replace dead ones too."""
+    if "forkserver" in multiprocessing.get_all_start_methods() and sys.platform != "darwin":
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["lptn_retouch.batch.preload"])
+        return context
+    return multiprocessing.get_context("spawn")
+
+
+def _at_start(threads: int) -> None:
+    """In a new process: so many threads; Ctrl-C is its parent's to answer; without its parent it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def end_with_parent() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=end_with_parent, daemon=True).start()
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def _what_killed(status: int | None) -> str:
+    if status is None or status >= 0:
+        return "the process that worked on it ended without a word; try it alone with apply."
+    if -status == getattr(signal, "SIGKILL", 9):
+        return "the process that worked on it was killed, most likely for want of memory; try it with fewer --workers."
+    with suppress(ValueError):
+        name = signal.strsignal(-status) or signal.Signals(-status).name
+        return f"a decoder died of it ({name}); it is damaged in a way that nobody knew, so copy it again."
+    return f"a decoder died of it (signal {-status}); copy it again."
+
+
+class LocalRunner:
+    """Run work on this machine's cores.
+
+    Args:
+        workers: photographs in work at once.
+        threads: that each may use.
+        timeout: seconds that a photograph may take; None for 300, and 6 more for each megabyte.
+        prepare: called in each process when it starts.
+    """
+
+    def __init__(self, workers: int, threads: int = 1, timeout: float | None = None) -> None:
+        self._processes = [Process(threads) for _ in range(workers)]
+        self._timeout = timeout
+
+    def __enter__(self) -> LocalRunner:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for process in self._processes:
+            process.kill(for_good=True) if kind else process.close()
+
+    def call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Make one call in one of the processes; see :meth:`Process.call`."""
+        return self._processes[0].call(function, *arguments)
+
+    def run(
+        self, works: Iterable[Work], begin: Callable[[Work], None], end: Callable[[Work, Result], None]
+    ) -> Iterator[Result]:
+        """Do all work, in no particular order.
+
+        Args:
+            works: taken one by one, as processes are free; that it ends is how to stop.
+            begin: told of each before it is done, `end` when it is. Not at the same time as each other. What they
+                raise ends the run, when what is in work has ended.
+
+        Yields:
+            What became of each.
+        """
+        upcoming, lock = iter(works), threading.Lock()
+        results: queue.SimpleQueue[Result | BaseException | None] = queue.SimpleQueue()
+        stopped = threading.Event()
+
+        def serve(process: Process) -> None:
+            try:
+                while True:
+                    with lock:
+                        work = None if stopped.is_set() else next(upcoming, None)
+                        if work is not None:
+                            begin(work)
+                    if work is None:
+                        return
+                    result = self._done(process, work)
+                    if process.ended:  # stopped at once: what was in work did not come to an end
+                        return
+                    with lock:
+                        end(work, result)
+                    results.put(result)
+            except BaseException as error:
+                stopped.set()
+                results.put(error)
+            finally:
+                results.put(None)
+
+        threads = [threading.Thread(target=serve, args=(process,), daemon=True) for process in self._processes]
+        for thread in threads:
+            thread.start()
+        at_work, failure = len(threads), None
+        try:
+            while at_work:
+                try:
+                    item = results.get(timeout=0.5)  # a wait without end could not be interrupted on Windows
+                except queue.Empty:
+                    continue
+                if item is None:
+                    at_work -= 1
+                elif isinstance(item, BaseException):
+                    failure = failure or item
+                else:
+                    yield item
+        finally:
+            stopped.set()
+            if at_work:  # left early: interrupted, or nobody wants the rest
+                for process in self._processes:
+                    process.kill(for_good=True)
+            for thread in threads:
+                thread.join()
+        if failure is not None:
+            raise failure
+
+    def _done(self, process: Process, work: Work) -> Result:
+        timeout = self._timeout
+        if timeout is None:
+            with suppress(OSError):
+                timeout = PATIENCE + PATIENCE_PER_MB * work.source.stat().st_size / 1e6
+        try:
+            return process.call(do, work, timeout=timeout or PATIENCE)
+        except DeadError as death:
+            return failed(work, str(death), alone=death.killed)
+        except LptnRetouchError as error:
+            return failed(work, str(error))

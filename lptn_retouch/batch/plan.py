@@ -1,0 +1,237 @@
+"""The plan: every photograph, its look and the names of its results, before any work is done."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from lptn_retouch.batch.naming import Names, ending_for, is_too_long
+from lptn_retouch.batch.rules import Rule, decide, matches
+from lptn_retouch.batch.settings import Look, Output
+from lptn_retouch.batch.shot import read_shot
+from lptn_retouch.batch.walk import SIDECAR, Found, Listing, listing
+from lptn_retouch.errors import UsageError, shown
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photograph's part of the plan. Paths are relative: to the source folder, and to that of the results.
+
+    Args:
+        found: the photograph.
+        look: what it gets; None for a file that is copied.
+        targets: its result for each output.
+        sidecars: each of its sidecars and what its copy is called.
+    """
+
+    found: Found
+    look: Look | None
+    targets: tuple[str, ...]
+    sidecars: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """All files that come of it."""
+        return (*self.targets, *(copy for _, copy in self.sidecars))
+
+
+@dataclass
+class Plan:
+    """What a batch will do.
+
+    Args:
+        source, results: the folders, absolute.
+        outputs: files written of each photograph.
+        jobs: photographs in the order of their names, then files that are copied.
+        left_out: how many files were passed over, by the reason.
+    """
+
+    source: Path
+    results: Path
+    outputs: tuple[Output, ...]
+    jobs: list[Job] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    @cached_property
+    def by_file(self) -> dict[str, Job]:
+        """The jobs, by their file."""
+        return {job.found.file: job for job in self.jobs}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which photographs of a folder are meant, and what each gets.
+
+    Args:
+        look: unless a rule says otherwise.
+        rules: the first that fits decides.
+        include, exclude: patterns of names, paths or folders; with no `include`, all.
+        newer_than: local time; files that were last written later.
+        rating: the fewest stars in XMP.
+        copy_others: whether what is no photograph is copied.
+    """
+
+    look: Look = field(default_factory=Look)
+    rules: tuple[Rule, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    newer_than: datetime | None = None
+    rating: int | None = None
+    copy_others: bool = False
+
+    def reason_against(self, found: Found) -> str | None:
+        """Why a file is passed over, by its name and date alone; None if it is not."""
+        if self.include and not any(matches(found.file, pattern) for pattern in self.include):
+            return "not included"
+        if any(matches(found.file, pattern) for pattern in self.exclude):
+            return "excluded"
+        if self.newer_than is not None and found.modified <= self.newer_than.timestamp() * 1e9:
+            return "not newer"
+        return None
+
+
+def check_folders(source: Path, results: Path) -> None:
+    """Refuse a folder of results that is the source, in it or around it: a result could replace an input.
+
+    Raises:
+        UsageError: so it is, or the source is no folder.
+    """
+    if not source.is_dir():
+        raise UsageError(f"{shown(source)}: there is no such folder; name the one that the photographs are in.")
+    if results.exists() and not results.is_dir():
+        raise UsageError(f"{shown(results)}: this is a file; name a folder for the results.")
+    here, there = Path(os.path.realpath(source)), Path(os.path.realpath(results))
+    if _same(here, there):
+        raise UsageError(f"{shown(results)}: this is the source itself; name another folder for the results.")
+    if any(_same(here, parent) for parent in there.parents):
+        raise UsageError(f"{shown(results)}: it lies inside the source; name a folder outside for the results.")
+    if any(_same(there, parent) for parent in here.parents):
+        raise UsageError(f"{shown(results)}: the source lies inside it; name a folder beside it for the results.")
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return one == other
+
+
+def make_plan(
+    source: Path, results: Path, outputs: tuple[Output, ...], choice: Choice, owners: dict[str, str] | None = None
+) -> Plan:
+    """Plan a batch.
+
+    Where two results would get one name on a disk that does not tell upper from lower case, the photograph whose own
+    name that is keeps it, or else the first; the others add the ending to their whole name: IMG_1.CR2 beside
+    IMG_1.JPG becomes IMG_1.CR2.jpg. A name given in an earlier run stays with its photograph.
+
+    Args:
+        source, results: the folders.
+        outputs: at least one; no two of one folder.
+        owners: results that are there from earlier runs, each with its photograph.
+
+    Raises:
+        UsageError: the folders lie in one another, or two outputs share a folder.
+    """
+    check_folders(source, results)
+    if len({os.path.normpath(output.folder or ".") for output in outputs}) != len(outputs):
+        raise UsageError("two outputs have the same folder; give each one of its own.")
+    found = listing(source)
+    plan = Plan(Path(os.path.realpath(source)), Path(os.path.abspath(results)), outputs, left_out=found.left_out)  # noqa: PTH100
+    chosen = list(_chosen(plan, found, choice))
+    plan.jobs = list(_named(plan, found, chosen, owners or {}))
+    _count_others(plan, found, choice, owners or {})
+    return plan
+
+
+def _chosen(plan: Plan, found: Listing, choice: Choice) -> Iterator[tuple[Found, Look]]:
+    for photograph in found.photographs:
+        if against := choice.reason_against(photograph):
+            plan.left_out[against] += 1
+            continue
+        look: Look | None = choice.look
+        if choice.rules or choice.rating is not None:
+            beside = [plan.source / name for name in sidecars_of(photograph.file, found.sidecars)]
+            shot = read_shot(plan.source / photograph.file, beside)
+            if choice.rating is not None and (shot.rating or 0) < choice.rating:
+                plan.left_out[f"rated below {choice.rating}"] += 1
+                continue
+            look = decide(choice.rules, photograph.file, shot, choice.look)
+        if look is None:
+            plan.left_out["passed over by a rule"] += 1
+        else:
+            yield photograph, look
+
+
+def sidecars_of(file: str, sidecars: dict[str, Found]) -> list[str]:
+    """The sidecars of a photograph: IMG_1.CR2.xmp, and IMG_1.xmp as other programs have it."""
+    stem = os.path.splitext(file)[0]  # noqa: PTH122
+    names = dict.fromkeys(name + ending for name in (file, stem) for ending in (SIDECAR, SIDECAR.upper()))
+    return [name for name in names if name in sidecars]
+
+
+def _named(plan: Plan, found: Listing, chosen: list[tuple[Found, Look]], owners: dict[str, str]) -> Iterator[Job]:
+    mine: dict[str, list[str]] = {}
+    for target, file in owners.items():
+        mine.setdefault(file, []).append(target)
+    files = {photograph.file for photograph, _ in chosen}
+    # An earlier run's names are kept; those of photographs that are gone since are still not another's.
+    names = Names(target for target, file in owners.items() if file not in files)
+    order = sorted(chosen, key=lambda pair: (pair[0].file not in mine, not _keeps_name(pair[0].file, plan.outputs)))
+    targets: dict[str, tuple[str, ...]] = {}
+    for photograph, _ in order:
+        targets[photograph.file] = tuple(
+            _target(photograph.file, output, names, mine.get(photograph.file, ())) for output in plan.outputs
+        )
+    for photograph, look in chosen:
+        yield Job(
+            photograph,
+            look,
+            targets[photograph.file],
+            tuple(_sidecar_copies(photograph.file, targets[photograph.file], found.sidecars)),
+        )
+
+
+def _keeps_name(file: str, outputs: tuple[Output, ...]) -> bool:
+    own = os.path.splitext(file)[1]  # noqa: PTH122
+    return all(ending_for(file, output.format) == own for output in outputs)
+
+
+def _target(file: str, output: Output, names: Names, mine: list[str] | tuple[str, ...]) -> str:
+    ending = ending_for(file, output.format)
+    wanted, otherwise = (
+        os.path.normpath(os.path.join(output.folder, name))  # noqa: PTH118
+        for name in (os.path.splitext(file)[0] + ending, file + ending)  # noqa: PTH122
+    )
+    return names.give(otherwise if otherwise in mine and wanted not in mine else wanted, otherwise)
+
+
+def _sidecar_copies(file: str, targets: tuple[str, ...], sidecars: dict[str, Found]) -> Iterator[tuple[str, str]]:
+    for name in sidecars_of(file, sidecars):
+        whole = name[: -len(SIDECAR)] == file
+        for target in targets[:1]:  # it goes with the first output, the full one
+            yield name, (target if whole else os.path.splitext(target)[0]) + name[-len(SIDECAR) :]  # noqa: PTH122
+
+
+def _count_others(plan: Plan, found: Listing, choice: Choice, owners: dict[str, str]) -> None:
+    """What is no photograph: copied if that is wanted and its name is free, else counted."""
+    used = {name for job in plan.jobs for name, _ in job.sidecars}
+    spare = [sidecar for name, sidecar in found.sidecars.items() if name not in used]
+    names = Names([*(target for job in plan.jobs for target in job.written), *(t for t, f in owners.items() if t != f)])
+    for other in sorted((*found.others, *spare), key=lambda other: other.file):
+        if not choice.copy_others:
+            plan.left_out["sidecars of no photograph" if other in spare else "no photographs"] += 1
+        elif against := choice.reason_against(other):
+            plan.left_out[against] += 1
+        else:
+            plan.jobs.append(Job(other, None, (names.give(other.file, other.file),)))
+
+
+def too_long(job: Job) -> str | None:
+    """The first name of a result that no disk would take."""
+    return next((name for path in job.written if is_too_long(name := os.path.basename(path))), None)  # noqa: PTH119

@@ -1,0 +1,464 @@
+"""A folder of photographs into a folder of results: planned, done on all cores, and gone on with after any end."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lptn_retouch.batch.forecast import check_space
+from lptn_retouch.batch.journal import FOLDER, Journal, Past, Record, now
+from lptn_retouch.batch.local import LocalRunner
+from lptn_retouch.batch.plan import Choice, Job, Plan, check_folders, make_plan, too_long
+from lptn_retouch.batch.rules import Rule, read_rules
+from lptn_retouch.batch.settings import Look, Output, recipe_of
+from lptn_retouch.batch.standing import Standing, standing
+from lptn_retouch.batch.thumbnails import Thumbnails
+from lptn_retouch.batch.work import Result, Work, do, failed, prepare, thumbnails_of
+from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnwritablePhotoError, UsageError, shown
+
+if TYPE_CHECKING:
+    from lptn_retouch.batch.report import Entry
+
+SHARE = 600_000_000  # bytes: what a photograph of 50 megapixels takes; less than that a process is not started for
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a batch is run.
+
+    Args:
+        outputs: what is written of each photograph.
+        choice: which photographs, and the look of each.
+        workers: photographs in work at once; None for one a core, fewer where memory is short.
+        device: to compute on.
+        memory_limit: bytes that all photographs in work may take together; None for what the machine has.
+        timeout: seconds that a photograph may take; None for 300, and 6 more for each megabyte of its file.
+        overwrite: whether files that are not of this batch are replaced.
+        check: whether what is done is read again whole and compared, and not only its size and date.
+        thumbnails: whether small pictures are kept for a report.
+    """
+
+    outputs: tuple[Output, ...] = (Output(),)
+    choice: Choice = field(default_factory=Choice)
+    workers: int | None = None
+    device: str = "auto"
+    memory_limit: int | None = None
+    timeout: float | None = None
+    overwrite: bool = False
+    check: bool = False
+    thumbnails: bool = False
+
+    def shares(self) -> tuple[int, int, int | None]:
+        """Workers, threads for each, and bytes for each."""
+        from lptn_retouch.memory import memory_here
+        from lptn_retouch.threads import thread_count
+
+        cores = thread_count()
+        limit = self.memory_limit if self.memory_limit is not None else memory_here()
+        workers = self.workers or (cores if limit is None else max(1, min(cores, limit // SHARE)))
+        return workers, max(1, cores // workers), None if limit is None else limit // workers
+
+
+class Batch:
+    """A batch that is ready to be run: planned, and its journal held.
+
+    Args:
+        source: the folder of photographs.
+        results: the folder for the results; it is made.
+        settings: how.
+        dry: only to look and to try: nothing is made or written there, and no other batch is in the way.
+
+    Raises:
+        UsageError: the folders lie in one another, another batch is at work, a preset or an argument is wrong.
+        PresetError: a preset cannot be used.
+        UnwritablePhotoError: nothing can be written there.
+    """
+
+    def __init__(self, source: Path, results: Path, settings: Settings, *, dry: bool = False) -> None:
+        check_folders(source, results)
+        self.settings = settings
+        self.workers, threads, self._share = settings.shares()
+        self.started = datetime.now().astimezone()
+        self.stopping = threading.Event()
+        self._prepared: set[str] = set()
+        self._exits = ExitStack()
+        with self._exits:
+            here = os.path.realpath(source)
+            if dry:
+                self.past = Past(results, here)
+            else:
+                _make(results)
+                self.journal = self._exits.enter_context(Journal(results, here))
+                self.past = self.journal.past
+            self.thumbnails = Thumbnails(results / FOLDER) if settings.thumbnails and not dry else None
+            self._source, self._results = source, results
+            self.plan = self._planned()
+            self._weights = {look: _weights(look) for look in self._looks()}
+            self._runner = self._exits.enter_context(LocalRunner(self.workers, threads, settings.timeout))
+            self._open = self._exits.pop_all()
+
+    def __enter__(self) -> Batch:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self._open.__exit__(kind, error, trace)
+
+    def stop(self) -> None:
+        """Take up no further photograph: :meth:`run` ends when those in work have. From any thread or a signal."""
+        self.stopping.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether :meth:`stop` was called."""
+        return self.stopping.is_set()
+
+    def look_again(self) -> Plan:
+        """Plan anew: files may have come or changed since."""
+        self.plan = self._planned()
+        self._weights |= {look: _weights(look) for look in self._looks() if look not in self._weights}
+        return self.plan
+
+    def to_do(self, jobs: list[Job] | None = None) -> tuple[list[Job], list[tuple[Job, Record]], list[tuple[Job, str]]]:
+        """What there is to do, what is done already as the journal has it, and what is refused and why.
+
+        Args:
+            jobs: of the plan; None for all.
+        """
+        to_do, done, refused = [], [], []
+        for job in self.plan.jobs if jobs is None else jobs:
+            here = self._standing(job)
+            if here.refusal is not None:
+                refused.append((job, here.refusal))
+            elif here.record is not None:
+                done.append((job, here.record))
+            else:
+                to_do.append(job)
+        return to_do, done, refused
+
+    def run(self, jobs: list[Job] | None = None) -> Iterator[Result]:
+        """Do what there is to do.
+
+        Args:
+            jobs: of the plan; None for all.
+
+        Yields:
+            A result for each file, in the order they end: those that are skipped first.
+
+        Raises:
+            UnwritablePhotoError: the disk is full or gone; what is done so far is whole and on record.
+            UnreadablePhotoError: the source is gone.
+        """
+        to_do, done, refused = self.to_do(jobs)
+        check_space(self, to_do)
+        for job, sentence in refused:
+            work = self.work(job)
+            yield self._ended(work, failed(work, sentence))
+        for job, record in done:
+            yield self._skipped(job, self.work(job), record)
+        if not to_do:
+            return
+        waiting = [self.work(job) for job in to_do]
+        self._clear_leftovers(waiting)
+        self._prepare(waiting)
+        alone: list[Work] = []
+        yield from self._through(self._runner, waiting, alone)
+        if alone and not self.stopped:
+            with LocalRunner(1, max(1, self.workers), self.settings.timeout) as runner:
+                yield from self._through(runner, [replace(work, memory=self._whole()) for work in alone], None)
+
+    def try_out(self, works: list[Work]) -> list[Result]:
+        """Do some work that no journal is kept of; results in order."""
+        self._prepare(works)
+        return [self._runner.call(do, work) for work in works]
+
+    def _prepare(self, works: list[Work]) -> None:
+        for look in dict.fromkeys(work.look for work in works if work.look is not None):
+            if look.preset not in self._prepared:
+                self._prepared.add(look.preset)
+                self._runner.call(prepare, look, self.settings.device)
+
+    def _through(self, runner: LocalRunner, works: list[Work], alone: list[Work] | None) -> Iterator[Result]:
+        """Run work; what turns out too large for its share of the memory is put off, if there is a list for it."""
+        trouble: list[LptnRetouchError] = []
+
+        def upcoming() -> Iterator[Work]:
+            for work in works:
+                if self.stopped or trouble:
+                    return
+                yield work
+
+        def end(work: Work, result: Result) -> None:
+            if result.alone and alone is not None and self.workers > 1:
+                alone.append(work)
+                return
+            if result.outcome == "failed" and (cause := self._cause_to_stop(work, result)):
+                trouble.append(cause)
+            self._ended(work, result)
+
+        for result in runner.run(works=upcoming(), begin=self._begun, end=end):
+            if not (result.alone and alone is not None and self.workers > 1):
+                yield result
+        if trouble:
+            raise trouble[0]
+
+    def _cause_to_stop(self, work: Work, result: Result) -> LptnRetouchError | None:
+        """What would make all others fail as well."""
+        if result.stops:
+            return UnwritablePhotoError(
+                f"stopped, since the disk of the results is full or gone ({shown(self.plan.results)}); free some space "
+                "and run the same again, which goes on."
+            )
+        if not work.source.exists() and not _has_content(self.plan.source):
+            return UnreadablePhotoError(
+                f"stopped, since {shown(self.plan.source)} is gone; connect it and run the same again, which goes on."
+            )
+        return None
+
+    def _planned(self) -> Plan:
+        return make_plan(self._source, self._results, self.settings.outputs, self.settings.choice, self.past.claims)
+
+    def _looks(self) -> list[Look]:
+        return list(dict.fromkeys(job.look for job in self.plan.jobs if job.look is not None))
+
+    def _recipe(self, job: Job) -> dict[str, Any]:
+        if job.look is None:
+            return {}
+        return recipe_of(job.look, self._weights[job.look], self.plan.outputs)
+
+    def _standing(self, job: Job) -> Standing:
+        if name := too_long(job):
+            return Standing(refusal=f"{shown(name)}: this name of a result is too long; give the photograph a shorter.")
+        return standing(
+            job,
+            self.plan,
+            self._recipe(job),
+            self.past,
+            check=self.settings.check,
+            overwrite=self.settings.overwrite,
+        )
+
+    def work(self, job: Job) -> Work:
+        """A job as it is given to a process."""
+        return Work(
+            job.found.file,
+            self.plan.source / job.found.file,
+            job.look,
+            self.plan.outputs,
+            tuple(self.plan.results / target for target in job.targets),
+            tuple((self.plan.source / source, self.plan.results / target) for source, target in job.sidecars),
+            self.settings.device,
+            self._share,
+            self.settings.thumbnails,
+        )
+
+    def _whole(self) -> int | None:
+        return self.settings.memory_limit
+
+    def _begun(self, work: Work) -> None:
+        claims = [{"file": file} for file in self._files(work)]
+        self.journal.append({"file": work.file, "outcome": "begun", "outputs": claims})
+
+    def _files(self, work: Work) -> list[str]:
+        paths = (*work.targets, *(target for _, target in work.copies))
+        return [os.path.relpath(path, self.plan.results) for path in paths]
+
+    def _ended(self, work: Work, result: Result) -> Result:
+        """Write what became of a photograph into the journal."""
+        record: Record = result.to_json()
+        del record["source"]
+        job = self.plan.by_file[work.file]
+        record |= {
+            "outputs": [
+                {"file": file, **{key: value for key, value in described.items() if key != "path"}}
+                for file, described in zip(self._files(work), result.files, strict=False)
+            ],
+            "source": {"size": job.found.size, "modified": job.found.modified, "sha256": result.source_sha256},
+            "recipe": self._recipe(job),
+            "at": now(),
+        }
+        self.journal.append(record)
+        if self.thumbnails is not None:
+            self.thumbnails.put(work.file, result.before, result.after)
+        return result
+
+    def _skipped(self, job: Job, work: Work, record: Record) -> Result:
+        """The result of a photograph that was done before, as it was then."""
+        look = job.look or Look("")
+        if self.thumbnails is not None and job.look is not None and not self.thumbnails.has(job.found.file):
+            self.thumbnails.put(work.file, *self._runner.call(thumbnails_of, work.source, work.targets[0]))
+        return Result(
+            work.file,
+            "skipped",
+            work.source,
+            (*work.targets, *(target for _, target in work.copies)),
+            look.name,
+            look.amount,
+            look.detail,
+            notices=tuple(record.get("notices", ())),
+            metadata=dict(record.get("metadata", {})),
+            megapixels=float(record.get("megapixels", 0)),
+            source_sha256=str(record.get("source", {}).get("sha256", "")),
+        )
+
+    def report(self, page: Path) -> None:
+        """Write the report of all files of the plan; see :mod:`lptn_retouch.batch.report`.
+
+        Raises:
+            UnwritablePhotoError: nothing can be written there.
+        """
+        from lptn_retouch.batch.report import Summary, write_report
+
+        seconds = (datetime.now().astimezone() - self.started).total_seconds()
+        title = f"{self.plan.source.name or 'Photographs'}, retouched"
+        summary = Summary(self.started, seconds, self.plan.left_out.total())
+        write_report(page, self._entries(), title=title, summary=summary)
+
+    def _entries(self) -> Iterator[Entry]:
+        from lptn_retouch.batch.report import Entry
+
+        for job in self.plan.jobs:
+            if record := self.past.of(job.found.file):
+                before, after = self.thumbnails.of(job.found.file) if self.thumbnails is not None else (None, None)
+                is_old = record["outcome"] == "done" and record["at"] < self.started.isoformat(timespec="seconds")
+                yield Entry(
+                    job.found.file.replace(os.sep, "/"),
+                    "skipped" if is_old else record["outcome"],
+                    record["preset"],
+                    record["amount"],
+                    record["detail"],
+                    tuple(str(self.plan.results / output["file"]) for output in record["outputs"]),
+                    str(self.plan.source / job.found.file),
+                    record["reason"],
+                    tuple(record["notices"]),
+                    record["seconds"],
+                    record["megapixels"],
+                    before,
+                    after,
+                )
+
+    def _clear_leftovers(self, works: list[Work]) -> None:
+        """Remove what a batch that was killed has left half written."""
+        from lptn_retouch.formats.files import remove_leftovers
+
+        for folder in {path.parent for work in works for path in work.targets}:
+            if folder.is_dir():
+                remove_leftovers(folder)
+
+
+def _weights(look: Look) -> str:
+    from lptn_retouch.preset import find_preset
+
+    path = find_preset(look.preset)
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UsageError(f"{shown(path)}: this preset cannot be read ({error.strerror}); check it.") from None
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritablePhotoError(
+            f"{shown(folder)}: it cannot be made ({error.strerror}); name another folder for the results."
+        ) from error
+
+
+def _has_content(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return any(True for _ in entries)
+    except OSError:
+        return False
+
+
+def retouch_folder(
+    source: str | os.PathLike[str],
+    results: str | os.PathLike[str],
+    preset: str = "retouch",
+    *,
+    amount: float = 1.0,
+    detail: float = 1.0,
+    outputs: tuple[Output, ...] = (Output(),),
+    rules: str | os.PathLike[str] | tuple[Rule, ...] = (),
+    include: tuple[str, ...] = (),
+    exclude: tuple[str, ...] = (),
+    newer_than: datetime | None = None,
+    rating: int | None = None,
+    copy_others: bool = False,
+    workers: int | None = None,
+    device: str = "auto",
+    memory_limit: int | None = None,
+    timeout: float | None = None,
+    overwrite: bool = False,
+    check: bool = False,
+    report: str | os.PathLike[str] | None = None,
+) -> Iterator[Result]:
+    """Retouch a folder of photographs into another, on all cores; started again, it goes on where it ended.
+
+    In a script, call it under ``if __name__ == "__main__":``, as all that starts processes.
+
+    Args:
+        source: the folder; those in it are gone through as well.
+        results: the folder for the results, outside the source; a journal is kept there.
+        preset: name or file of a preset.
+        amount, detail: 0 to 2.
+        outputs: what is written of each photograph.
+        rules: looks by folder, camera or time; see :mod:`lptn_retouch.batch.rules`.
+        include, exclude: patterns of names, paths or folders.
+        newer_than: local time; only files that were last written later.
+        rating: the fewest stars in XMP.
+        copy_others: copy what is no photograph.
+        workers: photographs in work at once; None for one a core, fewer where memory is short.
+        device: "auto", "cpu", "cuda", ...
+        memory_limit: bytes that all photographs in work may take together; None for what the machine has.
+        timeout: seconds that a photograph may take; None for 300, and 6 more for each megabyte of its file.
+        overwrite: replace files that are not of this batch.
+        check: read what is done again, whole, instead of trusting sizes and dates.
+        report: an HTML file to write at the end.
+
+    Yields:
+        A result for each file. A photograph that fails is one with the outcome "failed" and its reason.
+
+    Raises:
+        UsageError: an argument is wrong, the folders lie in one another, or another batch is at work there.
+        PresetError: the preset cannot be used.
+        UnwritablePhotoError: nothing can be written to `results`, or not any more.
+        UnreadablePhotoError: the source is gone.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from lptn_retouch import Photo
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Path(folder, "in").mkdir()
+        ...     saved = Photo(np.full((40, 60, 3), 90, np.uint8)).save(Path(folder, "in", "grey.jpg"))
+        ...     [result.outcome for result in retouch_folder(Path(folder, "in"), Path(folder, "out"))]
+        ['done']
+    """
+
+    known = rules if isinstance(rules, tuple) else read_rules(Path(rules))
+    choice = Choice(
+        Look(os.fspath(preset), amount, detail), known, tuple(include), tuple(exclude), newer_than, rating, copy_others
+    )
+    settings = Settings(
+        tuple(outputs), choice, workers, device, memory_limit, timeout, overwrite, check, report is not None
+    )
+
+    def go() -> Iterator[Result]:
+        with batch:
+            page = None if report is None else check_report(report)
+            yield from batch.run()
+            if page is not None:
+                batch.report(page)
+
+    from lptn_retouch.batch.report import check_report
+
+    batch = Batch(Path(source), Path(results), settings)
+    return go()

@@ -1,0 +1,141 @@
+"""What shall be done to a photograph, as values: the look it gets, and each file that is written of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from lptn_retouch.errors import UsageError
+from lptn_retouch.strength import check_strength
+
+if TYPE_CHECKING:
+    from lptn_retouch.formats import Photo, Saved
+
+
+@dataclass(frozen=True)
+class Look:
+    """A preset and its strength.
+
+    Args:
+        preset: name or file of a preset.
+        amount: 0 to 2, of the change of colour and light.
+        detail: 0 to 2, of the change of fine detail.
+
+    Example:
+        >>> Look("presets/winter.safetensors").name
+        'winter'
+    """
+
+    preset: str = "retouch"
+    amount: float = 1.0
+    detail: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_strength(self.amount, self.detail)
+
+    @property
+    def name(self) -> str:
+        """The preset's name, without folders and ending."""
+        return Path(self.preset).stem
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file that is written of each photograph.
+
+    Args:
+        folder: inside the batch's folder of results; "" for that folder itself.
+        format: "jpg", "png", "tiff", "webp", "avif" or "jxl"; None for the photograph's own, JPEG for a RAW.
+        quality: 1 to 100, where a format loses.
+        bit_depth: 8 or 16; None for the photograph's own.
+        metadata: "keep", "strip-private" or "none".
+        profile: "keep", or "srgb" to convert.
+        long_edge: most pixels of the longer side; None for full size.
+
+    Example:
+        >>> Output.parse("web:long-edge=2048,profile=srgb,quality=85")
+        Output(folder='web', format=None, quality=85, bit_depth=None, metadata='keep', profile='srgb', long_edge=2048)
+    """
+
+    folder: str = ""
+    format: str | None = None
+    quality: int = 92
+    bit_depth: int | None = None
+    metadata: str = "keep"
+    profile: str = "keep"
+    long_edge: int | None = None
+
+    def __post_init__(self) -> None:
+        from lptn_retouch.batch.naming import ENDINGS
+        from lptn_retouch.formats.encode import METADATA, PROFILES
+
+        parts = PurePath(self.folder).parts
+        if PurePath(self.folder).is_absolute() or ".." in parts or any(part.startswith(".") for part in parts):
+            raise UsageError(f"an output's folder lies inside the results' and is not hidden, unlike {self.folder!r}.")
+        for name, choices in (
+            ("format", (None, *ENDINGS)),
+            ("quality", range(1, 101)),
+            ("bit_depth", (None, 8, 16)),
+            ("metadata", METADATA),
+            ("profile", PROFILES),
+        ):
+            if (value := getattr(self, name)) not in choices:
+                words = "1 to 100" if name == "quality" else ", ".join(str(choice) for choice in choices if choice)
+                raise UsageError(f"an output's {name.replace('_', '-')} is one of {words}, not {value!r}.")
+        if self.long_edge is not None and not 16 <= self.long_edge <= 65535:
+            raise UsageError(f"an output's long-edge is 16 to 65535 pixels, not {self.long_edge!r}.")
+
+    @classmethod
+    def parse(cls, text: str) -> Output:
+        """An output as the command line writes it: ``FOLDER:KEY=VALUE,KEY=VALUE``.
+
+        Raises:
+            UsageError: a key is not one of the settings, or a value not one of its.
+        """
+        folder, _, rest = text.partition(":")
+        keys = {field.name.replace("_", "-"): field for field in fields(cls) if field.name != "folder"}
+        values: dict[str, Any] = {}
+        for pair in filter(None, rest.split(",")):
+            key, _, value = pair.partition("=")
+            if key not in keys:
+                raise UsageError(f"an output has no {key!r}; its settings are {', '.join(keys)}.")
+            name = keys[key].name
+            if name in ("quality", "bit_depth", "long_edge"):
+                if not value.isdecimal():
+                    raise UsageError(f"an output's {key} is a whole number, not {value!r}.")
+                values[name] = int(value)
+            else:
+                values[name] = value
+        if not folder:
+            raise UsageError(f"{text!r} names no folder; write FOLDER:KEY=VALUE,KEY=VALUE.")
+        return cls(folder, **values)
+
+    def save(self, photo: Photo, target: Path) -> Saved:
+        """Write a photo as this output; see :meth:`lptn_retouch.Photo.save`."""
+        if self.long_edge is not None:
+            from lptn_retouch.formats.resize import fitted
+
+            photo = fitted(photo, self.long_edge)
+        return photo.save(
+            target,
+            quality=self.quality,
+            bit_depth=self.bit_depth,
+            metadata=self.metadata,
+            profile=self.profile,
+        )
+
+
+def recipe_of(look: Look, weights: str, outputs: tuple[Output, ...]) -> dict[str, Any]:
+    """All that decides what the results of a photograph are, to be compared and kept in a journal.
+
+    Args:
+        weights: SHA-256 of the preset's file.
+    """
+    return {
+        "preset": look.name,
+        "weights_sha256": weights,
+        "amount": float(look.amount),
+        "detail": float(look.detail),
+        "outputs": [asdict(output) for output in outputs],
+    }

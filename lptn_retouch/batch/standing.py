@@ -1,0 +1,93 @@
+"""How a photograph stands: to be done, done already, or not to be done since a file of somebody else is in the way."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lptn_retouch.batch.journal import Past, Record
+from lptn_retouch.batch.plan import Job, Plan
+from lptn_retouch.errors import shown
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What there is to do for a photograph: all of it, unless one of these says otherwise.
+
+    Args:
+        record: of the journal, if it is done and nothing has changed since.
+        refusal: why it is not to be done, one sentence.
+    """
+
+    record: Record | None = None
+    refusal: str | None = None
+
+
+def standing(job: Job, plan: Plan, recipe: dict[str, Any], past: Past, *, check: bool, overwrite: bool) -> Standing:
+    """Find out how a photograph stands.
+
+    Sizes and dates are believed, unless `check` asks for all files to be read; where only a date differs, the file is
+    read. A result that another program has changed since counts as somebody else's.
+
+    Args:
+        recipe: what it is to be done with, from :func:`lptn_retouch.batch.settings.recipe_of`.
+    """
+    record = past.of(job.found.file)
+    if record is not None and record["outcome"] in ("done", "copied"):
+        named = {output["file"] for output in record["outputs"]}
+        same_work = record["recipe"] == recipe and named == set(job.written)
+        states = [_state(plan.results / output["file"], output, check=check) for output in record["outputs"]]
+        if same_work and "missing" not in states and "rotten" not in states and _same_source(job, plan, record, check):
+            return Standing(record)
+        if not record["here"] and any(state != "missing" for state in states) and not overwrite:
+            return Standing(refusal=_in_the_way(job, "is of a photograph of this name from another folder"))
+        changed = next((o["file"] for o, s in zip(record["outputs"], states, strict=True) if s == "changed"), None)
+        if changed in job.written and not overwrite:
+            return Standing(refusal=_in_the_way(job, "was changed by another program since", changed))
+    for target in job.written:
+        if past.claims.get(target) != job.found.file and not overwrite and (plan.results / target).exists():
+            return Standing(refusal=_in_the_way(job, "is there already and is not of this batch", target))
+    return Standing()
+
+
+def _in_the_way(job: Job, what: str, target: str | None = None) -> str:
+    return (
+        f"{shown(target or job.written[0])} {what}, so it is left as it is; --overwrite replaces it, or choose another "
+        "folder."
+    )
+
+
+def _state(path: Path, output: dict[str, Any], *, check: bool) -> str:
+    """What has become of a result: as it was, missing, changed, or rotten: other bytes without anybody's writing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return "missing"
+    dated = status.st_mtime_ns == output.get("modified")
+    if status.st_size != output.get("size"):
+        return "changed"
+    if dated and not check:
+        return "same"
+    if _sha256(path) == output.get("sha256"):
+        return "same"
+    return "rotten" if dated else "changed"
+
+
+def _same_source(job: Job, plan: Plan, record: Record, check: bool) -> bool:
+    known = record["source"]
+    same = bool((job.found.size, job.found.modified) == (known["size"], known["modified"]))
+    if job.look is None:
+        return same
+    if same and record["here"] and not check:
+        return True
+    return bool(job.found.size == known["size"]) and _sha256(plan.source / job.found.file) == known["sha256"]
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

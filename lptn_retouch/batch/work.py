@@ -1,0 +1,274 @@
+"""One photograph from file to files, in a process of its own: if a decoder dies of it, only this photograph is lost."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lptn_retouch.batch.settings import Look, Output
+from lptn_retouch.errors import LptnRetouchError, TooLargeError, reason, shown
+
+if TYPE_CHECKING:
+    from lptn_retouch.formats import Photo
+    from lptn_retouch.retoucher import Retoucher
+
+THUMBNAIL, MOST_BYTES = 320, 14_000  # px of the longer side, and of each in a report
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENODEV)
+
+
+@dataclass(frozen=True)
+class Work:
+    """A photograph to be retouched, by absolute paths.
+
+    Args:
+        file: its path from the source folder, by which it is known.
+        source: the file.
+        look: None for a file that is copied as it is.
+        outputs: what is written of it.
+        targets: where, one for each output.
+        copies: sidecars and where they go.
+        device: to compute on.
+        memory: bytes that it may take; None for what the machine has.
+        thumbnails: whether small pictures of before and after are wanted.
+    """
+
+    file: str
+    source: Path
+    look: Look | None
+    outputs: tuple[Output, ...]
+    targets: tuple[Path, ...]
+    copies: tuple[tuple[Path, Path], ...] = ()
+    device: str = "auto"
+    memory: int | None = None
+    thumbnails: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one photograph.
+
+    Args:
+        file: its path from the source folder.
+        outcome: "done", "failed", "skipped" (done before, and nothing has changed since) or "copied".
+        source: its file.
+        outputs: the files written, the sidecars last.
+        preset, amount, detail: its look; "" for a copy.
+        reason: why it failed, one sentence.
+        notices: what its user should know, one sentence each.
+        metadata: how many tags of the first output were "kept", "changed", "added", "dropped" for a reason, or "lost".
+            Empty if the batch strips them all, or for a copy.
+        megapixels: of the photograph.
+        seconds: that the work took.
+        source_sha256: of the photograph's file.
+        files: of each output: its path from the results' folder, size, date and SHA-256.
+        before, after: JPEGs of 320 px, if a report wants them.
+    """
+
+    file: str
+    outcome: str
+    source: Path
+    outputs: tuple[Path, ...] = ()
+    preset: str = ""
+    amount: float = 1.0
+    detail: float = 1.0
+    reason: str = ""
+    notices: tuple[str, ...] = ()
+    metadata: dict[str, int] = field(default_factory=dict)
+    megapixels: float = 0.0
+    seconds: float = 0.0
+    source_sha256: str = ""
+    files: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+    before: bytes | None = field(default=None, repr=False)
+    after: bytes | None = field(default=None, repr=False)
+    stops: bool = field(default=False, repr=False)  # the disk is full or gone: the others would fail as well
+    alone: bool = field(default=False, repr=False)  # it wants more than its share of the memory, and may have it alone
+
+    def to_json(self) -> dict[str, Any]:
+        """What scripts are told of it: plain values, and no pictures."""
+        return {
+            "file": self.file,
+            "outcome": self.outcome,
+            "source": str(self.source),
+            "outputs": [str(path) for path in self.outputs],
+            "preset": self.preset,
+            "amount": self.amount,
+            "detail": self.detail,
+            "reason": self.reason,
+            "notices": list(self.notices),
+            "metadata": self.metadata,
+            "megapixels": round(self.megapixels, 3),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def failed(work: Work, sentence: str, **more: Any) -> Result:
+    """The result of a photograph that failed."""
+    look = work.look or Look("")
+    return Result(
+        work.file,
+        "failed",
+        work.source,
+        preset=look.name,
+        amount=look.amount,
+        detail=look.detail,
+        reason=sentence,
+        **more,
+    )
+
+
+def do(work: Work) -> Result:
+    """Retouch one photograph and write its outputs, or copy one file. Never raises what a file can be the cause of."""
+    started = time.perf_counter()
+    try:
+        result = _copied(work) if work.look is None else _retouched(work, work.look)
+    except TooLargeError as error:
+        return failed(work, str(error), alone=True)
+    except MemoryError:
+        return failed(work, "there is not enough memory for it; close other programs or use fewer --workers.")
+    except LptnRetouchError as error:
+        return failed(work, str(error), stops=_is_of_the_disk(error))
+    except OSError as error:
+        return failed(work, f"it could not be read or written ({reason(error)}); check the disk.")
+    except Exception as error:  # a fault of ours must not cost the others either
+        return failed(work, f"it failed in a way nobody thought of ({type(error).__name__}: {reason(error)}).")
+    return replace(result, seconds=time.perf_counter() - started)
+
+
+def prepare(look: Look, device: str) -> str:
+    """Load a preset and have what it needs compiled, before any photograph waits for that. Returns its path.
+
+    Raises:
+        PresetError: it is not there or not sound.
+        UsageError: there is no such device.
+    """
+    import numpy as np
+
+    retoucher = _retoucher(look.preset, device, None)
+    retoucher(np.zeros((192, 192, 3), np.uint8))
+    return str(retoucher.preset.path)
+
+
+_retouchers: dict[tuple[str, str, int | None], Retoucher] = {}
+
+
+def _retoucher(preset: str, device: str, memory: int | None) -> Retoucher:
+    key = (preset, device, memory)
+    if key not in _retouchers:
+        from lptn_retouch.retoucher import Retoucher
+
+        while len(_retouchers) >= 16:  # rules may name any number of presets
+            del _retouchers[next(iter(_retouchers))]
+        _retouchers[key] = Retoucher(preset, device, memory_limit=memory)
+    return _retouchers[key]
+
+
+def _retouched(work: Work, look: Look) -> Result:
+    retoucher = _retoucher(look.preset, work.device, work.memory)
+    photo = retoucher.open(work.source)
+    before = _small(photo) if work.thumbnails else None
+    size = photo.width * photo.height / 1e6
+    photo = retoucher.using_up(photo, amount=look.amount, detail=look.detail)
+    notices = list(photo.notices)
+    for output, target in zip(work.outputs, work.targets, strict=True):
+        _make_folder(target)
+        saved = output.save(photo, target)
+        notices += [notice for notice in saved.notices if notice not in notices]
+    for source, target in work.copies:
+        _copy(source, target)
+    written = (*work.targets, *(target for _, target in work.copies))
+    return Result(
+        work.file,
+        "done",
+        work.source,
+        written,
+        look.name,
+        look.amount,
+        look.detail,
+        notices=tuple(notices),
+        metadata=_metadata_kept(work),
+        megapixels=size,
+        source_sha256=photo.source.sha256 or "",
+        files=tuple(_described(path) for path in written),
+        before=before,
+        after=_small(photo) if work.thumbnails else None,
+    )
+
+
+def thumbnails_of(source: Path, result: Path) -> tuple[bytes | None, bytes | None]:
+    """Small pictures of a photograph that was done before, and of its result."""
+    from lptn_retouch.formats import open_photo
+
+    pictures: list[bytes | None] = []
+    for path in (source, result):
+        try:
+            pictures.append(_small(open_photo(path)))
+        except (LptnRetouchError, MemoryError):
+            pictures.append(None)
+    return pictures[0], pictures[1]
+
+
+def _small(photo: Photo) -> bytes | None:
+    from lptn_retouch.formats.thumbnail import thumbnailer
+
+    return thumbnailer(photo)((THUMBNAIL, THUMBNAIL), MOST_BYTES)
+
+
+def _metadata_kept(work: Work) -> dict[str, int]:
+    """The verdicts of `verify`, counted; it takes a millisecond."""
+    from lptn_retouch.metadata import compare
+
+    if work.outputs[0].metadata == "none":
+        return {}
+    with suppress(Exception):  # a container that verify does not read; the picture is what matters
+        return {str(verdict): count for verdict, count in compare(work.source, work.targets[0]).counts.items() if count}
+    return {}
+
+
+def _copied(work: Work) -> Result:
+    (target,) = work.targets
+    _copy(work.source, target)
+    return Result(work.file, "copied", work.source, (target,), files=(_described(target),))
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file whole or not at all, with its date."""
+    from shutil import copyfileobj
+
+    from lptn_retouch.formats.files import write_atomically
+
+    _make_folder(target)
+    with source.open("rb") as file:
+        write_atomically(target, lambda out: copyfileobj(file, out, 1 << 20), os.fstat(file.fileno()).st_mtime_ns)
+
+
+def _make_folder(target: Path) -> None:
+    from lptn_retouch.errors import UnwritablePhotoError
+
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritablePhotoError(
+            f"{shown(target)}: its folder cannot be made ({reason(error)}); choose another folder."
+        ) from error
+
+
+def _described(path: Path) -> dict[str, Any]:
+    """A file that was written, so that it can be known again."""
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"path": str(path), "size": status.st_size, "modified": status.st_mtime_ns, "sha256": digest}
+
+
+def _is_of_the_disk(error: BaseException) -> bool:
+    """Whether it is the disk of results that is full or gone."""
+    from lptn_retouch.errors import UnwritablePhotoError
+
+    cause = error.__cause__
+    return isinstance(error, UnwritablePhotoError) and isinstance(cause, OSError) and cause.errno in _DISK

@@ -1,0 +1,75 @@
+"""The arguments that several verbs share, and what they say in words."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from lptn_retouch.batch.naming import ENDINGS
+from lptn_retouch.batch.settings import Look, Output
+
+METADATA = ("keep", "strip-private", "none")
+PROFILES = ("keep", "srgb")
+
+
+def add_look(parser: argparse.ArgumentParser) -> None:
+    """Which preset, and how strong."""
+    parser.add_argument("-p", "--preset", default="retouch", help="name or file of a preset (default: retouch)")
+    parser.add_argument("--amount", type=strength, default=1.0, help="0 to 2, change of colour and light (default: 1)")
+    parser.add_argument("--detail", type=strength, default=1.0, help="0 to 2, change of fine detail (default: 1)")
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """How results are written."""
+    parser.add_argument("--format", choices=ENDINGS, help="of the results (default: the input's; JPEG for a RAW)")
+    parser.add_argument("--quality", type=quality, default=92, help="1 to 100, where a format loses (default: 92)")
+    parser.add_argument("--bit-depth", type=int, choices=(8, 16), help="bits a channel (default: the input's)")
+    parser.add_argument(
+        "--metadata", choices=METADATA, default="keep", help="strip-private leaves out places, serial numbers, faces"
+    )
+    parser.add_argument("--profile", choices=PROFILES, default="keep", help="the input's colour space, or sRGB")
+
+
+def add_machine(parser: argparse.ArgumentParser, what: str = "what") -> None:
+    """What may be used of the machine."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps, reference (default: auto)")
+    parser.add_argument(
+        "--memory-limit", type=gigabytes, metavar="GB", help=f"refuse {what} needs more (default: the machine's memory)"
+    )
+
+
+def look_of(args: argparse.Namespace) -> Look:
+    """The look that the arguments of :func:`add_look` say."""
+    return Look(args.preset, args.amount, args.detail)
+
+
+def output_of(args: argparse.Namespace) -> Output:
+    """The output that the arguments of :func:`add_output` say."""
+    return Output("", args.format, args.quality, args.bit_depth, args.metadata, args.profile)
+
+
+def within(low: float, high: float, kind: Callable[[str], float], words: str) -> Callable[[str], float]:
+    """A reader of numbers from `low` to `high`."""
+
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{words}, not {text}")
+        return value
+
+    return read
+
+
+strength = within(0, 2, float, "a number from 0 to 2")
+quality = within(1, 100, int, "a whole number from 1 to 100")
+whole = within(1, 4096, int, "a whole number from 1")
+seconds = within(1, 1e6, float, "a number of seconds from 1")
+_gigabytes = within(1e-9, 1e9, float, "a number of gigabytes above 0")
+
+
+def gigabytes(text: str) -> int:
+    """A command line's amount of memory, in bytes."""
+    return int(_gigabytes(text) * 1e9)
