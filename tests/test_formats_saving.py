@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -264,6 +265,163 @@ def test_permissions_of_the_replaced_file_and_links(tmp_path: Path) -> None:
     PHOTO.save(tmp_path / "link.png")
     assert (tmp_path / "elsewhere").read_bytes() == b"untouched"
     assert not (tmp_path / "link.png").is_symlink()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+@pytest.mark.parametrize(
+    ("pointed_at", "umask", "granted"),
+    [(0o644, 0o022, 0o644), (0o600, 0o022, 0o600), (0o666, 0o077, 0o600), (None, 0o077, 0o600)],
+)
+def test_what_replaces_a_link_is_no_more_open_than_its_target_or_umask(
+    tmp_path: Path, pointed_at: int | None, umask: int, granted: int
+) -> None:
+    """The mode of a link itself is 0777 and means nothing."""
+    (tmp_path / "link.png").symlink_to("elsewhere")
+    if pointed_at is not None:
+        (tmp_path / "elsewhere").write_bytes(b"untouched")
+        (tmp_path / "elsewhere").chmod(pointed_at)
+    before = os.umask(umask)
+    try:
+        PHOTO.save(tmp_path / "link.png")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "link.png").lstat().st_mode & 0o7777 == granted
+
+
+WRITING = """
+import sys, time
+from pathlib import Path
+from lptn_retouch.formats.files import write_atomically
+
+def slowly(file):
+    file.write(b"half")
+    print("half way", flush=True)
+    time.sleep(600)
+
+write_atomically(Path(sys.argv[1]), slowly)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path: Path) -> None:
+    kept = [".lptn-0123.tmp", ".lptn-0123456789abcdef.tmp.jpg", "x.lptn-0123456789abcdef.tmp", "a.jpg", "way"]
+    for name in kept[:-1]:
+        (tmp_path / name).write_bytes(b"somebody's")
+    (tmp_path / "way").mkdir()
+    (tmp_path / "way" / ".lptn-0123456789abcdef.tmp").write_bytes(b"in another folder")
+    (tmp_path / ".lptn-aaaaaaaaaaaaaaaa.tmp").symlink_to("a.jpg")
+    (tmp_path / ".lptn-bbbbbbbbbbbbbbbb.tmp").mkdir()
+    kept += [".lptn-aaaaaaaaaaaaaaaa.tmp", ".lptn-bbbbbbbbbbbbbbbb.tmp"]
+    root = Path(__file__).resolve().parents[1]
+    words = [sys.executable, "-c", WRITING, tmp_path / "result.png"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, cwd=root) as child:
+        assert child.stdout is not None
+        try:
+            assert child.stdout.readline() == b"half way\n"
+            (written,) = {path.name for path in tmp_path.iterdir()} - set(kept)
+            assert files.remove_leftovers(tmp_path) == []
+        finally:
+            child.kill()
+    assert files.remove_leftovers(tmp_path) == [tmp_path / written]
+    assert {path.name for path in tmp_path.iterdir()} == set(kept)
+    assert (tmp_path / "way" / ".lptn-0123456789abcdef.tmp").exists()
+
+
+def test_what_this_process_writes_is_no_leftover(tmp_path: Path) -> None:
+    """Until it has its name: then it is no temporary file any more."""
+    found: list[list[Path]] = []
+    replace = os.replace
+
+    def look(stream: io.BufferedWriter) -> None:
+        stream.write(b"new")
+        found.append(files.remove_leftovers(tmp_path))
+
+    def replaced(*names: Path) -> None:
+        found.append(files.remove_leftovers(tmp_path))
+        replace(*names)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files.os, "replace", replaced)
+        files.write_atomically(tmp_path / "a", look)  # type: ignore[arg-type]
+    assert found == [[], []]
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"new"]
+
+
+def test_a_file_taken_for_a_leftover_before_it_was_locked_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = os.open
+    taken: list[Path] = []
+
+    def taken_away(path: Path, *how: int) -> int:
+        handle = opened(path, *how)
+        if how[0] & os.O_CREAT and not taken:
+            taken.extend(files.remove_leftovers(tmp_path))
+        return handle
+
+    monkeypatch.setattr(files.os, "open", taken_away)
+    files.write_atomically(tmp_path / "a", lambda stream: stream.write(b"new"))
+    assert len(taken) == 1
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"new")]
+
+
+@pytest.mark.parametrize("locks", [None, "unsupported"])
+def test_where_there_are_no_locks_a_leftover_is_a_day_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locks: str | None
+) -> None:
+    def unsupported(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "no locks here")
+
+    if locks is None:
+        monkeypatch.setattr(files, "fcntl", None)
+    else:
+        monkeypatch.setattr(files.fcntl, "flock", unsupported)
+    young, old = tmp_path / ".lptn-0000000000000000.tmp", tmp_path / ".lptn-0123456789abcdef.tmp"
+    for path, hours in ((young, 23), (old, 25)):
+        path.write_bytes(b"half")
+        os.utime(path, (time.time() - hours * 3600,) * 2)
+    assert files.remove_leftovers(tmp_path) == [old]
+    files.write_atomically(tmp_path / "a", lambda stream: stream.write(b"new"))
+    assert {path.name for path in tmp_path.iterdir()} == {young.name, "a"}
+
+
+def test_a_folder_that_cannot_be_read_has_no_leftovers(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert files.remove_leftovers(tmp_path / "nowhere") == files.remove_leftovers(tmp_path / "file") == []
+
+
+GONE = """
+import os, sys
+from lptn_retouch import errors, open_photo
+from lptn_retouch.formats import Photo
+import numpy as np
+
+os.mkdir("gone")
+os.chdir("gone")
+os.rmdir("../gone")
+for call in (lambda: open_photo("a.jpg"), lambda: Photo(np.zeros((2, 2, 3), np.uint8)).save("a.png")):
+    try:
+        call()
+    except errors.UsageError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the working folder cannot be removed")
+def test_a_working_folder_that_is_gone_is_told_in_a_sentence(
+    tmp_path: Path, one_sentence: Callable[[object], str]
+) -> None:
+    root = Path(__file__).resolve().parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", GONE],
+        env=os.environ | {"PYTHONPATH": str(root)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == "" and done.stdout.count("\n") == 2
+    for line in done.stdout.splitlines():
+        assert "working folder" in one_sentence(line)
 
 
 def with_everything(folder: Path) -> Photo:

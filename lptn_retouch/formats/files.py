@@ -2,17 +2,27 @@
 
 import errno
 import os
+import re
 import secrets
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
 from lptn_retouch.errors import UnreadablePhotoError, UnwritablePhotoError, UsageError, shown
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 PathLike = str | os.PathLike[str]
+
+_TEMPORARY = re.compile(r"\.lptn-[0-9a-f]{16}\.tmp")
+_ABANDONED = 24 * 3600  # seconds after which nobody writes to it any more, where locks do not tell
 
 
 def as_path(path: PathLike) -> Path:
@@ -23,7 +33,12 @@ def as_path(path: PathLike) -> Path:
         raise UsageError(f"a photo is named by a path, not by {type(path).__name__}; give a str or a Path.") from None
     if not name or "\0" in name:
         raise UsageError("a photo's path is empty or holds a NUL character; give the path of a file.")
-    return Path(os.path.abspath(name))  # noqa: PTH100  (Path.absolute keeps "..")
+    try:
+        return Path(os.path.abspath(name))  # noqa: PTH100  (Path.absolute keeps "..")
+    except OSError:
+        raise UsageError(
+            f"{shown(name)}: the working folder is gone; change to one that exists, or give the whole path."
+        ) from None
 
 
 def open_regular(path: Path) -> BufferedReader:
@@ -105,27 +120,100 @@ def write_atomically(target: Path, fill: Callable[[BinaryIO], object], modified:
     Raises:
         UnwritablePhotoError: the disk is full, the folder forbids it...
     """
-    # The name is short whatever the target's is, so a target of 255 bytes has room for its temporary file as well.
-    temporary = target.parent / f".lptn-{secrets.token_hex(8)}.tmp"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
-        with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
+        with _temporary(target.parent) as (temporary, file):
             fill(file)
             file.flush()
             os.fsync(file.fileno())
-            with suppress(OSError, AttributeError):  # a file that is replaced keeps its permissions
-                os.fchmod(file.fileno(), stat.S_IMODE(os.lstat(target).st_mode))
-        if modified is not None:
-            with suppress(OSError, OverflowError):  # a disk that keeps no such dates; the picture matters more
-                os.utime(temporary, ns=(modified, modified))
-        os.replace(temporary, target)  # noqa: PTH105
-    except BaseException as error:  # Ctrl-C as well must leave nothing behind
-        with suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError):
-            raise _unwritable(target, error) from error
-        raise
+            with suppress(OSError, AttributeError):
+                os.fchmod(file.fileno(), _permissions(target, file))
+            if os.name == "nt":  # which renames no file that is open
+                file.close()
+            if modified is not None:
+                with suppress(OSError, OverflowError):  # a disk that keeps no such dates; the picture matters more
+                    os.utime(temporary, ns=(modified, modified))
+            os.replace(temporary, target)  # noqa: PTH105
+    except OSError as error:
+        raise _unwritable(target, error) from error
     _flush_folder(target.parent)
+
+
+def remove_leftovers(folder: Path) -> list[Path]:
+    """Remove the hidden files that killed processes left in a folder; those being written by others stay.
+
+    A process holds a lock on its file from when it is made until it has its name, and the system drops the lock with
+    the process. Where there are no such locks (Windows, some network disks), a file goes when it is a day old.
+
+    Args:
+        folder: this one alone, not those in it; if it cannot be read or written to, nothing is removed.
+
+    Returns:
+        What was removed.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     remove_leftovers(Path(folder))
+        []
+    """
+    removed = []
+    with suppress(OSError):
+        for path in sorted(folder.iterdir()):
+            if _TEMPORARY.fullmatch(path.name):
+                with suppress(OSError):
+                    if _is_abandoned(path):
+                        path.unlink()
+                        removed.append(path)
+    return removed
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Whether a temporary file, a regular one, is written by nobody."""
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        return False
+    if fcntl is not None:
+        flags = os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                return False
+            except OSError:  # this disk has no locks
+                pass
+    return time.time() - found.st_mtime > _ABANDONED
+
+
+@contextmanager
+def _temporary(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """A hidden new file in a folder, locked; gone again unless it was renamed."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    while True:
+        # The name is short whatever the target's is, so a target of 255 bytes has room for its temporary file as well.
+        path = folder / f".lptn-{secrets.token_hex(8)}.tmp"
+        with os.fdopen(os.open(path, flags, 0o666), "wb") as file:
+            try:
+                if fcntl is not None:
+                    with suppress(OSError):  # a disk without locks
+                        fcntl.flock(file, fcntl.LOCK_EX)
+                    if os.fstat(file.fileno()).st_nlink == 0:
+                        continue  # taken for a leftover before it was locked
+                yield path, file
+                return
+            except BaseException:  # Ctrl-C as well must leave nothing behind
+                file.close()
+                with suppress(OSError):
+                    path.unlink()
+                raise
+
+
+def _permissions(target: Path, file: BinaryIO) -> int:
+    """A file that is replaced keeps its permissions; of a link's target, what umask grants to a new file."""
+    replaced = os.lstat(target).st_mode
+    if stat.S_ISLNK(replaced):  # its own mode, 0777, means nothing
+        replaced = os.stat(target).st_mode & os.fstat(file.fileno()).st_mode  # noqa: PTH116
+    return stat.S_IMODE(replaced)
 
 
 def _flush_folder(folder: Path) -> None:
