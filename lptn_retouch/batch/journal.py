@@ -43,6 +43,7 @@ class Past:
         self.torn = False  # whether the last line is not whole
         self.claims: dict[str, str] = {}  # results that were begun or written from this folder, and of which photograph
         self._ended: dict[str, Record] = {}
+        self._done: dict[str, Record] = {}
         path = results / FOLDER / NAME
         here = False
         for record in self._records(path) if path.exists() else ():
@@ -52,18 +53,26 @@ class Past:
                 self.note(record, here=here)
 
     def of(self, file: str) -> Record | None:
-        """What last became of a photograph, by its path from the folder; None if it never came to an end.
+        """What last became of a photograph, by its path from the folder; None if it never came to an end."""
+        return self._ended.get(file)
+
+    def done(self, file: str) -> Record | None:
+        """How a photograph was done, if its results are still those.
 
         ``record["here"]`` says whether it was one of this very folder, or of another that had a file of that name.
         """
-        return self._ended.get(file)
+        return self._done.get(file)
 
     def note(self, record: Record, *, here: bool) -> None:
         """Take in one more record."""
         if here and record["outcome"] in ("begun", "done", "copied"):
             self.claims |= {output["file"]: record["file"] for output in record["outputs"]}
-        if record["outcome"] != "begun":
-            self._ended[record["file"]] = {**record, "here": here}
+        if record["outcome"] == "begun":  # from here on its results may be others
+            self._done.pop(record["file"], None)
+        else:
+            self._ended[record["file"]] = record
+        if record["outcome"] in ("done", "copied"):
+            self._done[record["file"]] = {**record, "here": here}
 
     def _records(self, path: Path) -> Iterator[Record]:
         with path.open("rb") as lines:

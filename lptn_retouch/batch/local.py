@@ -96,6 +96,7 @@ class Process:
             if pool is not None:
                 if self._process is not None:
                     self._process.kill()
+                    self._process.join(5)
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:

@@ -48,7 +48,7 @@ class Output:
         folder: inside the batch's folder of results; "" for that folder itself.
         format: "jpg", "png", "tiff", "webp", "avif" or "jxl"; None for the photograph's own, JPEG for a RAW.
         quality: 1 to 100, where a format loses.
-        bit_depth: 8 or 16; None for the photograph's own.
+        bit_depth: 8, 16, or 32 for floats; None for the photograph's own.
         metadata: "keep", "strip-private" or "none".
         profile: "keep", or "srgb" to convert.
         long_edge: most pixels of the longer side; None for full size.
@@ -76,7 +76,7 @@ class Output:
         for name, choices in (
             ("format", (None, *ENDINGS)),
             ("quality", range(1, 101)),
-            ("bit_depth", (None, 8, 16)),
+            ("bit_depth", (None, 8, 16, 32)),
             ("metadata", METADATA),
             ("profile", PROFILES),
         ):

@@ -34,8 +34,8 @@ def standing(job: Job, plan: Plan, recipe: dict[str, Any], past: Past, *, check:
     Args:
         recipe: what it is to be done with, from :func:`lptn_retouch.batch.settings.recipe_of`.
     """
-    record = past.of(job.found.file)
-    if record is not None and record["outcome"] in ("done", "copied"):
+    record = past.done(job.found.file)
+    if record is not None:
         named = {output["file"] for output in record["outputs"]}
         same_work = record["recipe"] == recipe and named == set(job.written)
         states = [_state(plan.results / output["file"], output, check=check) for output in record["outputs"]]

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lptn_retouch.batch.settings import Output
 from lptn_retouch.cli.apply import plan
 from lptn_retouch.errors import MetadataError, PhotoError, PresetError, UnreadablePhotoError, UsageError, shown
 
@@ -37,13 +38,14 @@ def run(args: argparse.Namespace) -> int:
     if target.exists() and target.samefile(source):
         raise UsageError(f"{shown(target)} is the source and is never replaced; name another file with -o.")
     photo = retoucher_for(recipe, args.preset, args.device)(source, amount=recipe.amount, detail=recipe.detail)
-    saved = photo.save(
-        target,
+    output = Output(
         quality=recipe.quality or 92,
         bit_depth=recipe.bit_depth,
         metadata=recipe.metadata or "keep",
         profile=recipe.profile or "keep",
+        long_edge=recipe.long_edge,
     )
+    saved = output.save(photo, target)
     print(saved.path, flush=True)
     for notice in (*_other_version(recipe), *photo.notices, *saved.notices):
         print(f"  note: {notice}", file=sys.stderr)

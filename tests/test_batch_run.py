@@ -1,0 +1,627 @@
+"""A folder from beginning to end: what is done, what fails, what is gone on with, and what survives being killed."""
+
+import contextlib
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lptn_retouch import Photo, errors, open_photo, retouch
+from lptn_retouch.batch import Output, Result, retouch_folder
+from lptn_retouch.batch.journal import FOLDER, NAME, Journal, Past
+from lptn_retouch.batch.local import DeadError, LocalRunner, Process
+from lptn_retouch.batch.plan import Choice
+from lptn_retouch.batch.run import Batch, Settings
+from lptn_retouch.batch.settings import Look
+from lptn_retouch.batch.work import Work
+from lptn_retouch.metadata import compare
+
+SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+LAKE = SAMPLES / "lake-sherburne.jpg"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real photograph with its metadata, 480 px wide, so that a batch of many takes seconds."""
+    path = tmp_path_factory.mktemp("small") / "small.jpg"
+    photo = open_photo(LAKE)
+    from lptn_retouch.formats.resize import fitted
+
+    fitted(photo, 480).save(path)
+    return path
+
+
+@pytest.fixture
+def source(tmp_path: Path, small: Path) -> Path:
+    folder = tmp_path / "photos"
+    for name in ("a.jpg", "sub/b.jpg", "sub/c.jpg"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(small, folder / name)
+    return folder
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+def command(*words: object) -> list[str]:
+    return [sys.executable, "-m", "lptn_retouch", "batch", *map(str, words)]
+
+
+def batch(*words: object, status: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command(*words), capture_output=True, text=True, timeout=240)
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def outcomes(results: Iterator[Result]) -> Counter[str]:
+    return Counter(result.outcome for result in results)
+
+
+def records(out: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (out / FOLDER / NAME).read_bytes().splitlines() if line.strip()]
+
+
+def pixels(path: Path) -> np.ndarray:
+    """All of a picture, decoded by another program than ours."""
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+def files_in(out: Path) -> set[str]:
+    return {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file() and FOLDER not in path.parts}
+
+
+# What is done.
+
+
+def test_a_folder_is_retouched_as_its_photographs_are_alone(source: Path, out: Path) -> None:
+    done = batch(source, out, "-p", "winter", "--amount", "0.8", "--json")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {(r["file"], r["outcome"], r["preset"]) for r in told} == {
+        (name, "done", "winter") for name in ("a.jpg", "sub/b.jpg", "sub/c.jpg")
+    }
+    assert files_in(out) == {"a.jpg", "sub/b.jpg", "sub/c.jpg"}
+    alone = retouch(source / "a.jpg", "winter", amount=0.8).save(source.parent / "alone.jpg").path
+    assert (out / "sub" / "b.jpg").read_bytes() != (source / "sub" / "b.jpg").read_bytes()
+    assert (pixels(out / "a.jpg") == pixels(alone)).all()
+    assert all(r["metadata"].get("lost", 0) == 0 for r in told)
+    assert compare(source / "a.jpg", out / "a.jpg").ok
+
+
+def test_bad_files_are_named_and_the_others_done(source: Path, out: Path) -> None:
+    (source / "empty.jpg").touch()
+    (source / "cut.jpg").write_bytes((source / "a.jpg").read_bytes()[:5000])
+    (source / "text.jpg").write_text("no photograph")
+    (source / "notes.txt").write_text("left out")
+    done = batch(source, out, status=1)
+    said = [line for line in done.stderr.splitlines() if line.startswith("lptn-retouch: ")]
+    assert len(said) == 3
+    for name in ("empty.jpg", "cut.jpg", "text.jpg"):
+        assert sum(name in line for line in said) == 1
+    assert "3 done, 3 failed (1 no photographs left out)" in done.stderr
+    assert len(files_in(out)) == 3
+    failed = [r for r in records(out) if r.get("outcome") == "failed"]
+    assert {r["file"] for r in failed} == {"empty.jpg", "cut.jpg", "text.jpg"}
+    assert all(r["reason"] for r in failed)
+
+
+def test_two_outputs_in_one_pass_and_sidecars(source: Path, out: Path) -> None:
+    (source / "a.xmp").write_text("<x:xmpmeta xmlns:x='adobe:ns:meta/'/>")
+    web = Output("web", format="jpg", long_edge=200, profile="srgb", quality=80)
+    results = list(retouch_folder(source, out, outputs=(Output(format="png"), web)))
+    assert {r.outcome for r in results} == {"done"}
+    assert files_in(out) >= {"a.png", "a.xmp", "web/a.jpg", "web/sub/b.jpg", "sub/c.png"}
+    assert max(pixels(out / "web" / "a.jpg").shape) == 200
+    assert (out / "a.xmp").read_bytes() == (source / "a.xmp").read_bytes()
+    again = subprocess.run(
+        [sys.executable, "-m", "lptn_retouch", "redo", out / "web/a.jpg", "--source", source / "a.jpg"],
+        capture_output=True,
+        text=True,
+    )
+    assert again.returncode == 0, again.stderr
+    assert (out / "web" / "a-redo.jpg").read_bytes() == (out / "web" / "a.jpg").read_bytes()
+
+
+def test_others_are_copied_with_their_dates(source: Path, out: Path) -> None:
+    (source / "notes.txt").write_text("hello")
+    os.utime(source / "notes.txt", (1e9, 1e9))
+    assert outcomes(retouch_folder(source, out, copy_others=True)) == {"done": 3, "copied": 1}
+    assert (out / "notes.txt").read_text() == "hello"
+    assert (out / "notes.txt").stat().st_mtime == 1e9
+    assert outcomes(retouch_folder(source, out, copy_others=True)) == {"skipped": 4}
+
+
+def test_names_of_any_bytes_are_done_and_told(source: Path, out: Path) -> None:
+    odd = os.fsdecode(b"caf\xe9 \x1b[31m\n.jpg")
+    shutil.copy(source / "a.jpg", source / odd)
+    (source / os.fsdecode(b"bad\xff.jpg")).write_text("nothing")
+    done = subprocess.run(command(source, out, "--json"), capture_output=True, timeout=240)
+    assert done.returncode == 1
+    assert (out / odd).is_file()
+    assert b"\x1b[31m" not in done.stderr + done.stdout
+    assert odd in {json.loads(line)["file"] for line in done.stdout.splitlines()}
+
+
+def test_rules_choose_the_look(source: Path, out: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text("[[rule]]\nfolder = 'sub'\nname = 'b*'\nskip = true\n[[rule]]\nfolder = 'sub'\npreset = 'night'\n")
+    found = {r.file: r.preset for r in retouch_folder(source, out, rules=rules)}
+    assert found == {"a.jpg": "retouch", "sub/c.jpg": "night"}
+
+
+def test_a_dry_run_tells_and_writes_nothing(source: Path, out: Path) -> None:
+    done = batch(source, out, "--dry-run", "-p", "night")
+    assert "sub/b.jpg -> sub/b.jpg (night, amount 1, detail 1)" in done.stdout.splitlines()
+    assert "3 photographs to be done, 0 done already" in done.stderr
+    assert "free" in done.stderr
+    assert not out.exists()
+
+
+def test_quiet_is_quiet(source: Path, out: Path) -> None:
+    done = batch(source, out, "--quiet")
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+# What is refused first.
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("{source}", "{source}"),
+        ("{source}", "{source}/out"),
+        ("{source}/missing", "{out}"),
+        ("{source}", "{out}", "-p", "no such preset"),
+        ("{source}", "{out}", "--include", "*.nothing"),
+        ("{source}", "{out}", "--engine", "ray"),
+        ("{source}", "{out}", "--also", "web:size=2"),
+        ("{source}", "{out}", "--rules", "{source}/missing.toml"),
+        ("{source}", "{out}", "--report", "{out}/report.jpg"),
+        ("{source}", "{source}/a.jpg"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_status_2(source: Path, out: Path, words: tuple[str, ...]) -> None:
+    done = batch(*(word.format(source=source, out=out) for word in words), status=2)
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not out.exists() or not files_in(out)
+
+
+def test_a_second_batch_into_the_same_folder_is_told(source: Path, out: Path) -> None:
+    out.mkdir()
+    with Journal(out, str(source)):
+        done = batch(source, out, status=2)
+    assert "another batch is at work there" in done.stderr
+    assert batch(source, out).returncode == 0
+
+
+# Going on.
+
+
+def test_started_again_it_skips_what_is_done_and_does_what_is_not(source: Path, out: Path, small: Path) -> None:
+    (source / "bad.jpg").write_text("nothing")
+    assert outcomes(retouch_folder(source, out)) == {"done": 3, "failed": 1}
+    before = {name: (out / name).stat().st_mtime_ns for name in files_in(out)}
+    assert outcomes(retouch_folder(source, out)) == {"skipped": 3, "failed": 1}
+    shutil.copy(small, source / "bad.jpg")
+    shutil.copy(small, source / "new.jpg")
+    (source / "a.jpg").write_bytes(small.read_bytes() + b"\0")
+    found = {r.file: r.outcome for r in retouch_folder(source, out)}
+    assert found == {
+        "a.jpg": "done",
+        "bad.jpg": "done",
+        "new.jpg": "done",
+        "sub/b.jpg": "skipped",
+        "sub/c.jpg": "skipped",
+    }
+    assert (out / "sub/b.jpg").stat().st_mtime_ns == before["sub/b.jpg"]
+
+
+def test_other_strengths_presets_and_outputs_are_done_again(source: Path, out: Path) -> None:
+    assert outcomes(retouch_folder(source, out)) == {"done": 3}
+    assert outcomes(retouch_folder(source, out, amount=0.5)) == {"done": 3}
+    assert outcomes(retouch_folder(source, out, "night", amount=0.5)) == {"done": 3}
+    assert outcomes(retouch_folder(source, out, "night", amount=0.5, outputs=(Output(quality=80),))) == {"done": 3}
+    assert outcomes(retouch_folder(source, out, "night", amount=0.5, outputs=(Output(quality=80),))) == {"skipped": 3}
+
+
+def test_a_photograph_touched_but_not_changed_is_read_and_skipped(source: Path, out: Path) -> None:
+    list(retouch_folder(source, out))
+    os.utime(source / "a.jpg")
+    assert outcomes(retouch_folder(source, out)) == {"skipped": 3}
+
+
+def test_a_result_that_is_missing_is_made_again(source: Path, out: Path) -> None:
+    list(retouch_folder(source, out))
+    (out / "a.jpg").unlink()
+    assert outcomes(retouch_folder(source, out)) == {"done": 1, "skipped": 2}
+
+
+def test_check_finds_what_size_and_date_hide(source: Path, out: Path) -> None:
+    list(retouch_folder(source, out))
+    for path in (source / "a.jpg", out / "sub" / "b.jpg"):
+        status, data = path.stat(), bytearray(path.read_bytes())
+        data[-20] ^= 1
+        path.write_bytes(data)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert outcomes(retouch_folder(source, out)) == {"skipped": 3}
+    assert {r.file: r.outcome for r in retouch_folder(source, out, check=True)} == {
+        "a.jpg": "done",
+        "sub/b.jpg": "done",
+        "sub/c.jpg": "skipped",
+    }
+
+
+def test_a_file_of_somebody_else_is_left_as_it_is(source: Path, out: Path) -> None:
+    out.mkdir()
+    (out / "a.jpg").write_text("mine")
+    done = batch(source, out, status=1)
+    assert (out / "a.jpg").read_text() == "mine"
+    assert "is there already and is not of this batch" in done.stderr
+    batch(source, out, status=1)
+    assert (out / "a.jpg").read_text() == "mine"
+    batch(source, out, "--overwrite")
+    assert (out / "a.jpg").read_bytes()[:2] == b"\xff\xd8"
+
+
+def test_a_result_edited_since_is_left_as_it_is(source: Path, out: Path) -> None:
+    list(retouch_folder(source, out))
+    (out / "a.jpg").write_text("edited")
+    assert outcomes(retouch_folder(source, out)) == {"skipped": 3}
+    found = {r.file: r for r in retouch_folder(source, out, "night")}
+    assert found["a.jpg"].outcome == "failed"
+    assert "was changed by another program" in found["a.jpg"].reason
+    assert (out / "a.jpg").read_text() == "edited"
+
+
+def test_photographs_of_the_same_names_from_another_folder_replace_nothing(source: Path, out: Path) -> None:
+    list(retouch_folder(source, out))
+    other = source.parent / "card 2"
+    other.mkdir()
+    Photo(np.full((60, 90, 3), 70, np.uint8)).save(other / "a.jpg")
+    before = (out / "a.jpg").read_bytes()
+    assert outcomes(retouch_folder(other, out)) == {"failed": 1}
+    assert (out / "a.jpg").read_bytes() == before
+    moved = source.rename(source.parent / "moved")
+    assert outcomes(retouch_folder(moved, out)) == {"skipped": 3}
+
+
+# The journal.
+
+
+def test_a_journal_cut_at_any_byte_is_gone_on_with(tmp_path: Path) -> None:
+    with Journal(tmp_path, "/photos") as journal:
+        for number in range(3):
+            claim = [{"file": f"{number}.jpg"}]
+            journal.append({"file": f"{number}.jpg", "outcome": "begun", "outputs": claim})
+            journal.append({"file": f"{number}.jpg", "outcome": "done", "outputs": claim})
+    path = tmp_path / FOLDER / NAME
+    whole = path.read_bytes()
+    for end in range(len(whole)):
+        path.write_bytes(whole[:end] + b"\0" * (end % 3))  # some disks leave zeros
+        names = ("0.jpg", "1.jpg", "2.jpg")
+        done = {name for name in names if Past(tmp_path, "/photos").done(name)}
+        whole_lines = whole[: whole.rfind(b"\n", 0, end) + 1].count(b'"outcome": "done"')
+        assert whole_lines <= len(done) <= whole_lines + 1
+        with Journal(tmp_path, "/photos") as journal:
+            journal.append({"file": "9.jpg", "outcome": "done", "outputs": []})
+        past = Past(tmp_path, "/photos")
+        assert past.done("9.jpg") is not None
+        assert len({name for name in names if past.done(name)}) >= whole_lines
+
+
+def test_the_journal_tells_all(source: Path, out: Path) -> None:
+    list(retouch_folder(source, out, "winter"))
+    begun, done = ([r for r in records(out) if r.get("outcome") == word] for word in ("begun", "done"))
+    assert len(begun) == len(done) == 3
+    for record in done:
+        assert record.keys() >= {
+            "file",
+            "outcome",
+            "outputs",
+            "source",
+            "recipe",
+            "seconds",
+            "metadata",
+            "notices",
+            "at",
+        }
+        assert record["source"].keys() == {"size", "modified", "sha256"}  # type: ignore[attr-defined]
+        assert len(record["recipe"]["weights_sha256"]) == 64  # type: ignore[index]
+
+
+# Killed, stopped, full.
+
+
+def test_a_process_that_dies_takes_one_photograph_with_it(source: Path, out: Path, small: Path) -> None:
+    for number in range(12):
+        shutil.copy(small, source / f"{number}.jpg")
+    results, killed = [], False
+    for result in retouch_folder(source, out, workers=2):
+        results.append(result)
+        if not killed:  # each has a photograph in work, or is just being given one
+            victim = multiprocessing.active_children()[0]
+            assert victim.pid
+            os.kill(victim.pid, signal.SIGSEGV)
+            killed = True
+    found = Counter(r.outcome for r in results)
+    assert found["failed"] <= 1
+    assert found["done"] >= 14
+    for result in results:
+        if result.outcome == "failed":
+            assert "died" in result.reason
+
+
+def test_what_killed_a_process_is_told(one_sentence: Callable[[object], str]) -> None:
+    process = Process(1)
+    with pytest.raises(DeadError) as caught:
+        process.call(os.abort)
+    assert "a decoder died of it" in one_sentence(caught.value)
+    with pytest.raises(DeadError) as caught:
+        process.call(os._exit, 3)
+    assert "ended without a word" in one_sentence(caught.value)
+    with pytest.raises(DeadError) as caught:
+        process.call(time.sleep, 60, timeout=0.5)
+    assert "longer than 0 seconds" in one_sentence(caught.value) or "given up" in one_sentence(caught.value)
+    assert process.call(len, "abc") == 3
+    process.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system cannot hold a process")
+def test_a_decoder_that_hangs_costs_one_photograph(source: Path, out: Path) -> None:
+    settings = Settings(workers=1, timeout=3)
+    with Batch(source, out, settings) as batch:
+        batch._prepare([batch.work(job) for job in batch.plan.jobs])
+        held = multiprocessing.active_children()[0]
+        assert held.pid
+        os.kill(held.pid, signal.SIGSTOP)
+        results = list(batch.run())
+    found = Counter(r.outcome for r in results)
+    assert found == {"failed": 1, "done": 2}
+    assert "longer than 3 seconds" in next(r.reason for r in results if r.outcome == "failed")
+
+
+def test_a_process_killed_for_memory_has_its_photograph_done_alone(source: Path, out: Path) -> None:
+    with Batch(source, out, Settings(workers=2)) as batch:
+        batch._prepare([batch.work(job) for job in batch.plan.jobs])
+        held = multiprocessing.active_children()
+        for process in held:
+            assert process.pid
+            os.kill(process.pid, signal.SIGSTOP)
+        run = batch.run()
+        import threading
+
+        def kill() -> None:
+            for process in held:
+                process.kill()
+
+        threading.Timer(1.5, kill).start()
+        found = outcomes(run)
+    assert found == {"done": 3}
+
+
+def test_what_is_too_large_for_its_share_is_done_alone(source: Path, out: Path) -> None:
+    Photo(np.full((1000, 1400, 3), 90, np.uint8)).save(source / "large.png")
+    found = {r.file: r for r in retouch_folder(source, out, workers=2, memory_limit=16_000_000)}
+    assert {r.outcome for r in found.values()} == {"done"}
+    shutil.rmtree(out)
+    found = {r.file: r for r in retouch_folder(source, out, workers=2, memory_limit=6_000_000)}
+    assert found["large.png"].outcome == "failed"
+    assert "megapixels needs" in found["large.png"].reason
+    assert found["a.jpg"].outcome == "done"
+
+
+def test_killed_at_any_moment_nothing_is_half_written_and_the_next_run_completes(
+    source: Path, out: Path, small: Path
+) -> None:
+    for number in range(40):
+        shutil.copy(small, source / f"{number:02}.jpg")
+    moments, started = random.Random(7), time.monotonic()
+    kills = 0
+    while kills < 4 or (kills < 8 and time.monotonic() - started < 40):
+        process = subprocess.Popen(command(source, out, "-q"), stderr=subprocess.DEVNULL)
+        time.sleep(moments.uniform(1.0, 3.5))
+        process.kill()
+        process.wait()
+        kills += 1
+        for name in files_in(out) if out.exists() else ():
+            if not Path(name).name.startswith(".lptn-"):
+                pixels(out / name)
+    batch(source, out, "-q")
+    assert len(files_in(out)) == 43
+    done = Counter(str(r["file"]) for r in records(out) if r.get("outcome") == "done")
+    assert len(done) == 43
+    assert set(done.values()) == {1}
+    assert not list(out.rglob("*.tmp"))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGINT") or os.name == "nt", reason="signals are sent otherwise here")
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_ends_cleanly_and_a_second_one_at_once(source: Path, out: Path, small: Path, times: int) -> None:
+    for number in range(300):
+        os.link(small, source / f"{number:03}.jpg")
+    process = subprocess.Popen(
+        command(source, out, "--json", "--workers", 2), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout
+    for _ in range(3):
+        process.stdout.readline()
+    for _ in range(times):
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all
+        time.sleep(0.1)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert "finishing what is in work" in said
+    if times == 1:
+        assert "run the same again to go on" in said
+        ended = {r["file"] for r in records(out) if r.get("outcome") == "done"}
+        assert {r["file"] for r in records(out) if r.get("outcome") == "begun"} == ended, "what was in work is finished"
+    assert not list(out.rglob("*.tmp")) or times == 2
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, 0)
+        time.sleep(3)
+        os.killpg(process.pid, 0)
+        raise AssertionError("a process is left behind")
+
+
+@pytest.fixture
+def little_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Make a disk of so many kilobytes."""
+    where = tmp_path / "disk"
+    where.mkdir()
+
+    def make(kilobytes: int) -> Path:
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(where)], capture_output=True
+        )
+        if mounted.returncode:
+            pytest.skip("no disk can be mounted here")
+        return where
+
+    if not shutil.which("mount"):
+        pytest.skip("no disk can be mounted here")
+    yield make
+    subprocess.run(["umount", "-l", str(where)], capture_output=True)
+
+
+def test_a_disk_too_small_is_refused_first(source: Path, little_disk: Callable[[int], Path]) -> None:
+    disk = little_disk(64)
+    done = batch(source, disk / "out", "--format", "png", status=2)
+    assert "are free" in done.stderr
+    assert not files_in(disk / "out")
+
+
+def test_a_disk_that_runs_full_stops_the_batch_and_loses_nothing(
+    source: Path, small: Path, little_disk: Callable[[int], Path]
+) -> None:
+    for number in range(10):
+        shutil.copy(small, source / f"{number}.jpg")
+    disk = little_disk(1200)
+    fill = disk / "fill"
+    results = retouch_folder(source, disk / "out", workers=1)
+    next(results)
+    fill.write_bytes(b"x" * max(0, shutil.disk_usage(disk).free - 40_000))
+    with pytest.raises(errors.UnwritablePhotoError, match="run the same again"):
+        list(results)
+    for name in files_in(disk / "out"):
+        pixels(disk / "out" / name)
+    fill.unlink()
+    found = outcomes(retouch_folder(source, disk / "out"))
+    assert found["failed"] == 0
+    assert found.total() == 13
+    assert not list((disk / "out").rglob("*.tmp"))
+
+
+def test_a_card_that_is_pulled_out_stops_the_batch_and_the_next_run_completes(
+    source: Path, out: Path, small: Path
+) -> None:
+    for number in range(10):
+        shutil.copy(small, source / f"{number}.jpg")
+    results = retouch_folder(source, out, workers=1)
+    next(results)
+    away = source.rename(source.parent / "away")
+    with pytest.raises(errors.UnreadablePhotoError, match="is gone"):
+        list(results)
+    away.rename(source)
+    found = outcomes(retouch_folder(source, out))
+    assert found["failed"] == 0
+    assert found.total() == 13
+
+
+def test_a_folder_of_results_that_vanishes_stops_the_batch(source: Path, out: Path, small: Path) -> None:
+    for number in range(10):
+        shutil.copy(small, source / f"{number}.jpg")
+    results = retouch_folder(source, out, workers=1)
+    next(results)
+    shutil.rmtree(out)
+    found = list(results)  # a folder that was removed is made again; what is lost with it is done in the next run
+    assert len(found) <= 12
+    assert outcomes(retouch_folder(source, out)).total() == 13
+    assert len(files_in(out)) == 13
+
+
+def test_leaving_the_generator_early_leaves_no_process(source: Path, out: Path) -> None:
+    results = retouch_folder(source, out)
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    assert not multiprocessing.active_children()
+    assert outcomes(retouch_folder(source, out)).total() == 3
+
+
+def test_a_fault_of_the_runner_is_raised_after_all_have_ended(source: Path, out: Path) -> None:
+    work = Work("a.jpg", source / "a.jpg", Look(), (Output(),), (out / "a.jpg",))
+
+    def begin(_: Work) -> None:
+        raise RuntimeError("the journal is gone")
+
+    with LocalRunner(2) as runner, pytest.raises(RuntimeError, match="journal"):
+        list(runner.run([work, work], begin, lambda *_: None))
+
+
+# Watching.
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise here")
+def test_a_folder_that_is_watched_is_kept_going(source: Path, out: Path, small: Path) -> None:
+    process = subprocess.Popen(
+        command(source, out, "--watch", "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    first = {json.loads(process.stdout.readline())["file"] for _ in range(3)}
+    assert first == {"a.jpg", "sub/b.jpg", "sub/c.jpg"}
+    data = small.read_bytes()
+    with (source / "slow.jpg").open("wb") as file:  # as from a slow card: in pieces, with rests
+        for start in range(0, len(data), len(data) // 4 + 1):
+            file.write(data[start : start + len(data) // 4 + 1])
+            file.flush()
+            time.sleep(0.9)
+    told = json.loads(process.stdout.readline())
+    assert (told["file"], told["outcome"]) == ("slow.jpg", "done")
+    (source / "late").mkdir()
+    shutil.copy(small, source / "late" / "d.jpg")
+    told = json.loads(process.stdout.readline())
+    assert (told["file"], told["outcome"]) == (os.path.join("late", "d.jpg"), "done")  # noqa: PTH118
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
+
+
+# The report, from the command.
+
+
+def test_the_report_holds_every_photograph(source: Path, out: Path) -> None:
+    (source / "bad.jpg").write_text("nothing")
+    batch(source, out, "--report", out / "report.html", status=1)
+    page = (out / "report.html").read_text()
+    assert all(name in page for name in ("a.jpg", "b.jpg", "c.jpg", "bad.jpg"))
+    size = len(page)
+    batch(source, out, "--report", out / "report.html", status=1)
+    assert len((out / "report.html").read_text()) == pytest.approx(size, rel=0.1), "pictures are kept for later reports"
+
+
+def test_a_report_of_results_done_without_one_has_pictures_too(source: Path, out: Path) -> None:
+    batch(source, out)
+    assert not (out / FOLDER / "thumbnails.sqlite").exists()
+    batch(source, out, "--report", out / "report.html")
+    assert (out / "report.html").stat().st_size > 50_000
+
+
+def test_the_default_choice_is_everything_with_the_preset_retouch() -> None:
+    assert Choice().look == Look("retouch", 1.0, 1.0)
