@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lptn_retouch import errors
+    from lptn_retouch.batch import retouch_folder
     from lptn_retouch.formats import Photo, open_photo
     from lptn_retouch.preset import Preset, list_presets, load_preset
     from lptn_retouch.retoucher import Retoucher, retouch
@@ -29,6 +30,7 @@ __all__ = [
     "load_preset",
     "open_photo",
     "retouch",
+    "retouch_folder",
 ]
 
 _HOMES = {
@@ -39,6 +41,7 @@ _HOMES = {
     "load_preset": "preset",
     "Retoucher": "retoucher",
     "retouch": "retoucher",
+    "retouch_folder": "batch",
 }
 
 

@@ -135,6 +135,24 @@ def test_an_unreadable_input_is_status_1(name: str, tmp_path: Path, capsys: pyte
     assert not (tmp_path / "out.jpg").exists()
 
 
+def test_names_too_long_for_a_disk_cost_no_other_photograph(photos: Path, capsys: pytest.CaptureFixture[str]):
+    long = photos / ("語" * 83 + ".jpg")  # there is room for it, but not for NAME-retouch
+    long.write_bytes(LAKE.read_bytes())
+    assert main(["apply", str(long), str(photos / OTTERS.name)]) == 1
+    said = capsys.readouterr()
+    assert "the name is too long" in said.err
+    assert said.out.strip().endswith("otters-retouch.jpg")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("-o", "b" * 300 + ".jpg"), ("-o", "b" * 300 + "/"), ("-p", "b" * 300), ("-p", "b" * 300 + ".safetensors")],
+)
+def test_an_overlong_word_is_a_sentence(words: tuple[str, str], photos: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["apply", str(photos / OTTERS.name), *words]) in (1, 2)
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 def test_a_link_to_an_input_is_not_replaced(photos: Path, tmp_path: Path):
     link = tmp_path / "link.jpg"
     link.symlink_to(photos / LAKE.name)

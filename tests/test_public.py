@@ -12,7 +12,7 @@ import lptn_retouch
 from lptn_retouch import errors
 
 NAMES = ["Photo", "Preset", "Retoucher", "__version__", "errors", "list_presets", "load_preset", "open_photo"]
-NAMES += ["retouch"]
+NAMES += ["retouch", "retouch_folder"]
 ERRORS = {name: value for name, value in vars(errors).items() if inspect.isclass(value)}
 
 
