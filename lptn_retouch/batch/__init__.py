@@ -11,8 +11,23 @@ watch       a folder that is kept going
 report      every photograph before and after, on one page (thumbnails)
 """
 
-from lptn_retouch.batch.run import retouch_folder
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from lptn_retouch.batch.settings import Look, Output
-from lptn_retouch.batch.work import Result
+
+if TYPE_CHECKING:
+    from lptn_retouch.batch.run import retouch_folder
+    from lptn_retouch.batch.work import Result
 
 __all__ = ["Look", "Output", "Result", "retouch_folder"]
+
+_HOMES = {"Result": "work", "retouch_folder": "run"}  # imported when first used: the command's --help needs neither
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"lptn_retouch.batch.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
