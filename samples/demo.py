@@ -21,7 +21,18 @@ def main(folder: Path) -> None:
         run("compare", photo, "-o", str(folder / f"compare-{Path(photo).stem}.jpg"))
     for photo in photos:
         run("verify", photo, str(folder / f"{Path(photo).stem}.jpg"))
+    page = folder / "batch" / "report.html"
+    run(
+        "batch",
+        str(HERE),
+        str(folder / "batch"),
+        "--also",
+        "web:format=jpg,long-edge=2048,profile=srgb",
+        "--report",
+        str(page),
+    )
     print(f"\nLook into {folder.resolve()}: {len(photos)} retouched photographs, and beside each a comparison sheet.")
+    print(f"The folder of samples as a batch is in {page.parent.resolve()}; open {page.name} there in a browser.")
 
 
 if __name__ == "__main__":

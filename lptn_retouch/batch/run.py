@@ -88,6 +88,7 @@ class Batch:
         self.started = datetime.now().astimezone()
         self.stopping = threading.Event()
         self._prepared: set[str] = set()
+        self._fresh: set[str] = set()  # files that came to an end in this run
         self._exits = ExitStack()
         with self._exits:
             here = os.path.realpath(source)
@@ -284,6 +285,7 @@ class Batch:
             "at": now(),
         }
         self.journal.append(record)
+        self._fresh.add(work.file)
         if self.thumbnails is not None:
             self.thumbnails.put(work.file, result.before, result.after)
         return result
@@ -326,10 +328,9 @@ class Batch:
         for job in self.plan.jobs:
             if record := self.past.of(job.found.file):
                 before, after = self.thumbnails.of(job.found.file) if self.thumbnails is not None else (None, None)
-                is_old = record["outcome"] == "done" and record["at"] < self.started.isoformat(timespec="seconds")
                 yield Entry(
                     job.found.file.replace(os.sep, "/"),
-                    "skipped" if is_old else record["outcome"],
+                    record["outcome"] if job.found.file in self._fresh else "skipped",
                     record["preset"],
                     record["amount"],
                     record["detail"],
