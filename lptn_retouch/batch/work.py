@@ -108,7 +108,8 @@ class Result:
 
 
 def failed(work: Work, sentence: str, **more: Any) -> Result:
-    """The result of a photograph that failed."""
+    """The result of a photograph that failed, with a sentence that need not name it once more."""
+    sentence = sentence.removeprefix(f"{shown(work.source)}: ")
     look = work.look or Look("")
     return Result(
         work.file,
