@@ -7,6 +7,10 @@ import numpy as np
 from lptn_retouch.formats.photo import Pixels
 
 
+class DamageError(ValueError):
+    """What is wrong with a file, in words of the file that fit into a sentence: "rows are missing"."""
+
+
 class Decoded(NamedTuple):
     """A picture as its codec gave it.
 

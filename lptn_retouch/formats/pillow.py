@@ -15,10 +15,10 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from lptn_retouch.color import cmyk_to_srgb
-from lptn_retouch.errors import UnreadablePhotoError, UnsupportedPhotoError
+from lptn_retouch.errors import UnsupportedPhotoError
 from lptn_retouch.formats import jpeg
 from lptn_retouch.formats.chatter import chatter
-from lptn_retouch.formats.decoded import Decoded, several, three_channels
+from lptn_retouch.formats.decoded import DamageError, Decoded, several, three_channels
 from lptn_retouch.formats.limits import Fits, check_plausible, check_size
 from lptn_retouch.formats.orientation import upright
 from lptn_retouch.formats.photo import Pixels
@@ -129,7 +129,7 @@ def decode(
     if kind == "PNG":
         last = np.asarray(image.crop((0, image.height - 1, image.width, image.height)))
         if not has_all_rows(data, last_is_black=not last.any()):
-            raise UnreadablePhotoError(f"{name}: rows are missing at its end; copy it again from its source.")
+            raise DamageError("rows are missing at its end")
     if image.mode == "CMYK":
         inks = np.asarray(image)
         if kind == "JPEG" and "adobe" not in image.info:  # Pillow takes all to be inverted, as Adobe's are

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from lptn_retouch.formats.decoded import DamageError
+
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _LAST_FILTER = 4
 _AT_ONCE = 1 << 20
@@ -37,7 +39,7 @@ def check_rows(data: bytes, payloads: Iterable[memoryview]) -> None:
         payloads: what its IDAT chunks hold.
 
     Raises:
-        ValueError: rows are missing, or have no filter that there is.
+        DamageError: rows are missing, or have no filter that there is.
         zlib.error: the picture cannot be inflated.
     """
     starts = [np.zeros(0, np.int64)]
@@ -50,10 +52,10 @@ def check_rows(data: bytes, payloads: Iterable[memoryview]) -> None:
     for block in _inflated(payloads, stream, promised + _SURPLUS):
         first, end = np.searchsorted(filters, (at, at + len(block)))
         if (np.frombuffer(block, np.uint8)[filters[first:end] - at] > _LAST_FILTER).any():
-            raise ValueError("a row has no known filter")
+            raise DamageError("a row has no known filter")
         at += len(block)
     if at < promised or not stream.eof:
-        raise ValueError("rows are missing")
+        raise DamageError("rows are missing")
 
 
 def _passes(data: bytes) -> Iterator[tuple[int, int]]:

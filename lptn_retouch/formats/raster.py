@@ -13,9 +13,9 @@ from typing import BinaryIO
 from PIL import Image
 
 from lptn_retouch.color import read_profile
-from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnsupportedPhotoError, reason, shown
+from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnsupportedPhotoError, shown
 from lptn_retouch.formats import avif, deepjpeg, heif, jxl, png, tiff
-from lptn_retouch.formats.decoded import Decoded
+from lptn_retouch.formats.decoded import DamageError, Decoded, several
 from lptn_retouch.formats.hints import declared
 from lptn_retouch.formats.limits import Fits
 from lptn_retouch.formats.orientation import upright
@@ -59,9 +59,13 @@ def open_raster(file: BinaryIO, kind: str, path: Path, fits: Fits | None = None)
         raise UnsupportedPhotoError(
             f"{name}: it has more pixels than Pillow opens in a {kind}; save it as PNG."
         ) from None
-    except Exception as error:  # decoders raise a dozen kinds on damaged files
+    except DamageError as error:
         raise UnreadablePhotoError(
-            f"{name}: this {kind} is damaged or cut short ({reason(error)}); copy it again from its source."
+            f"{name}: this {kind} is damaged ({error}); copy it again from its source."
+        ) from error
+    except Exception as error:  # decoders raise a dozen kinds on damaged files, in words for their own makers
+        raise UnreadablePhotoError(
+            f"{name}: this {kind} is damaged or cut short; copy it again from its source."
         ) from error
     if decoded.converted:
         metadata = metadata.with_icc(None)
@@ -82,8 +86,8 @@ def _metadata(data: Buffer, kind: str, name: str) -> tuple[Metadata, tuple[str, 
     """The blocks of a file, and what was wrong with them: bad metadata never costs the picture."""
     try:
         metadata = read_metadata(data, kind)
-    except Exception as error:
-        return Metadata(), (f"Its metadata is damaged and left out ({reason(error)}).",)
+    except Exception:
+        return Metadata(), ("Its metadata is damaged and left out.",)
     return declared(metadata, data, kind, name), ()
 
 
@@ -102,5 +106,9 @@ def _decode(
         return deepjpeg.decode(data, name, metadata.icc, fits)
     if kind == "AVIF" and (bits := avif.bits(data)) > 8:
         return avif.decode_deep(data, bits, name, fits)
+    pictures = 1
+    if kind == "PNG":
+        data, pictures = png.bare(data)
     # From memory: a chunk's length is asked of the file as it stands, and would be reserved before anything is read.
-    return decode_with_pillow(io.BytesIO(data), data, kind, name, size, metadata.icc, fits)
+    decoded = decode_with_pillow(io.BytesIO(data), data, kind, name, size, metadata.icc, fits)
+    return decoded._replace(notices=several(pictures) + decoded.notices)

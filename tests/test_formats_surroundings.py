@@ -1,0 +1,103 @@
+"""What stands around a picture in its file, long, odd or damaged, never costs the picture; messages are the file's."""
+
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lptn_retouch.color import adobe_rgb_profile
+from lptn_retouch.errors import UnreadablePhotoError
+from lptn_retouch.formats import open_photo, png
+
+Sentence = Callable[[object], str]
+
+PIXELS = np.random.default_rng(1).integers(0, 256, (20, 30, 3), np.uint8)
+LIBRARY_WORDS = ("unpack", "b'", "IMCD", "list index", "errno", "decoder", "driver", "buffer", "codec")
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def with_chunks(file: Path, *chunks: bytes, behind: bytes = b"") -> Path:
+    """The PNG with chunks in front of its rows, and behind them."""
+    data = file.read_bytes()
+    at, end = data.index(b"IDAT") - 4, data.index(b"IEND") - 4
+    file.write_bytes(data[:at] + b"".join(chunks) + data[at:end] + behind + data[end:])
+    return file
+
+
+def saved(path: Path, **options: object) -> Path:
+    Image.fromarray(PIXELS).save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_png_opens_with_a_profile_and_texts_of_many_megabytes(tmp_path: Path, bits: int) -> None:
+    pixels = PIXELS if bits == 8 else PIXELS.astype(np.uint16) * 257
+    (tmp_path / "a.png").write_bytes(png.encode(pixels))
+    profile = adobe_rgb_profile() + bytes(3 << 20)  # bytes behind the profile's end are put up with
+    profile = len(profile).to_bytes(4, "big") + profile[4:]
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/">' + b" " * (2 << 20) + b"</x:xmpmeta>"
+    path = with_chunks(
+        tmp_path / "a.png",
+        chunk(b"iCCP", b"wide\0\0" + zlib.compress(profile)),
+        chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp),
+        chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"long " * (1 << 20))),
+    )
+    photo = open_photo(path)
+    assert np.array_equal(photo.pixels, pixels)
+    assert photo.metadata.icc == profile and photo.metadata.xmp == xmp
+
+
+def test_a_text_that_inflates_without_end_stays_small(tmp_path: Path) -> None:
+    bomb = zlib.compress(bytes(200 << 20))
+    path = with_chunks(saved(tmp_path / "a.png"), chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + bomb))
+    photo = open_photo(path)
+    assert np.array_equal(photo.pixels, PIXELS) and photo.metadata.xmp is None
+
+
+def test_the_first_picture_of_a_png_opens_whatever_its_animation_is(tmp_path: Path) -> None:
+    frame = struct.pack(">IIIIIHHBB", 7, 30, 20, 0, 0, 1, 10, 0, 0)  # the first in the sequence is 0
+    later = struct.pack(">IIIIIHHBB", 1, 30, 20, 0, 0, 1, 10, 0, 0)
+    path = with_chunks(
+        saved(tmp_path / "a.png"),
+        chunk(b"acTL", struct.pack(">II", 2, 0)),
+        chunk(b"fcTL", frame),
+        behind=chunk(b"fcTL", later) + chunk(b"fdAT", struct.pack(">I", 3) + b"rows"),
+    )
+    photo = open_photo(path)
+    assert np.array_equal(photo.pixels, PIXELS)
+    assert photo.notices == ("It holds 2 pictures, of which only the first is taken.",)
+
+
+@pytest.mark.parametrize("kind", [b"sPLT", b"zTXt", b"tIME", b"hIST", b"iCCP"])
+def test_a_damaged_chunk_that_makes_no_pixels_does_not_cost_a_png(tmp_path: Path, kind: bytes) -> None:
+    damaged = bytearray(chunk(kind, b"words"))
+    damaged[-1] ^= 1
+    path = with_chunks(saved(tmp_path / "a.png"), bytes(damaged), behind=bytes(damaged))
+    assert np.array_equal(open_photo(path).pixels, PIXELS)
+
+
+def test_a_png_keeps_its_palette_and_transparency(tmp_path: Path) -> None:
+    image = Image.fromarray(PIXELS).quantize(16)
+    image.save(tmp_path / "a.png", transparency=bytes(range(16)))
+    with Image.open(tmp_path / "a.png") as again:
+        assert np.array_equal(open_photo(tmp_path / "a.png").pixels, np.asarray(again.convert("RGBA")))
+
+
+@pytest.mark.parametrize("kind", [b"IHDR", b"PLTE", b"tRNS"])
+def test_a_png_with_damage_in_what_makes_its_colours_is_refused_in_its_own_terms(
+    tmp_path: Path, kind: bytes, one_sentence: Sentence
+) -> None:
+    Image.fromarray(PIXELS).quantize(16).save(tmp_path / "a.png", transparency=bytes(range(16)))
+    data = bytearray((tmp_path / "a.png").read_bytes())
+    data[data.index(kind) + 4] ^= 1
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(UnreadablePhotoError, match=f"check sum of its {kind.decode()} chunk is wrong") as caught:
+        open_photo(tmp_path / "a.png")
+    one_sentence(caught.value)
