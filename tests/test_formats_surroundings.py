@@ -90,6 +90,24 @@ def test_a_png_keeps_its_palette_and_transparency(tmp_path: Path) -> None:
         assert np.array_equal(open_photo(tmp_path / "a.png").pixels, np.asarray(again.convert("RGBA")))
 
 
+@pytest.mark.parametrize("jfif", [b"JFIF", b"JFIF\0", b"JFIF\0\1", b"JFIF\0\1\2\0\0"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_with_an_empty_jfif_segment_opens(tmp_path: Path, jfif: bytes, mode: str) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    Image.fromarray(PIXELS).convert(mode).save(tmp_path / "a.jpg", exif=exif.tobytes())
+    whole, data = open_photo(tmp_path / "a.jpg"), (tmp_path / "a.jpg").read_bytes()
+    start = data.index(b"\xff\xe0") if b"JFIF" in data else 2
+    rest = start + 18 if b"JFIF" in data else 2
+    stump = b"\xff\xe0" + struct.pack(">H", len(jfif) + 2) + jfif
+    (tmp_path / "b.jpg").write_bytes(data[:start] + stump + data[rest:])
+    photo = open_photo(tmp_path / "b.jpg")
+    assert np.array_equal(photo.pixels, whole.pixels) and photo.source.subsampling == whole.source.subsampling
+    assert photo.metadata.exif == whole.metadata.exif is not None
+    with Image.open(photo.save(tmp_path / "c.jpg").path) as again:  # which Pillow refuses with such a segment
+        assert again.size == (30, 20)
+
+
 @pytest.mark.parametrize("kind", [b"IHDR", b"PLTE", b"tRNS"])
 def test_a_png_with_damage_in_what_makes_its_colours_is_refused_in_its_own_terms(
     tmp_path: Path, kind: bytes, one_sentence: Sentence

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg
 
+from lptn_retouch.metadata.segments import JFIF_LENGTH, SOI, Segment, is_metadata, jpeg_segments
 from lptn_retouch.threads import at_once, thread_count
 
 Rgb = npt.NDArray[np.uint8]
@@ -39,6 +40,28 @@ def decode(data: bytes) -> Rgb | None:
         return np.asarray(simplejpeg.decode_jpeg(data, "RGB", strict=True))
     except ValueError:
         return None
+
+
+def bare(data: bytes) -> bytes:
+    """A JPEG with nothing in it but what makes its picture, for decoders that stumble over a flaw in its metadata.
+
+    Args:
+        data: the file.
+
+    Example:
+        >>> coded = encode(np.zeros((8, 8, 3), np.uint8), 92, "4:4:4")
+        >>> bare(coded[:2] + bytes.fromhex("ffe0 0007 4a46494600") + coded[2:])[2:4].hex()
+        'ffe0'
+    """
+    segments = list(jpeg_segments(data))
+    kept = [data[s.start : s.end] for s in segments if not is_metadata(s.marker) or _tells_colours(s)]
+    return b"".join([SOI, *kept, data[segments[-1].end :] if segments else b""])
+
+
+def _tells_colours(segment: Segment) -> bool:
+    """Whether a segment is a sound one of those that say what the components are: JFIF, and Adobe's (T.872, 6.5.3)."""
+    jfif = segment.marker == 0xE0 and segment.data.startswith(b"JFIF\0") and len(segment.data) >= JFIF_LENGTH
+    return jfif or (segment.marker == 0xEE and segment.data.startswith(b"Adobe") and len(segment.data) >= 12)
 
 
 def encode(pixels: Rgb, quality: int, subsampling: str, strips: int | None = None) -> bytes:

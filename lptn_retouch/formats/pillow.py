@@ -4,6 +4,7 @@
 see. Each decoder is called by name instead, which also keeps Pillow from guessing the format anew.
 """
 
+import io
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -101,7 +102,7 @@ def decode(
         UnreadablePhotoError: damaged or cut short.
         UnsupportedPhotoError: another depth or colour model than is read, or too large.
     """
-    image = header(file, kind)
+    image = _opened(file, data, kind)
     if page:
         image.seek(page)
     check_size(name, *image.size)
@@ -140,6 +141,16 @@ def decode(
     pixels, grey = _pixels(image)
     # Pillow turns a TIFF's pixels itself while it loads them.
     return Decoded(upright(pixels, turn), grey, kind in ("TIFF", "AVIF"), False, subsampling, notices)
+
+
+def _opened(file: BinaryIO, data: bytes, kind: str) -> ImageFile.ImageFile:
+    """The picture's header; of a JPEG whose metadata Pillow cannot take, without it."""
+    try:
+        return header(file, kind)
+    except Exception:
+        if kind != "JPEG":
+            raise
+        return header(io.BytesIO(jpeg.bare(data)), kind)
 
 
 def frames(image: ImageFile.ImageFile) -> tuple[str, ...]:

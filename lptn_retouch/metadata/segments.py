@@ -7,6 +7,7 @@ from lptn_retouch.metadata.blocks import Block
 from lptn_retouch.metadata.tiff import Buffer
 
 SOI = b"\xff\xd8"
+JFIF_LENGTH = 14  # of the payload, without a thumbnail (JFIF 1.02)
 START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _WITHOUT_LENGTH = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -71,14 +72,21 @@ def jpeg_segments(data: Buffer) -> Iterator[Segment]:
 
 
 def metadata_blocks(data: Buffer) -> tuple[Block, ...]:
-    """The APPn and COM segments of a JPEG, verbatim.
+    """The APPn and COM segments of a JPEG, verbatim; without a JFIF segment that is cut short.
 
     >>> metadata_blocks(bytes.fromhex("ffd8 fffe 0004 6869 ffd9"))
     (Block(marker=254, data=b'hi'),)
 
     Source: JPEG T.81 B.2.4.5 and B.2.4.6.
     """
-    return tuple(Block(s.marker, s.data) for s in jpeg_segments(data) if is_metadata(s.marker))
+    return tuple(
+        Block(s.marker, s.data) for s in jpeg_segments(data) if is_metadata(s.marker) and not _is_stump_of_jfif(s)
+    )
+
+
+def _is_stump_of_jfif(segment: Segment) -> bool:
+    """Whether it is a JFIF segment that is cut short: it says nothing, and some readers refuse the picture for it."""
+    return segment.marker == 0xE0 and segment.data.startswith(b"JFIF") and len(segment.data) < JFIF_LENGTH
 
 
 def jpeg_size(data: Buffer) -> tuple[int, int] | None:
