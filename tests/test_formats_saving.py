@@ -1,9 +1,11 @@
 """Saving: whole or not at all, never over the source, in the source's own manner."""
 
+import copy
 import errno
 import hashlib
 import io
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -102,10 +104,30 @@ def test_a_depth_can_be_asked_for_where_the_format_holds_it(tmp_path: Path) -> N
 
 
 def test_floats_are_clipped_and_rounded(tmp_path: Path) -> None:
-    values = np.array([-1, 0, 0.4 / 255, 0.6 / 255, 0.5, 1, 7, np.nan, np.inf, -np.inf], np.float32)
+    values = np.array([-1, 0, 0.4 / 255, 0.6 / 255, 0.5, 1, 7], np.float32)
     Photo(np.stack([values] * 3, axis=1)[None]).save(tmp_path / "a.png", bit_depth=8)
-    expected = [0, 0, 0, 1, 128, 255, 255, 0, 255, 0]
-    assert open_photo(tmp_path / "a.png").pixels[0, :, 1].tolist() == expected
+    assert open_photo(tmp_path / "a.png").pixels[0, :, 1].tolist() == [0, 0, 0, 1, 128, 255, 255]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("extension", ["png", "jpg", "tif"])
+def test_what_is_no_number_is_not_saved_as_black(
+    tmp_path: Path, value: float, extension: str, one_sentence: Callable[[object], str]
+) -> None:
+    pixels = np.full((4, 4, 3), 0.5, np.float32)
+    pixels[1, 2, 0] = value
+    with pytest.raises(UsageError, match="NaN or infinity") as caught:
+        Photo(pixels).save(tmp_path / f"a.{extension}")
+    one_sentence(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("again", [lambda p: pickle.loads(pickle.dumps(p)), copy.deepcopy, copy.copy])
+def test_a_photo_from_a_pickle_or_a_copy_is_as_immutable(again: Callable[[Photo], Photo]) -> None:
+    other = again(PHOTO)
+    assert np.array_equal(other.pixels, PHOTO.pixels) and other.source == PHOTO.source
+    with pytest.raises(ValueError, match="read-only"):
+        other.pixels[0, 0, 0] = 1
 
 
 def test_grey_stays_grey(tmp_path: Path) -> None:

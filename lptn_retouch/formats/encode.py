@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lptn_retouch.color import is_of_grey, read_profile
-from lptn_retouch.errors import LptnRetouchError, UnwritablePhotoError, UsageError, reason, shown
+from lptn_retouch.errors import LptnRetouchError, UnwritablePhotoError, UsageError, shown
 from lptn_retouch.formats.depth import at_depth, on_white, one_channel
 from lptn_retouch.formats.files import as_path, check_target, write_atomically
 from lptn_retouch.formats.photo import Photo, Pixels, Saved
@@ -84,7 +84,7 @@ def save(
         ) from None
     except Exception as error:
         raise UnwritablePhotoError(
-            f"{shown(target)}: it could not be encoded as {kind} ({reason(error)}); choose another format."
+            f"{shown(target)}: it could not be encoded as {kind}; choose another format."
         ) from error
     write_atomically(target, lambda file: file.write(content), photo.source.modified if metadata != "none" else None)
     return Saved(target, (*notices, *said, *left_out))
@@ -109,6 +109,8 @@ def _checked(photo: Photo, target: Path, quality: int, bit_depth: int | None, me
             f"{name}: its extension names no format that is written; use .jpg, .png, .tif, .webp, .avif or .jxl."
         )
     check_target(target, photo.source.path)
+    if photo.pixels.dtype == np.float32 and not np.isfinite(photo.pixels).all():
+        raise UsageError(f"{name}: the photo's pixels hold NaN or infinity; replace those before it is saved.")
     depths = FORMATS[kind].depths
     if bit_depth and bit_depth not in depths:
         raise UnwritablePhotoError(

@@ -93,6 +93,11 @@ class Photo:
         view.flags.writeable = False
         object.__setattr__(self, "pixels", view)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Come back from a pickle or a deep copy as immutable as before."""
+        self.__dict__.update(state)
+        self.__post_init__()
+
     def __repr__(self) -> str:
         channels = "RGBA" if self.pixels.shape[2] == 4 else "RGB"
         return f"Photo({self.width}x{self.height} {channels} {self.pixels.dtype}, {self.color_space}, {self.source})"
@@ -175,7 +180,7 @@ class Photo:
             The path written, and notices.
 
         Raises:
-            UsageError: an argument is out of range, or the target is the source.
+            UsageError: an argument is out of range, the target is the source, or the pixels hold NaN or infinity.
             UnwritablePhotoError: the format is not one of those above or does not hold this depth, or the disk said no.
 
         Example:
