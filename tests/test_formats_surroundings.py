@@ -1,5 +1,6 @@
 """What stands around a picture in its file, long, odd or damaged, never costs the picture; messages are the file's."""
 
+import io
 import struct
 import zlib
 from collections.abc import Callable
@@ -7,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from lptn_retouch.color import adobe_rgb_profile
-from lptn_retouch.errors import UnreadablePhotoError
-from lptn_retouch.formats import open_photo, png
+from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnsupportedPhotoError, UsageError
+from lptn_retouch.formats import detect, open_photo, png
 
 Sentence = Callable[[object], str]
 
@@ -119,3 +121,75 @@ def test_a_png_with_damage_in_what_makes_its_colours_is_refused_in_its_own_terms
     with pytest.raises(UnreadablePhotoError, match=f"check sum of its {kind.decode()} chunk is wrong") as caught:
         open_photo(tmp_path / "a.png")
     one_sentence(caught.value)
+
+
+def hostile() -> dict[str, bytes]:
+    """A damaged file of each kind, whose decoder has words of its own for it."""
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    files: dict[str, bytes] = {}
+    for kind in ("jpg", "png", "gif", "webp", "avif", "bmp"):
+        out = io.BytesIO()
+        Image.fromarray(pixels).save(out, {"jpg": "JPEG"}.get(kind, kind.upper()))
+        files[kind] = out.getvalue()
+        files[f"cut.{kind}"] = files[kind][: len(files[kind]) // 3]
+        files[f"head.{kind}"] = files[kind][:40] + bytes(64)
+    for name in ("jpg", "png", "gif", "webp", "avif", "bmp"):
+        middle = len(files[name]) // 2
+        files[name] = files[name][:middle] + bytes(200) + files[name][middle + 200 :]
+    for compression in ("lzw", "deflate", "packbits", "jpeg"):
+        out = io.BytesIO()
+        tifffile.imwrite(out, pixels, compression=compression)
+        data, middle = out.getvalue(), len(out.getvalue()) // 2
+        files[f"{compression}.tif"] = data[:middle] + bytes(range(200)) + data[middle + 200 :]
+    files["empty.tif"] = b"II*\0\x08\0\0\0\0\0\0\0\0\0"
+    files["odd.dng"] = b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHII", 50706, 1, 4, 0x00000401) + bytes(4)
+    files["odd.crw"] = b"II\x1a\0\0\0HEAPCCDR" + bytes(100)
+    files["odd.raf"] = b"FUJIFILMCCD-RAW" + bytes(200)
+    return files
+
+
+def test_no_library_s_words_reach_the_user(tmp_path: Path, one_sentence: Sentence) -> None:
+    refused = 0
+    for name, data in hostile().items():
+        (tmp_path / name).write_bytes(data)
+        try:
+            open_photo(tmp_path / name)
+        except PhotoError as error:
+            refused += 1
+            said = one_sentence(error).removeprefix(str(tmp_path / name))
+            assert not [word for word in LIBRARY_WORDS if word in said], said
+            assert error.__cause__ is not None or "header promises" in said or "file ends before" in said, said
+    assert refused > 15
+
+
+VIDEOS = {
+    "iPhone": b"\0\0\0\x14ftypqt  \0\0\0\0qt  ",
+    "MP4": b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41",
+    "with pictures": b"\0\0\0\x1cftypmp42\0\0\0\0mp42mif1heic",
+    "old QuickTime": b"\0\0\1\0moov",
+    "AVI": b"RIFF\0\0\0\0AVI LIST",
+    "WebM": b"\x1a\x45\xdf\xa3",
+    "MPEG": b"\0\0\1\xba",
+}
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_a_video_is_called_a_video(tmp_path: Path, name: str, one_sentence: Sentence) -> None:
+    (tmp_path / "a.heic").write_bytes(VIDEOS[name] + bytes(100))
+    with pytest.raises(UnsupportedPhotoError, match="this is a video, not a photograph") as caught:
+        open_photo(tmp_path / "a.heic")
+    one_sentence(caught.value)
+
+
+def test_a_heif_picture_is_told_by_any_of_its_brands() -> None:
+    assert detect(b"\0\0\0\x1cftypmiaf\0\0\0\0mif1heic" + bytes(20)) == "HEIC"
+    assert detect(b"\0\0\0\x18ftypnew \0\0\0\0heic" + bytes(20)) == "HEIC"
+    assert detect(b"\0\0\0\x14ftypmif1\0\0\0\0avif" + bytes(20)) == "AVIF"
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_bytes_are_refused_for_what_they_are(tmp_path: Path, kind: Callable[[bytes], bytes]) -> None:
+    path = saved(tmp_path / "a.jpg")
+    for given in (path.read_bytes(), bytes(path), b""):
+        with pytest.raises(UsageError, match="by a path, not by bytes"):
+            open_photo(kind(given))  # type: ignore[arg-type]

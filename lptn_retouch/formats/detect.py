@@ -37,9 +37,22 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x76\x2f\x31\x01", "OpenEXR"),
     (0, b"#?RADIANCE", "Radiance HDR"),
     (0, b"gimp xcf", "GIMP"),
-    (0, b"\x1a\x45\xdf\xa3", "video"),
+    (0, b"\x1a\x45\xdf\xa3", "video"),  # Matroska, WebM
+    (8, b"AVI LIST", "video"),
+    (0, b"\0\0\1\xba", "video"),  # MPEG
+    (0, b"\0\0\1\xb3", "video"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "video"),  # Windows Media
+    (0, b"FLV\1", "video"),
+    (4, b"moov", "video"),  # QuickTime before it had brands
+    (4, b"mdat", "video"),
+    (4, b"wide", "video"),
 )
-_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_HEIF_BRANDS = frozenset(
+    {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"mif2", b"msf1", b"miaf", b"avci", b"avcs",
+     b"vvic", b"j2ki", b"jpeg"}
+)  # fmt: skip
+_VIDEO_BRANDS = (b"iso", b"mp4", b"avc", b"qt", b"M4V", b"3g", b"dash", b"MSNV", b"XAVC")
 _TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -79,9 +92,18 @@ def detect_file(file: BinaryIO) -> str | None:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
     if head[4:8] == b"ftyp" and head[8:12] != b"crx ":
-        # A HEIF file may name its own brand only among the compatible ones, after a structural 'mif1'.
-        brands = head[8:12] + head[16:64]
-        if b"avif" in brands or b"avis" in brands:
-            return "AVIF"
-        return "HEIC" if head[8:12] in _HEIF_BRANDS else "HEIF or video"
+        return _by_brand(head)
     return next((name for at, magic, name in _SIGNATURES if head[at : at + len(magic)] == magic), None)
+
+
+def _by_brand(head: bytes) -> str:
+    """Which of the files of ISO/IEC 14496-12 this is, by the brands that its first box (4.3) names."""
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    brands = {head[at : at + 4] for at in (8, *range(16, end - 3, 4))}
+    # A HEIF file may name its own brand only among the compatible ones, after a structural 'mif1'; a video is one
+    # first of all, though it may hold pictures too.
+    if brands & _AVIF_BRANDS:
+        return "AVIF"
+    if head[8:12] in _HEIF_BRANDS or (brands & _HEIF_BRANDS and not head[8:12].startswith(_VIDEO_BRANDS)):
+        return "HEIC"
+    return "video"

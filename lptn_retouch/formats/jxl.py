@@ -9,7 +9,7 @@ from lptn_retouch.color import matrix_profile, profile_from_cicp
 from lptn_retouch.color.profiles import SRGB_CURVE, Curve
 from lptn_retouch.color.srgb import D65, SRGB_PRIMARIES, light
 from lptn_retouch.errors import UnsupportedPhotoError
-from lptn_retouch.formats.decoded import Decoded, in_range, three_channels
+from lptn_retouch.formats.decoded import DamageError, Decoded, in_range, three_channels
 from lptn_retouch.formats.jxl_header import DCI, HLG, LINEAR, PQ, PRIMARIES, SRGB, Header, codestream_at, read_header
 from lptn_retouch.formats.jxl_profile import embedded_profile
 from lptn_retouch.formats.limits import Fits, check_size
@@ -48,7 +48,7 @@ def decode(data: bytes, name: str, fits: Fits | None) -> Decoded:
         raise UnsupportedPhotoError(f"{name}: its colour profile cannot be read on this system; save it as PNG first.")
     samples = np.asarray(imagecodecs.jpegxl_decode(data, index=0, numthreads=thread_count()))
     if samples.shape[:2] != (header.height, header.width):
-        raise ValueError(f"its header and its picture disagree: {samples.shape}")
+        raise DamageError("its header and its picture disagree")
     pixels, notices = in_range(samples, header.bits if samples.dtype.kind == "u" else 8 * samples.itemsize)
     pixels, grey = three_channels(pixels)
     notices += (_ANIMATED,) if header.animated else ()

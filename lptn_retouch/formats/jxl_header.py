@@ -6,6 +6,7 @@ Source: ISO/IEC 18181-1 (JPEG XL core coding system), annexes B (bits), D (image
 from dataclasses import dataclass
 
 from lptn_retouch.color.srgb import D65, SRGB_PRIMARIES
+from lptn_retouch.formats.decoded import DamageError
 from lptn_retouch.metadata.boxes import walk
 from lptn_retouch.metadata.tiff import Buffer
 
@@ -68,7 +69,7 @@ class _Bits:
     def take(self, count: int) -> int:
         first, end = self.at >> 3, (self.at + count + 7) >> 3
         if end > len(self._data):
-            raise ValueError("its header is cut short")
+            raise DamageError("its header is cut short")
         value = int.from_bytes(self._data[first:end], "little") >> (self.at & 7)
         self.at += count
         return value & ((1 << count) - 1)
@@ -106,7 +107,7 @@ def read_header(data: Buffer) -> Header:
         data: the file.
 
     Raises:
-        ValueError: there is none, or it is damaged.
+        DamageError: there is none, or it is damaged.
 
     Example:
         >>> header = read_header(bytes.fromhex("ff0a fa131c001388020038571a192250"))
@@ -115,7 +116,7 @@ def read_header(data: Buffer) -> Header:
     """
     start = codestream_at(data)
     if start is None:
-        raise ValueError("there is no picture in it")
+        raise DamageError("there is no picture in it")
     bits = _Bits(bytes(data[start : start + _HEADER]))
     bits.take(16)
     header = Header()

@@ -5,7 +5,7 @@ import os
 from dataclasses import replace
 from io import BufferedReader
 
-from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnsupportedPhotoError, reason, shown
+from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnsupportedPhotoError, UsageError, shown
 from lptn_retouch.formats.detect import detect_file
 from lptn_retouch.formats.files import as_path, open_regular
 from lptn_retouch.formats.limits import Fits, check_file_size
@@ -42,6 +42,8 @@ def open_photo(path: str | os.PathLike[str]) -> Photo:
 
 def open_fitting(path: str | os.PathLike[str], fits: Fits | None) -> Photo:
     """`open_photo`, but `fits` is asked as soon as the size is known, before a pixel is decoded."""
+    if isinstance(path, bytes | bytearray | memoryview):  # most likely a file's content; as a name it would be odd, too
+        raise UsageError("a photo is named by a path, not by bytes; write them to a file, and give its str or Path.")
     where = as_path(path)
     name = shown(where)
     with open_regular(where) as file:
@@ -63,16 +65,16 @@ def open_fitting(path: str | os.PathLike[str], fits: Fits | None) -> Photo:
             raise UnreadablePhotoError(f"{name}: there is not enough memory for it; close other programs.") from None
         except OSError as error:
             raise UnreadablePhotoError(
-                f"{name}: reading failed ({reason(error)}); copy it again from its source."
+                f"{name}: it cannot be read to its end; check the disk, or copy it again from its source."
             ) from error
         except ImportError:  # ours to mend, and no fault of the file
             raise
         except Exception as error:  # a decoder's own kinds are caught closer by; this is the promise kept regardless
-            raise UnreadablePhotoError(
-                f"{name}: it is damaged ({reason(error)}); copy it again from its source."
-            ) from error
+            raise UnreadablePhotoError(f"{name}: it is damaged; copy it again from its source.") from error
     if kind is None:
         raise UnreadablePhotoError(f"{name}: this is not a picture this version knows; give a JPEG, PNG, TIFF or RAW.")
+    if kind == "video":
+        raise UnsupportedPhotoError(f"{name}: this is a video, not a photograph; save one of its frames as JPEG first.")
     article = "an" if kind[0] in "AO" else "a"
     raise UnsupportedPhotoError(f"{name}: {article} {kind} file, which this version does not read; convert it to JPEG.")
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lptn_retouch.color import srgb_profile
-from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnsupportedPhotoError, reason, shown
+from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnsupportedPhotoError, shown
 from lptn_retouch.formats.chatter import chatter
 from lptn_retouch.formats.files import open_regular
 from lptn_retouch.formats.limits import Fits, check_size
@@ -84,16 +84,18 @@ def open_raw(file: BinaryIO, kind: str, path: Path, fits: Fits | None = None) ->
         raise
     except (rawpy.LibRawFileUnsupportedError, rawpy.NotSupportedError) as error:
         raise UnsupportedPhotoError(
-            f"{name}: LibRaw does not develop this RAW ({reason(error)}); convert it to DNG or JPEG first."
+            f"{name}: this is a RAW that LibRaw does not develop; convert it to DNG or JPEG first."
         ) from error
     except Exception as error:
         raise UnreadablePhotoError(
-            f"{name}: this RAW is damaged ({reason(error)}); copy it again from the camera."
+            f"{name}: this RAW is damaged or cut short; copy it again from the camera."
         ) from error
     # LibRaw calls single values "corrupted" in files that are sound to the eye, so only the rest is fatal.
     fatal = next((line for line in said if "data corrupted at" not in line), None)
     if fatal:
-        raise UnreadablePhotoError(f"{name}: this RAW is damaged ({fatal}); copy it again from the camera.")
+        raise UnreadablePhotoError(
+            f"{name}: this RAW is damaged or cut short; copy it again from the camera."
+        ) from ValueError(fatal)
     notices: tuple[str, ...] = (_DOUBTFUL,) if said else ()
     if ends_flat:
         notices += (_ENDS_FLAT,)
