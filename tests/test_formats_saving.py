@@ -176,10 +176,25 @@ def test_a_jpeg_keeps_its_chroma_subsampling(tmp_path: Path, subsampling: str, n
 
 
 def test_too_many_pixels_a_side(tmp_path: Path) -> None:
-    with pytest.raises(UnwritablePhotoError, match="16383"):
-        Photo(np.zeros((1, 16384, 3), np.uint8)).save(tmp_path / "a.webp")
-    with pytest.raises(UnwritablePhotoError, match="65535"):
-        Photo(np.zeros((65536, 1, 3), np.uint8)).save(tmp_path / "a.jpg")
+    for longest, extension in ((16383, "webp"), (65500, "jpg"), (32768, "avif"), (1_000_000, "png")):
+        for shape in ((1, longest + 1, 3), (longest + 1, 1, 3)):
+            with pytest.raises(UnwritablePhotoError, match=str(longest)):
+                Photo(np.zeros(shape, np.uint8)).save(tmp_path / f"a.{extension}")
+
+
+def test_more_pixels_than_decoders_of_avif_take(tmp_path: Path) -> None:
+    huge = np.broadcast_to(np.uint8(0), (16385, 16384, 3))  # takes no room
+    with pytest.raises(UnwritablePhotoError, match="268,435,456"):
+        Photo(huge).save(tmp_path / "a.avif")
+
+
+@pytest.mark.parametrize(
+    ("longest", "extension"), [(16383, "webp"), (65500, "jpg"), (32768, "avif"), (1_000_000, "png")]
+)
+def test_the_longest_picture_that_is_written_opens_again(tmp_path: Path, longest: int, extension: str) -> None:
+    for shape in ((1, longest, 3), (longest, 1, 3)):
+        again = open_photo(Photo(np.zeros(shape, np.uint8)).save(tmp_path / f"a.{extension}").path)
+        assert again.pixels.shape == shape
 
 
 def test_the_source_is_never_overwritten_by_any_name(tmp_path: Path) -> None:

@@ -25,10 +25,12 @@ class Format:
 
     Args:
         depths: bits a channel, the least first; 32 is floating point.
-        longest: most pixels a side; None where it is more than is opened.
+        longest: most pixels a side that decoders take, which is less than some headers have room for; None where it is
+            more than is opened.
         alpha: whether it holds transparency.
         grey: whether it holds pictures of one channel, and so profiles for them.
         profiles: whether it holds an ICC profile; without, results are in sRGB.
+        largest: most pixels in all that decoders take; None where it is more than is opened.
     """
 
     depths: tuple[int, ...]
@@ -36,14 +38,15 @@ class Format:
     alpha: bool
     grey: bool = True
     profiles: bool = True
+    largest: int | None = None
 
 
-FORMATS = {
-    "JPEG": Format((8,), 65535, False),
-    "PNG": Format((8, 16), None, True),
+FORMATS = {  # the bounds are those of libjpeg, libpng, libwebp and libavif
+    "JPEG": Format((8,), 65500, False),
+    "PNG": Format((8, 16), 1_000_000, True),
     "TIFF": Format((8, 16, 32), None, True),
     "WEBP": Format((8,), 16383, True, grey=False),
-    "AVIF": Format((8, 16), 65535, True, grey=False),
+    "AVIF": Format((8, 16), 32768, True, grey=False, largest=1 << 28),
     "JPEG XL": Format((8, 16), None, True, profiles=False),
 }
 ENDINGS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP",
@@ -117,11 +120,16 @@ def _checked(photo: Photo, target: Path, quality: int, bit_depth: int | None, me
             f"{name}: a {kind} holds {' or '.join(map(str, depths))} bits a channel, not {bit_depth}; "
             "leave bit_depth out, or save it as .tif."
         )
-    longest = FORMATS[kind].longest
+    longest, largest = FORMATS[kind].longest, FORMATS[kind].largest
     if longest and max(photo.width, photo.height) > longest:
         raise UnwritablePhotoError(
             f"{name}: a {kind} has at most {longest} pixels a side, and the picture is {photo.width} x {photo.height}; "
-            "save it as .png or .tif."
+            "save it as .tif."
+        )
+    if largest and photo.width * photo.height > largest:
+        raise UnwritablePhotoError(
+            f"{name}: a {kind} has at most {largest:,} pixels, and the picture is {photo.width} x {photo.height}; "
+            "save it as .tif."
         )
     return kind
 
