@@ -15,10 +15,14 @@ from contextlib import ExitStack, contextmanager
 
 # libjpeg's warnings, what LibRaw's default callback prints, and libtiff's decoders of single strips.
 _COMPLAINT = re.compile(
-    rb"^(Corrupt JPEG data|Premature end of JPEG file|\w+Decode\w*: "
+    rb"^(Corrupt JPEG data|Premature end of JPEG file|\w+Decode\w*: |JPEGLib: "
     rb"|.*: (?i:unexpected end of file|data corrupted at -?\d+)\s*$)"
 )
-_NOISE = re.compile(rb"^(_?TIFF\w+: |PNG warning: )")  # where it matters, the decoder raises as well
+# What libtiff's other parts say, named by their functions; where it matters, the decoder raises as well.
+_NOISE = re.compile(
+    rb"^((_?TIFF|O?JPEG|Fax[34]|LZW|ZIP|ZSTD|LZMA|PackBits|Predictor|PixarLog|LogLuv|LogL16|NeXT|Thunder)[A-Z]\w*: "
+    rb"|MissingRequired: |EstimateStripByteCounts: |tempfile\.tif: |Apparently should be |PNG warning: )"
+)
 _lock = threading.Lock()
 
 

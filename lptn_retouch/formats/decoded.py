@@ -73,19 +73,24 @@ def in_range(samples: Pixels, bits: int) -> tuple[Pixels, tuple[str, ...]]:
     if samples.dtype.kind == "f":
         return _floats(samples)
     if samples.dtype.kind == "i":  # below zero is no light; two's complement leaves half of the range
+        negative = float(np.mean(samples < 0))
+        notices = (f"{_share(negative)} of its values lay below 0 and were taken as 0.",) if negative else ()
         samples = np.maximum(samples, 0).astype(samples.dtype.str.replace("i", "u"))
-        if bits <= 16:
-            return widened(samples.astype(np.uint16), bits - 1), ()
-        bits -= 1
+        return _whole(samples, bits - 1), notices
+    return _whole(samples, bits), ()
+
+
+def _whole(samples: Pixels, bits: int) -> Pixels:
+    """Unsigned whole numbers of so many bits as uint8 or uint16."""
     if bits in (8, 16):
-        return samples.astype(np.uint8 if bits == 8 else np.uint16, copy=False), ()
+        return samples.astype(np.uint8 if bits == 8 else np.uint16, copy=False)
     if bits < 8:
-        return (widened(samples, bits) >> 8).astype(np.uint8), ()
+        return (widened(samples, bits) >> 8).astype(np.uint8)
     if bits < 16:
-        return widened(samples, bits), ()
+        return widened(samples, bits)
     if samples.size and int(samples.max()) < 1 << 16:  # 16 bits in a larger type, as some programs store them
-        return samples.astype(np.uint16), ()
-    return (samples >> np.array(bits - 16, samples.dtype)).astype(np.uint16), ()
+        return samples.astype(np.uint16)
+    return np.asarray(samples >> np.array(bits - 16, samples.dtype), np.uint16)
 
 
 def _floats(samples: Pixels) -> tuple[Pixels, tuple[str, ...]]:
@@ -95,8 +100,11 @@ def _floats(samples: Pixels) -> tuple[Pixels, tuple[str, ...]]:
         return values, ()
     outside = float(np.mean(~((values >= 0) & (values <= 1))))
     np.clip(np.nan_to_num(values, copy=False, nan=0.0, posinf=1.0, neginf=0.0), 0, 1, out=values)
-    share = f"{100 * outside:.1f} %" if outside >= 0.001 else "Less than 0.1 %"
-    return values, (f"{share} of its values lay outside 0 to 1 and were clipped.",)
+    return values, (f"{_share(outside)} of its values lay outside 0 to 1 and were clipped.",)
+
+
+def _share(part: float) -> str:
+    return f"{100 * part:.1f} %" if part >= 0.001 else "Less than 0.1 %"
 
 
 def unpremultiplied(pixels: Pixels, full: int | None = None) -> Pixels:

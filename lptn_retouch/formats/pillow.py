@@ -5,6 +5,7 @@ see. Each decoder is called by name instead, which also keeps Pillow from guessi
 """
 
 import io
+import logging
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,6 +25,8 @@ from lptn_retouch.formats.limits import Fits, check_plausible, check_size
 from lptn_retouch.formats.orientation import upright
 from lptn_retouch.formats.photo import Pixels
 from lptn_retouch.formats.pngrows import has_all_rows
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # or it tells the terminal of what it then raises
 
 ORIENTATION = 0x0112
 DOUBTFUL = "Its decoder met damage in it, so look whether the whole picture is sound."
@@ -84,7 +87,6 @@ def decode(
     size: int,
     icc: bytes | None,
     fits: Fits | None,
-    page: int = 0,
 ) -> Decoded:
     """Decode a picture of 8 bits a channel.
 
@@ -96,15 +98,12 @@ def decode(
         size: of the file, in bytes.
         icc: its profile, which inks need to become colours.
         fits: asked before a pixel is decoded.
-        page: which of a TIFF's pictures, counted from 0.
 
     Raises:
         UnreadablePhotoError: damaged or cut short.
         UnsupportedPhotoError: another depth or colour model than is read, or too large.
     """
     image = _opened(file, data, kind)
-    if page:
-        image.seek(page)
     check_size(name, *image.size)
     if fits:
         fits(*image.size, "uint8")
