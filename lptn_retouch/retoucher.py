@@ -215,9 +215,20 @@ class Retoucher:
         weight = _weight(mask, pixels.shape[:2])
         if amount == 0 and detail == 0:
             return pixels if ours else pixels.copy()
-        self._check_memory(pixels.shape[0], pixels.shape[1], pixels.dtype, pictures=1 if ours else 2)
+        hidden = _hidden(pixels)
+        self._check_memory(pixels.shape[0], pixels.shape[1], pixels.dtype, pictures=1 if ours and hidden is None else 2)
         if full == 1 and not np.isfinite(pixels).all():
             raise UsageError(_NOT_FINITE)
+        if hidden is not None:
+            result = self._visible(_filled(pixels, hidden), amount, detail, weight, ours=True)
+            result[hidden] = pixels[hidden]
+            return result
+        return self._visible(pixels, amount, detail, weight, ours=ours)
+
+    def _visible(
+        self, pixels: np.ndarray, amount: float, detail: float, weight: Tensor | None, *, ours: bool
+    ) -> np.ndarray:
+        """Retouch an array, all of which the network may see."""
         where = None if weight is None else weight[0, 0].numpy()
         out = _writable(pixels) if ours else None
         try:
@@ -314,6 +325,21 @@ def _writable(pixels: np.ndarray) -> np.ndarray | None:
     view = pixels.view()
     view.flags.writeable = True
     return view
+
+
+def _hidden(pixels: np.ndarray) -> np.ndarray | None:
+    """Where (H, W) a picture's alpha is 0; None where it is nowhere, or everywhere."""
+    hidden = pixels[:, :, 3] == 0 if pixels.shape[2] == 4 else np.zeros(1, bool)
+    return hidden if hidden.any() and not hidden.all() else None
+
+
+def _filled(pixels: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """A copy with the mean of what is visible in what is not, whose colours must not change how the rest is graded."""
+    filled = pixels.copy()
+    for channel in range(3):
+        mean = pixels[:, :, channel].mean(where=~hidden, dtype=np.float64)
+        filled[:, :, channel][hidden] = mean if pixels.dtype == np.float32 else round(mean)
+    return filled
 
 
 def _weight(mask: Any, size: tuple[int, ...]) -> Tensor | None:
