@@ -1,13 +1,10 @@
 """What a file says of its colours elsewhere than in an ICC profile, as a profile."""
 
-from lptn_retouch.color import (
-    HighDynamicRangeError,
-    adobe_rgb_profile,
-    profile_from_cicp,
-    profile_from_png,
-    srgb_profile,
-)
-from lptn_retouch.errors import MetadataError, UnsupportedPhotoError
+from typing import NamedTuple
+
+from lptn_retouch.color import adobe_rgb_profile, profile_from_cicp, profile_from_png, srgb_profile
+from lptn_retouch.errors import MetadataError
+from lptn_retouch.formats.hdr import HLG, PQ
 from lptn_retouch.metadata import Metadata
 from lptn_retouch.metadata.heif import nclx
 from lptn_retouch.metadata.png import png_chunks
@@ -15,10 +12,23 @@ from lptn_retouch.metadata.tiff import EXIF_POINTER, INTEROP_POINTER, Buffer, Ti
 
 _COLOR_SPACE, _INTEROP_INDEX, _SRGB = 0xA001, 0x0001, 1
 _SRGB_POINTS = (1, 13)  # ITU-T H.273: primaries and transfer
+_UNSPECIFIED, _BT2020 = 2, 9  # primaries; BT.2100 has those of BT.2020
 
 
-def declared(metadata: Metadata, data: Buffer, kind: str, name: str) -> Metadata:
-    """The metadata with a profile that says what the file says otherwise; as it is where that is sRGB, or nothing.
+class Declared(NamedTuple):
+    """What a file says of its colours.
+
+    Args:
+        metadata: the file's, with a profile of that; as it is where that is sRGB, or nothing.
+        transfer: PQ or HLG where the picture is of high dynamic range; the profile is of what becomes of it.
+    """
+
+    metadata: Metadata
+    transfer: int | None = None
+
+
+def declared(metadata: Metadata, data: Buffer, kind: str) -> Declared:
+    """What a file says of its colours, as a profile in its metadata.
 
     A PNG says it in its cICP chunk, which goes before a profile, or in gAMA and cHRM; AVIF and HEIC in an nclx box; a
     camera's JPEG in DCF's mark for Adobe RGB.
@@ -27,42 +37,47 @@ def declared(metadata: Metadata, data: Buffer, kind: str, name: str) -> Metadata
         metadata: of the file.
         data: the file.
         kind: its format.
-        name: the file as messages name it.
-
-    Raises:
-        UnsupportedPhotoError: it is of high dynamic range (PQ or HLG), which a retouch for screens would crush.
 
     Source: PNG third edition, 4.3 (precedence); ISO/IEC 14496-12 12.1.5; DCF 2.0 (CIPA DC-009), R03.
     """
-    try:
-        profile = _profile(metadata, data, kind)
-    except HighDynamicRangeError as error:
-        raise UnsupportedPhotoError(
-            f"{name}: it is of high dynamic range ({error}), which presets do not know; save it as standard first."
-        ) from None
-    return metadata if profile is None else metadata.with_icc(profile)
+    points = _points(data, kind)
+    if points is not None and points[1] in (PQ, HLG):
+        primaries = _BT2020 if points[0] == _UNSPECIFIED else points[0]
+        return Declared(metadata.with_icc(profile_from_cicp(primaries, _SRGB_POINTS[1])), points[1])
+    profile = _profile(metadata, data, kind, points)
+    return Declared(metadata if profile is None else metadata.with_icc(profile))
 
 
-def _profile(metadata: Metadata, data: Buffer, kind: str) -> bytes | None:
+def _points(data: Buffer, kind: str) -> tuple[int, int] | None:
+    """Primaries and transfer, by their numbers in ITU-T H.273."""
     if kind == "PNG":
-        chunks: dict[bytes, bytes] = {}
-        for chunk in png_chunks(data):
-            if chunk.type == b"IDAT":
-                break
-            chunks.setdefault(chunk.type, bytes(data[chunk.start + 8 : min(chunk.end - 4, chunk.start + 64)]))
-        cicp = chunks.get(b"cICP", b"")
-        if len(cicp) == 4:
-            is_srgb = metadata.icc is not None and (cicp[0], cicp[1]) == _SRGB_POINTS
-            return srgb_profile() if is_srgb else profile_from_cicp(cicp[0], cicp[1])
-        if metadata.icc is None and b"sRGB" not in chunks:
-            return profile_from_png(chunks.get(b"gAMA"), chunks.get(b"cHRM"))
-    elif kind in ("AVIF", "HEIC"):
-        points = nclx(data)
-        if points is not None and (metadata.icc is None or points[1] in (16, 18)):
-            return profile_from_cicp(points[0], points[1])
-    if metadata.icc is None and _is_adobe_rgb(metadata):
-        return adobe_rgb_profile()
-    return None
+        cicp = _chunks(data).get(b"cICP", b"")
+        return (cicp[0], cicp[1]) if len(cicp) == 4 else None
+    found = nclx(data) if kind in ("AVIF", "HEIC") else None
+    return None if found is None else found[:2]
+
+
+def _profile(metadata: Metadata, data: Buffer, kind: str, points: tuple[int, int] | None) -> bytes | None:
+    if kind == "PNG" and points is not None:
+        is_srgb = metadata.icc is not None and points == _SRGB_POINTS
+        return srgb_profile() if is_srgb else profile_from_cicp(*points)
+    if metadata.icc is not None:
+        return None
+    if points is not None:
+        return profile_from_cicp(*points)
+    if kind == "PNG" and b"sRGB" not in (chunks := _chunks(data)):
+        return profile_from_png(chunks.get(b"gAMA"), chunks.get(b"cHRM"))
+    return adobe_rgb_profile() if _is_adobe_rgb(metadata) else None
+
+
+def _chunks(data: Buffer) -> dict[bytes, bytes]:
+    """The first bytes of each kind of chunk that stands before a PNG's rows."""
+    chunks: dict[bytes, bytes] = {}
+    for chunk in png_chunks(data):
+        if chunk.type == b"IDAT":
+            break
+        chunks.setdefault(chunk.type, bytes(data[chunk.start + 8 : min(chunk.end - 4, chunk.start + 64)]))
+    return chunks
 
 
 def _is_adobe_rgb(metadata: Metadata) -> bool:

@@ -14,9 +14,9 @@ from PIL import Image
 
 from lptn_retouch.color import read_profile
 from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnsupportedPhotoError, shown
-from lptn_retouch.formats import avif, deepjpeg, heif, jxl, png, tiff
+from lptn_retouch.formats import avif, deepjpeg, hdr, heif, jxl, png, tiff
 from lptn_retouch.formats.decoded import DamageError, Decoded, several
-from lptn_retouch.formats.hints import declared
+from lptn_retouch.formats.hints import Declared, declared
 from lptn_retouch.formats.limits import Fits
 from lptn_retouch.formats.orientation import upright
 from lptn_retouch.formats.photo import Photo, Source
@@ -46,12 +46,14 @@ def open_raster(file: BinaryIO, kind: str, path: Path, fits: Fits | None = None)
         with quiet():
             if kind == "TIFF":  # may be gigabytes, of which the metadata is little
                 with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-                    metadata, doubts = _metadata(mapped, kind, name)
+                    (metadata, transfer), doubts = _declared(mapped, kind)
                 data = b""
             else:
                 data = file.read()
-                metadata, doubts = _metadata(data, kind, name)
+                (metadata, transfer), doubts = _declared(data, kind)
             decoded = _decode(file, data, kind, name, size, metadata, fits)
+            if transfer is not None:
+                decoded = _in_standard_range(decoded, transfer)
     except (LptnRetouchError, MemoryError):
         raise
     except Image.DecompressionBombError:
@@ -82,13 +84,20 @@ def open_raster(file: BinaryIO, kind: str, path: Path, fits: Fits | None = None)
     )
 
 
-def _metadata(data: Buffer, kind: str, name: str) -> tuple[Metadata, tuple[str, ...]]:
+def _declared(data: Buffer, kind: str) -> tuple[Declared, tuple[str, ...]]:
     """The blocks of a file, and what was wrong with them: bad metadata never costs the picture."""
     try:
-        metadata = read_metadata(data, kind)
+        return declared(read_metadata(data, kind), data, kind), ()
     except Exception:
-        return Metadata(), ("Its metadata is damaged and left out.",)
-    return declared(metadata, data, kind, name), ()
+        return Declared(Metadata()), ("Its metadata is damaged and left out.",)
+
+
+def _in_standard_range(decoded: Decoded, transfer: int) -> Decoded:
+    said = (
+        f"It is of high dynamic range ({hdr.NAMES[transfer]}) and was brought into the standard range, with white at "
+        f"{hdr.WHITE:.0f} cd/m2 (ITU-R BT.2390)."
+    )
+    return decoded._replace(pixels=hdr.standard_range(decoded.pixels, transfer), notices=(said, *decoded.notices))
 
 
 def _decode(
