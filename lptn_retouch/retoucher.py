@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,16 +15,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lptn_retouch.arguments import check_floats, check_limit, weight
 from lptn_retouch.color import from_srgb, read_profile, to_srgb
 from lptn_retouch.engine.choose import choose_engine
 from lptn_retouch.engine.reference import FULL_SCALE
-from lptn_retouch.errors import UsageError
+from lptn_retouch.errors import InvalidPresetError, UnreadablePhotoError, UsageError, reason, shown
 from lptn_retouch.formats import Photo
 from lptn_retouch.formats.opening import open_fitting
 from lptn_retouch.memory import check_memory
 from lptn_retouch.metadata.recipe import Recipe
 from lptn_retouch.preset import Preset, load_preset
-from lptn_retouch.strength import check_strength
+from lptn_retouch.strength import strengths
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("lptn_retouch")
 T = TypeVar("T")
 _END = object()  # of an iterable
-_NOT_FINITE = "this picture of floats holds NaN or infinity; replace those pixels first."
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 class Retoucher:
@@ -45,7 +47,7 @@ class Retoucher:
 
     Raises:
         PresetError: the preset is not there or not sound.
-        UsageError: there is no such device.
+        UsageError: there is no such device, or the limit is no number of bytes.
 
     Example:
         >>> retoucher = Retoucher("retouch")
@@ -60,6 +62,7 @@ class Retoucher:
         *,
         memory_limit: int | None = None,
     ) -> None:
+        check_limit(memory_limit)
         self.preset = preset if isinstance(preset, Preset) else load_preset(preset)
         self._engine = choose_engine(self.preset.network, device)
         self.device = self._engine.device
@@ -67,7 +70,7 @@ class Retoucher:
 
     def __call__(self, image: Any, *, amount: float = 1.0, detail: float = 1.0, mask: Any = None) -> Any:
         """Retouch one picture; arguments as :func:`retouch`."""
-        check_strength(amount, detail)
+        amount, detail = strengths(amount, detail)
         if isinstance(image, str | os.PathLike):
             return self._photo(self.open(image), amount, detail, mask, ours=True)
         if isinstance(image, Photo):
@@ -94,14 +97,20 @@ class Retoucher:
         Yields:
             The results, in order. A picture's error is raised at its turn, and ends it.
 
+        Raises:
+            UsageError: at once, where it is not given pictures one after the other, or a strength is out of range.
+
         Example:
             >>> greys = (np.full((40, 60, 3), level, np.uint8) for level in (60, 120, 180))
             >>> [result.shape for result in Retoucher("retouch").map(greys)]
             [(40, 60, 3), (40, 60, 3), (40, 60, 3)]
         """
-        check_strength(amount, detail)
-        upcoming = iter(images)
+        amount, detail = strengths(amount, detail)
+        if isinstance(images, str) or not hasattr(images, "__iter__"):
+            raise UsageError(f"map takes pictures one after the other, a list for example, no {type(images).__name__}.")
+        return self._map(iter(images), amount, detail)
 
+    def _map(self, upcoming: Iterator[Any], amount: float, detail: float) -> Iterator[Any]:
         def read() -> tuple[Any, bool]:
             image = next(upcoming, _END)
             if isinstance(image, str | os.PathLike):
@@ -139,7 +148,7 @@ class Retoucher:
 
     def using_up(self, photo: Photo, *, amount: float = 1.0, detail: float = 1.0) -> Photo:
         """Retouch a photo from :meth:`open` in its own memory: the one given shows the result as well from then on."""
-        check_strength(amount, detail)
+        amount, detail = strengths(amount, detail)
         return self._photo(photo, amount, detail, None, ours=True)
 
     def _photo(self, photo: Photo, amount: float, detail: float, mask: Any, *, ours: bool = False) -> Photo:
@@ -158,8 +167,8 @@ class Retoucher:
         space, _ = read_profile(icc)
         if space.is_srgb or amount == detail == 0:
             return self._pixels(pixels, amount, detail, mask, ours=ours)
-        if pixels.dtype == np.float32 and not np.isfinite(pixels).all():
-            raise UsageError(_NOT_FINITE)
+        if pixels.dtype == np.float32:
+            check_floats(pixels)
         shown_type = np.float32 if pixels.dtype == np.float32 else np.uint16
         self._check_memory(pixels.shape[0], pixels.shape[1], shown_type, pictures=2)
         retouched = self._pixels(to_srgb(pixels, space), amount, detail, mask, ours=True)
@@ -172,8 +181,8 @@ class Retoucher:
             preset=self.preset.name,
             preset_version=self.preset.header["version"],
             weights_sha256=self.preset.sha256,
-            amount=float(amount),
-            detail=float(detail),
+            amount=amount,
+            detail=detail,
             masked=mask is not None,
             source_name=photo.source.path.name if known and photo.source.path else "",
             source_sha256=photo.source.sha256 or "" if known else "",
@@ -187,22 +196,25 @@ class Retoucher:
         check_memory(height * width, needed, self.memory_limit)
 
     def _tensor(self, image: Tensor, amount: float, detail: float, mask: Any) -> Tensor:
-        if image.ndim not in (3, 4) or image.shape[-3] != 3 or image.numel() == 0 or not image.is_floating_point():
+        if image.ndim not in (3, 4) or image.shape[-3] != 3 or image.numel() == 0 or image.dtype not in _FLOATS:
             raise UsageError(f"a tensor picture is (3, H, W) or (B, 3, H, W) of floats, not {_described(image)}.")
-        weight = _weight(mask, image.shape[-2:])
+        if image.is_meta or image.layout != torch.strided:
+            raise UsageError("a tensor picture is dense and has content, so no sparse or meta tensor; make it dense.")
+        image = image.detach()
+        where = weight(mask, image.shape[-2:])
         if amount == 0 and detail == 0:
             return image.clone()
         self._check_memory(image.numel() // (3 * image.shape[-1]), image.shape[-1], np.float32)
-        if not bool(torch.isfinite(image).all()):
-            raise UsageError(_NOT_FINITE)
+        check_floats(image)
         batch = image if image.ndim == 4 else image[None]
         picture = batch.to(self.device, torch.float32)
-        result = self._engine.tensors(picture, amount, detail)
-        if weight is not None:
-            result = torch.lerp(picture, result, weight.to(self.device))
+        with self._blamed():
+            result = self._engine.tensors(picture, amount, detail)
+        if where is not None:
+            result = torch.lerp(picture, result, where.to(self.device))
         result = result.to(image.device, image.dtype)
-        if weight is not None:  # untouched where the mask is 0, also in a dtype that float32 would round
-            result = torch.where(weight.to(image.device) == 0, batch, result)
+        if where is not None:  # untouched where the mask is 0, also in a dtype that float32 would round
+            result = torch.where(where.to(image.device) == 0, batch, result)
         return result if image.ndim == 4 else result[0]
 
     def _pixels(self, pixels: np.ndarray, amount: float, detail: float, mask: Any, *, ours: bool = False) -> np.ndarray:
@@ -212,39 +224,61 @@ class Retoucher:
             raise UsageError(
                 f"an array picture is (H, W, 3) or (H, W, 4) of uint8, uint16 or float32, not {_described(pixels)}."
             )
-        weight = _weight(mask, pixels.shape[:2])
+        weights = weight(mask, pixels.shape[:2])
         if amount == 0 and detail == 0:
             return pixels if ours else pixels.copy()
         hidden = _hidden(pixels)
         self._check_memory(pixels.shape[0], pixels.shape[1], pixels.dtype, pictures=1 if ours and hidden is None else 2)
-        if full == 1 and not np.isfinite(pixels).all():
-            raise UsageError(_NOT_FINITE)
+        if full == 1:
+            check_floats(pixels)
         if hidden is not None:
-            result = self._visible(_filled(pixels, hidden), amount, detail, weight, ours=True)
+            result = self._visible(_filled(pixels, hidden), amount, detail, weights, ours=True)
             result[hidden] = pixels[hidden]
             return result
-        return self._visible(pixels, amount, detail, weight, ours=ours)
+        return self._visible(pixels, amount, detail, weights, ours=ours)
 
     def _visible(
-        self, pixels: np.ndarray, amount: float, detail: float, weight: Tensor | None, *, ours: bool
+        self, pixels: np.ndarray, amount: float, detail: float, weights: Tensor | None, *, ours: bool
     ) -> np.ndarray:
         """Retouch an array, all of which the network may see."""
-        where = None if weight is None else weight[0, 0].numpy()
+        where = None if weights is None else weights[0, 0].numpy()
         out = _writable(pixels) if ours else None
+        with self._blamed():
+            try:
+                return self._engine(pixels, amount, detail, where, out)
+            except torch.OutOfMemoryError:  # of a GPU, which has less than the machine; nothing is written by then
+                if self.device.type == "cpu":
+                    raise
+            _log.warning("lptn_retouch: the picture does not fit on %s, so the CPU does the work.", self.device)
+            return choose_engine(self.preset.network, "cpu")(pixels, amount, detail, where, out)
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        """An engine knows a network; the user knows the preset it is from."""
         try:
-            return self._engine(pixels, amount, detail, where, out)
-        except torch.OutOfMemoryError:  # of a GPU, which has less than the machine; nothing is written by then
-            if self.device.type == "cpu":
-                raise
-        _log.warning("lptn_retouch: the picture does not fit on %s, so the CPU does the work.", self.device)
-        return choose_engine(self.preset.network, "cpu")(pixels, amount, detail, where, out)
+            yield
+        except InvalidPresetError as error:
+            raise InvalidPresetError(f"the preset {shown(self.preset.name)}: {error}") from None
 
     def _pillow(self, image: Image, amount: float, detail: float, mask: Any) -> Image:
         import PIL.Image
 
+        try:
+            image.load()
+        except MemoryError:
+            raise
+        except Exception as error:  # closed, cut short, damaged: each plugin of Pillow's has errors of its own
+            raise UnreadablePhotoError(
+                f"this PIL image cannot be read ({reason(error)}); give one that is open and whole."
+            ) from error
         if amount == 0 and detail == 0:
-            _weight(mask, (image.height, image.width))
+            weight(mask, (image.height, image.width))
             return image.copy()
+        if image.mode.startswith(("I", "F")):  # Pillow's way to RGB would cut them off at 255
+            raise UsageError(
+                f"a PIL image of mode {image.mode} holds more than 8 bits, which Pillow would not convert; give the "
+                "path of its file instead, or an array (H, W, 3) of uint16 or float32."
+            )
         if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
             raise UsageError(f"a PIL image of mode {image.mode} cannot be retouched; convert it to RGB first.")
         clear = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
@@ -269,7 +303,9 @@ def retouch(
 
     Args:
         image: a path, a :class:`Photo`, a PIL image, an array (H, W, 3) or (H, W, 4) of uint8, uint16 or float32 in
-            [0, 1], or a tensor (3, H, W) or (B, 3, H, W) in [0, 1]. It is not modified. Alpha passes through.
+            [0, 1], or a tensor (3, H, W) or (B, 3, H, W) in [0, 1]. It is not modified. Alpha passes through. Floats
+            mean sRGB as it is coded, not linear light; a few may overshoot, as after resampling. A tensor is taken as
+            its values: no gradient leads back through the result.
         preset: a name from :func:`list_presets`, a path, or a loaded preset.
         amount: 0 to 2; scales the change of colour and light. 1 is the natural look.
         detail: 0 to 2; scales the change of the high bands. ``amount=0, detail=0`` is the input, bit for bit.
@@ -282,7 +318,7 @@ def retouch(
     Raises:
         UsageError: an argument is out of range or of a kind that is no picture.
         PhotoError: the file cannot be opened.
-        PresetError: the preset cannot be loaded.
+        PresetError: the preset cannot be loaded, or its weights lead to no colours.
 
     References:
         Liang, Zeng & Zhang, "High-Resolution Photorealistic Image Translation in Real-Time: A Laplacian Pyramid
@@ -293,7 +329,7 @@ def retouch(
         >>> bool((retouch(grey, "retouch", amount=0, detail=0) == grey).all())
         True
     """
-    check_strength(amount, detail)
+    strengths(amount, detail)
     return _retoucher(preset, device)(image, amount=amount, detail=detail, mask=mask)
 
 
@@ -340,24 +376,6 @@ def _filled(pixels: np.ndarray, hidden: np.ndarray) -> np.ndarray:
         mean = pixels[:, :, channel].mean(where=~hidden, dtype=np.float64)
         filled[:, :, channel][hidden] = mean if pixels.dtype == np.float32 else round(mean)
     return filled
-
-
-def _weight(mask: Any, size: tuple[int, ...]) -> Tensor | None:
-    """A mask as a (1, 1, H, W) tensor."""
-    if mask is None:
-        return None
-    try:
-        array = mask.detach().cpu().numpy() if isinstance(mask, Tensor) else np.asarray(mask)
-        if array.dtype.kind not in "biuf":
-            raise TypeError
-    except (TypeError, ValueError):
-        raise UsageError("a mask is an array or tensor (H, W) of numbers from 0 to 1, not something else.") from None
-    weight = np.array(array, np.float32, order="C")
-    if weight.shape != tuple(size):
-        raise UsageError(f"the mask has shape {weight.shape}, the picture {tuple(size)}; they must agree.")
-    if not ((weight >= 0) & (weight <= 1)).all():
-        raise UsageError("a mask holds numbers from 0 to 1; divide an 8-bit mask by 255.")
-    return torch.from_numpy(weight)[None, None]
 
 
 def _described(array: Any) -> str:

@@ -1,10 +1,14 @@
 """Pictures of every kind in, the same kind out; the input untouched, and bit for bit where nothing is asked for."""
 
 import copy
+import io
 import itertools
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +18,10 @@ import torch
 from PIL import Image
 
 from lptn_retouch import Photo, Preset, Retoucher, load_preset, retouch
-from lptn_retouch.errors import LptnRetouchError, PhotoError, PresetNotFoundError, UsageError
+from lptn_retouch.color import adobe_rgb_profile
+from lptn_retouch.engine.choose import choose_engine
+from lptn_retouch.errors import InvalidPresetError, LptnRetouchError, PhotoError, PresetNotFoundError, UsageError
+from lptn_retouch.metadata import Metadata
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.preset import write_preset
 
@@ -317,9 +324,13 @@ def test_a_wrong_strength_is_refused(retoucher: Retoucher, one_sentence: Sentenc
         assert name in one_sentence(caught.value)
 
 
-@pytest.mark.parametrize("value", [0, 2, 1, True, np.float32(0.5), np.int64(2), np.float64(0)], ids=repr)
+@pytest.mark.parametrize(
+    "value", [0, 2, 1, True, np.float32(0.5), np.int64(2), np.float64(0), Fraction(1, 2)], ids=repr
+)
 def test_any_real_number_is_a_strength(retoucher: Retoucher, value: Any) -> None:
-    retoucher(pixels(np.uint8), amount=value, detail=value)
+    for image in (pixels(np.uint8), pixels(np.uint8, h=200, w=220), torch.rand(3, 20, 30), Photo(pixels(np.uint16))):
+        result = numbers(retoucher(image, amount=value, detail=value))
+        assert np.array_equal(result, numbers(retoucher(image, amount=float(value), detail=float(value))))
 
 
 MASKS = {
@@ -336,6 +347,9 @@ MASKS = {
     "objects": np.full((H, W), None),
     "ragged": [[1.0], [1.0, 0.0]],
     "complex": np.ones((H, W), complex),
+    "complex tensor": torch.ones(H, W, dtype=torch.complex64),
+    "sparse tensor": torch.eye(H, W).to_sparse(),
+    "meta tensor": torch.ones(H, W, device="meta"),
 }
 
 
@@ -349,6 +363,120 @@ def test_a_wrong_mask_is_refused(
         with pytest.raises(UsageError) as caught:
             retoucher(image, mask=MASKS[which], **strength)
         assert "mask" in one_sentence(caught.value)
+
+
+def test_a_mask_of_half_floats_is_taken(retoucher: Retoucher) -> None:
+    half = torch.full((H, W), 0.5)
+    for dtype in (torch.float16, torch.bfloat16):
+        array = pixels(np.float32)
+        assert np.array_equal(retoucher(array, mask=half.to(dtype)), retoucher(array, mask=half))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_mask_with_nan_is_not_told_to_be_8_bits(retoucher: Retoucher, one_sentence: Sentence, value: float) -> None:
+    mask = np.ones((H, W))
+    mask[3, 4] = value
+    with pytest.raises(UsageError, match="NaN or infinity") as caught:
+        retoucher(pixels(np.uint8), mask=mask)
+    assert "255" not in one_sentence(caught.value)
+
+
+ELSEWHERE = {
+    "0 to 255": (lambda x: 255 * x, "divide 8-bit values by 255"),
+    "0 to 255, dark": (lambda x: np.round(12 * x**4) * (x > 0.6), "divide"),
+    "0 to 255, sharpened": (lambda x: 300 * x - 20, "divide 8-bit values by 255"),
+    "0 to 65535": (lambda x: 65535 * x, "divide 16-bit values by 65535"),
+    "12 bits": (lambda x: 4095 * x, "the greatest that they can have"),
+    "-1 to 1": (lambda x: 2 * x - 1, "(x + 1) / 2"),
+    "-1 to 1, dull": (lambda x: 0.6 * x - 0.4, "(x + 1) / 2"),
+    "normalised": (lambda x: (x - 0.45) / 0.225, "normalised"),
+    "light in a scene": (lambda x: 6 * x, "clip what is brighter than white"),
+    "-128 to 127": (lambda x: 255 * x - 128, "divide"),
+    "electrons": (lambda x: 1e9 * x, "divide"),
+}
+
+
+@pytest.mark.parametrize("meant", ELSEWHERE)
+@pytest.mark.parametrize("size", [(H, W), (200, 220)])
+def test_floats_of_another_range_are_refused_with_what_they_look_like(
+    retoucher: Retoucher, one_sentence: Sentence, meant: str, size: tuple[int, int]
+) -> None:
+    made, advice = ELSEWHERE[meant]
+    x = np.linspace(0, 1, 3 * size[0] * size[1], dtype=np.float32).reshape(3, *size)
+    planes = made(x).astype(np.float32)
+    array = np.ascontiguousarray(planes.transpose(1, 2, 0))
+    wide = Photo(array, metadata=Metadata.build(icc=adobe_rgb_profile()))
+    for image in (array, Photo(array), wide, torch.from_numpy(planes), torch.from_numpy(planes)[None].double()):
+        with pytest.raises(UsageError) as caught:
+            retoucher(image)
+        assert advice in one_sentence(caught.value)
+
+
+@pytest.mark.parametrize("how", ["resampled", "sharpened", "brightened", "rounded", "one spot"])
+def test_floats_that_overshoot_a_little_are_clipped_as_before(retoucher: Retoucher, how: str) -> None:
+    array = np.kron(np.random.default_rng(3).integers(0, 2, (26, 31, 3)).astype(np.float32), np.ones((8, 8, 1), "f4"))
+    if how == "resampled":
+        planes = torch.from_numpy(array).permute(2, 0, 1)[None]
+        planes = torch.nn.functional.interpolate(planes, scale_factor=0.9, mode="bicubic", antialias=True)
+        array = planes[0].permute(1, 2, 0).contiguous().numpy()
+    elif how == "sharpened":
+        array = 0.8 * array + 0.1
+        array += 0.8 * (array - 0.5 * (np.roll(array, 1, 0) + np.roll(array, -1, 0)))
+    elif how == "brightened":
+        array *= 1.37
+    elif how == "rounded":
+        array *= np.float32(1 + 1e-6)
+    else:
+        array[3, 4] = 2.4
+    assert array.min() < 0 or array.max() > 1
+    for image in (array, Photo(array), torch.from_numpy(array).permute(2, 0, 1)):
+        result = numbers(retoucher(image))
+        assert result.min() >= 0 and result.max() <= 1 and result.std() > 0.05
+    wide = retoucher(Photo(array, metadata=Metadata.build(icc=adobe_rgb_profile()))).pixels
+    assert np.isfinite(wide).all() and wide.std() > 0.05
+
+
+@pytest.mark.parametrize("limit", ["1", 0, -1, float("nan"), [1], 1j], ids=repr)
+def test_a_limit_that_is_no_number_of_bytes_is_refused(tiny_preset: Preset, one_sentence: Sentence, limit: Any) -> None:
+    with pytest.raises(UsageError, match="memory_limit") as caught:
+        Retoucher(tiny_preset, "cpu", memory_limit=limit)
+    one_sentence(caught.value)
+
+
+@pytest.mark.parametrize("size", [(20, 30), (200, 220)])
+def test_a_tensor_with_a_gradient_is_taken_as_its_values(retoucher: Retoucher, size: tuple[int, int]) -> None:
+    plain = torch.rand(3, *size)
+    for strength in ({}, {"amount": 0.5}, {"mask": np.full(size, 0.5)}, {"amount": 0, "detail": 0}):
+        for image in (plain.clone().requires_grad_(), torch.nn.Parameter(plain.clone())):
+            result = retoucher(image, **strength)
+            assert not result.requires_grad and type(result) is torch.Tensor
+            assert torch.equal(result, retoucher(plain, **strength))
+
+
+def test_a_pil_image_that_cannot_be_read_is_refused(
+    retoucher: Retoucher, tmp_path: Path, one_sentence: Sentence
+) -> None:
+    file = io.BytesIO()
+    Image.fromarray(pixels(np.uint8)).save(file, "PNG")
+    truncated = Image.open(io.BytesIO(file.getvalue()[:-900]))
+    (tmp_path / "a.png").write_bytes(file.getvalue())
+    closed = Image.open(tmp_path / "a.png")
+    closed.close()
+    for image in (truncated, closed):
+        for strength in ({}, {"amount": 0, "detail": 0}):
+            with pytest.raises(PhotoError, match="PIL") as caught:
+                retoucher(image, **strength)
+            one_sentence(caught.value)
+        with pytest.raises(UsageError, match="mask"):
+            retoucher(pixels(np.uint8), mask=image)
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I", "F"])
+def test_a_deep_pil_image_is_not_sent_through_8_bits(retoucher: Retoucher, one_sentence: Sentence, mode: str) -> None:
+    """Pillow's convert("RGB") cuts it off at 255: white."""
+    with pytest.raises(UsageError, match="path") as caught:
+        retoucher(Image.new(mode, (20, 20), 40_000))
+    assert "convert it to RGB" not in one_sentence(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -374,6 +502,9 @@ def test_a_wrong_mask_is_refused(
         torch.zeros(0, 3, 4, 4),
         torch.zeros(3, 0, 4),
         torch.full((3, 4, 4), torch.nan),
+        torch.zeros(3, 4, 4, device="meta"),
+        torch.zeros(3, 4, 4).to_sparse(),
+        torch.zeros(3, 4, 4).to(torch.float8_e4m3fn),
         Image.new("CMYK", (4, 4)),
         Image.new("F", (4, 4)),
         Image.new("I;16", (4, 4)),
@@ -476,6 +607,46 @@ def test_threads_share_retouch(presets: Path, fill: Callable[..., GradedLPTN]) -
             assert np.array_equal(result, wanted[name])
 
 
+# Weights that are finite, and overflow.
+
+
+def overflowing(net: GradedLPTN, which: str) -> GradedLPTN:
+    """Copies of a network with weights as large as float32 holds, in some or all places."""
+    net = copy.deepcopy(net)
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            if name.startswith(which):
+                parameter.copy_(torch.sign(parameter) * 1e38)
+    return net
+
+
+@pytest.mark.parametrize("which", ["", "grade", "grade.choose.3.bias", "high.gain"])
+@pytest.mark.parametrize("size", [(96, 120), (200, 220)])
+@pytest.mark.parametrize("device", ["cpu", "reference"])
+def test_weights_that_overflow_are_blamed_and_nothing_is_written(
+    tiny: GradedLPTN, tiny_preset: Preset, one_sentence: Sentence, which: str, size: tuple[int, int], device: str
+) -> None:
+    hostile = Retoucher(replace(tiny_preset, network=overflowing(tiny, which), name="hostile"), device)
+    for dtype in (np.uint8, np.uint16, np.float32):
+        array = pixels(dtype, h=size[0], w=size[1])
+        planes = torch.from_numpy(pixels(np.float32, h=size[0], w=size[1])).permute(2, 0, 1)
+        for image in (array, planes):
+            for strength in ({}, {"amount": 0.5, "detail": 2}, {"mask": np.zeros(size)}):
+                with warnings.catch_warnings(), pytest.raises(InvalidPresetError, match="hostile") as caught:
+                    warnings.simplefilter("error")
+                    hostile(image, **strength)
+                one_sentence(caught.value)
+
+
+def test_a_picture_that_is_ours_to_write_to_stays_whole_where_weights_overflow(tiny: GradedLPTN) -> None:
+    picture = pixels(np.uint8, h=200, w=220)
+    before = picture.copy()
+    for device in ("cpu", "reference"):
+        with pytest.raises(InvalidPresetError):
+            choose_engine(overflowing(tiny, "grade"), device)(picture, 1, 1, None, picture)
+        assert np.array_equal(picture, before)
+
+
 # map
 
 
@@ -538,8 +709,17 @@ def test_map_loses_no_result_to_an_error_of_the_iterable(retoucher: Retoucher) -
 
 
 def test_map_refuses_a_wrong_strength(retoucher: Retoucher) -> None:
-    with pytest.raises(UsageError, match="amount"):
-        list(retoucher.map([small(0)], amount=3))
+    """At once, not when the first result is asked for."""
+    for wrong in ({"amount": 3}, {"amount": "1"}, {"detail": None}):
+        with pytest.raises(UsageError, match=next(iter(wrong))):
+            retoucher.map([small(0)], **wrong)
+
+
+@pytest.mark.parametrize("images", ["a.jpg", Path("a.jpg"), None, Photo(small(0))], ids=lambda i: type(i).__name__)
+def test_map_refuses_a_single_picture_at_once(retoucher: Retoucher, one_sentence: Sentence, images: Any) -> None:
+    with pytest.raises(UsageError) as caught:
+        retoucher.map(images)
+    one_sentence(caught.value)
 
 
 def test_a_picture_larger_than_the_memory_is_refused_before_any_work(

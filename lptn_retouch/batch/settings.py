@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from lptn_retouch.errors import UsageError
-from lptn_retouch.strength import check_strength
+from lptn_retouch.strength import strengths
 
 if TYPE_CHECKING:
     from lptn_retouch.formats import Photo, Saved
@@ -32,7 +32,7 @@ class Look:
     detail: float = 1.0
 
     def __post_init__(self) -> None:
-        check_strength(self.amount, self.detail)
+        strengths(self.amount, self.detail)
 
     @property
     def name(self) -> str:

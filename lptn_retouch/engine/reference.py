@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lptn_retouch.engine.finite import check_finite
 from lptn_retouch.model.checkpoint import Network
 from lptn_retouch.threads import on_one
 
@@ -79,6 +80,9 @@ class ReferenceEngine:
 
         Returns:
             (B, 3, H, W), clipped to [0, 1].
+
+        Raises:
+            InvalidPresetError: the weights overflow.
         """
         work = partial(self._translate, pictures, amount, detail)
         return on_one(work) if self._is_small(pictures.numel() // 3) else work()
@@ -86,8 +90,11 @@ class ReferenceEngine:
     def _translate(self, pictures: Tensor, amount: float, detail: float) -> Tensor:
         with torch.no_grad():  # not inference_mode: results are handed to users, who may write to them
             if amount == 1 and detail == 1:
-                return self._net(pictures).clamp(0, 1)  # type: ignore[no-any-return]
-            return self._net.translate(pictures).dose(pictures, amount, detail).clamp(0, 1)
+                result = self._net(pictures)
+            else:
+                result = self._net.translate(pictures).dose(pictures, amount, detail)
+            check_finite(result)
+            return result.clamp(0, 1)  # type: ignore[no-any-return]
 
     def memory(self, height: int, width: int, dtype: npt.DTypeLike) -> int:
         """Bytes at the peak besides the picture and its result: measured at 12 and 24 megapixels.

@@ -1,0 +1,25 @@
+"""Whether weights lead to colours: finite ones can still overflow, and a clipped infinity would pass for white."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from lptn_retouch.errors import InvalidPresetError
+
+_GREATEST = 1e9  # of what a network computes: a look stays below 100, and a product of two such is finite
+
+
+def check_finite(*numbers: Tensor) -> None:
+    """Refuse what a network has computed if it is not finite, or so large that what follows would not be.
+
+    Raises:
+        InvalidPresetError: one number is.
+
+    Example:
+        >>> import torch
+        >>> check_finite(torch.zeros(3), torch.ones(2))
+    """
+    for tensor in numbers:
+        least, greatest = tensor.aminmax()
+        if not (float(least) > -_GREATEST and float(greatest) < _GREATEST):  # false for NaN
+            raise InvalidPresetError("its weights lead to numbers that are no colours; fetch it again from its source.")
