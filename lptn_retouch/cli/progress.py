@@ -94,7 +94,7 @@ def duration(seconds: float) -> str:
 
     Example:
         >>> duration(4.2), duration(100), duration(7000)
-        ('4 s', '1 min 40 s', '1 h 57 min')
+        ('4 s', '1 min 40 s', '1 h 56 min')
     """
     whole = round(seconds)
     if whole < 60:

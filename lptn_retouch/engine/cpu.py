@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from lptn_retouch.engine import kernels
-from lptn_retouch.engine.coarse import translate_coarse
+from lptn_retouch.engine.coarse import Coarse, translate_coarse
 from lptn_retouch.engine.finite import check_finite
 from lptn_retouch.engine.plan import Plan, plan_picture
 from lptn_retouch.engine.reference import FULL_SCALE, ReferenceEngine
@@ -84,8 +84,13 @@ class CpuEngine:
         curve = _curve(self._coefficients(flat, channels, scale))
         levels = _levels(flat, channels, scale, curve, plan)
         low, coarsest, plain_low = _tensor(levels[-1]), _tensor(levels[-2]), None if plain is None else _tensor(plain)
-        coarse = on_one(partial(translate_coarse, self._net, low, coarsest, plain_low, sizes, amount, detail))
-        check_finite(coarse.start, coarse.field, *coarse.masks)
+
+        def translate() -> Coarse:
+            coarse = translate_coarse(self._net, low, coarsest, plain_low, sizes, amount, detail)
+            check_finite(coarse.start, coarse.field, *coarse.masks)
+            return coarse
+
+        coarse = on_one(translate)
         steps = _unit(levels[-1])
         result = _as_level(coarse.start, levels[-1].dtype)
         matrices = np.pad(coarse.field[0].numpy(), ((0, 0), (0, 2), (0, 2)), mode="edge")
@@ -118,11 +123,11 @@ class CpuEngine:
 
         def choose() -> Tensor:
             with torch.no_grad():
-                return self._net.grade.choose_curve(torch.from_numpy(thumbnail)[None])[0]
+                coefficients = self._net.grade.choose_curve(torch.from_numpy(thumbnail)[None])[0]
+            check_finite(coefficients)
+            return coefficients
 
-        coefficients = on_one(choose)
-        check_finite(coefficients)
-        return coefficients
+        return on_one(choose)
 
 
 def _levels(flat: Array, channels: int, scale: np.float32, curve: Array, plan: Plan) -> list[Array]:
