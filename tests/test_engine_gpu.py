@@ -28,7 +28,7 @@ import lptn_retouch.engine
 from lptn_retouch import load_preset
 from lptn_retouch.engine.plan import level_sizes
 from lptn_retouch.engine.reference import FULL_SCALE, ReferenceEngine
-from lptn_retouch.errors import UsageError
+from lptn_retouch.errors import InvalidPresetError, UsageError
 from lptn_retouch.model.graded import GradedLPTN, depth_for
 from lptn_retouch.model.pyramid import LaplacianPyramid, enlarge
 
@@ -220,6 +220,20 @@ def test_it_is_the_reference(
     result = gpu.GpuEngine(tiny, CPU)(picture, *strength)
     agree(result, ReferenceEngine(tiny, CPU)(picture, *strength))
     assert np.array_equal(result[..., 3:], picture[..., 3:])
+
+
+@pytest.mark.usefixtures("large_tiles")
+@pytest.mark.parametrize("which", ["grade", "grade.choose.3.bias"])
+def test_weights_that_overflow_are_refused(gpu: ModuleType, tiny: GradedLPTN, which: str) -> None:
+    net = copy.deepcopy(tiny)
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            if name.startswith(which):
+                parameter.copy_(torch.sign(parameter) * 1e38)
+    engine = gpu.GpuEngine(net, CPU)
+    for _ in range(2):
+        with pytest.raises(InvalidPresetError):
+            engine(noise(193, 200, np.uint8), 1, 1)
 
 
 @pytest.mark.usefixtures("large_tiles")

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lptn_retouch.engine import triton_kernels as kernels
 from lptn_retouch.engine.coarse import Coarse, translate_coarse
+from lptn_retouch.engine.finite import check_finite
 from lptn_retouch.engine.plan import level_sizes
 from lptn_retouch.engine.taps import SPLINE, enlarging, spline
 from lptn_retouch.errors import reason
@@ -56,17 +57,27 @@ class Workspace:
         self._doublings = [(doubling(h).to(device), doubling(w).to(device)) for h, w in sizes[1:]]
         ways = [tuple(zip(*sizes[level:][::-1], strict=True)) for level in range(len(sizes) - 1)]
         self._cells = [(in_cells(down).to(device), in_cells(across).to(device)) for down, across in ways]
+        self._sound = False  # the weights: looked at with the first picture, since it waits for the device
         recorded = device.type == "cuda"
         self._choosing, self._translating = _Recording[Tensor](recorded), _Recording[kernels.Field](recorded)
 
     def retouch(self, picture: Tensor, where: Tensor | None) -> Tensor:
-        """Retouch a picture, (H, W, C)."""
+        """Retouch a picture, (H, W, C).
+
+        Raises:
+            InvalidPresetError: the weights overflow.
+        """
         kernels.average_rows(picture, self._thumbnail)
         curve = self._choosing(self._choose)
+        if not self._sound:
+            check_finite(curve)
         kernels.halve(picture, curve, self._levels[0])
         if self._detail != 1:
             kernels.halve(picture, self._ungraded, self._results[0])
         field = self._translating(self._translate)
+        if not self._sound:
+            check_finite(self._results[-1], field.matrices, *([] if field.mask is None else [field.mask]))
+            self._sound = True
         result = torch.empty_like(picture)
         kernels.translate(picture, curve, self._below(0), field, 1 - self._amount * self._detail, where, result)
         return result
