@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from lptn_retouch.model.checkpoint import Network
 
 FORMAT = "lptn-retouch preset 1"
+PUBLISHED = (".pth", ".pt")  # endings of files of weights that can be imported
 FIELDS = ("summary", "version", "training_data", "licence")  # of the header, besides format and architecture
 OPTIONAL = ("alters",)  # what a look changes that the photograph showed: "season", "light"; see `Preset.alters`
 MAX_FIELD, MAX_CARD = 4 << 10, 256 << 10  # bytes of UTF-8
@@ -92,7 +93,7 @@ def list_presets() -> list[str]:
         True
     """
     files = (file for folder in preset_folders() for file in folder.glob("*.safetensors"))
-    return sorted({file.stem for file in files if valid_name(file.stem) and file.is_file()})
+    return sorted({file.stem for file in files if valid_name(file.stem) and _is_file(file)})
 
 
 def find_preset(name: str | os.PathLike[str]) -> Path:
@@ -105,13 +106,18 @@ def find_preset(name: str | os.PathLike[str]) -> Path:
         raise UsageError(f"a preset is named by a string or a path, not by a {type(name).__name__}.")
     path = Path(name)
     if path.suffix == ".safetensors":
-        if os.path.isfile(path):  # noqa: PTH113  (asks of impossible names as well)
+        if _is_file(path):
             return path
         raise PresetNotFoundError(f"{shown(path)}: no such preset file; `lptn-retouch presets` lists those there are.")
     if valid_name(str(name)):
         for folder in preset_folders():
-            if (file := folder / f"{name}.safetensors").is_file():
+            if _is_file(file := folder / f"{name}.safetensors"):
                 return file
+    if path.suffix in PUBLISHED and _is_file(path):
+        raise PresetNotFoundError(
+            f"{shown(path)}: published weights become a preset first; import them under a name of yours with "
+            f"`lptn-retouch presets import {shown(path)} --name NAME`."
+        )
     raise PresetNotFoundError(
         f"there is no preset {str(name)[:80]!r}; there are: {', '.join(list_presets()) or 'none'}."
     )
@@ -208,6 +214,11 @@ def card_beside(path: Path) -> str:
             with file.open("rb") as stream:
                 return stream.read(MAX_CARD + 1).decode("utf-8", errors="replace")
     return ""
+
+
+def _is_file(path: Path) -> bool:
+    """`Path.is_file` raises where a name is too long or a folder forbidden; nobody's preset is there."""
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def _shipped_folders() -> list[Path]:

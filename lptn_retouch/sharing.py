@@ -13,6 +13,7 @@ from lptn_retouch.errors import PresetError, PresetNotFoundError, UsageError, sh
 from lptn_retouch.hub import default_name, fetched, is_address
 from lptn_retouch.names import valid_name
 from lptn_retouch.preset import (
+    PUBLISHED,
     card_beside,
     find_preset,
     list_presets,
@@ -22,7 +23,6 @@ from lptn_retouch.preset import (
 )
 
 _PARTS = (".safetensors", ".md", ".jpg")  # what a preset may consist of: weights, a card beside them, its picture
-_PUBLISHED = (".pth", ".pt")
 
 
 def export_preset(name: str | os.PathLike[str], target: str | os.PathLike[str]) -> Path:
@@ -104,7 +104,7 @@ def import_preset(
         tensors, written = read_safetensors(source)
         if card := card_beside(source):
             written["card"] = card
-    elif source.suffix in _PUBLISHED:
+    elif source.suffix in PUBLISHED:
         tensors = read_published(source)
     else:
         raise UsageError(f"{shown(source.name)}: presets are imported from .pth or .safetensors files.")
@@ -129,7 +129,7 @@ def name_for(source: str | os.PathLike[str], name: str | None = None) -> str:
     """
     if name is None:
         name = default_name(str(source)) if is_address(source) else Path(source).stem
-        if not is_address(source) and Path(source).suffix in _PUBLISHED:
+        if not is_address(source) and Path(source).suffix in PUBLISHED:
             raise UsageError(f"{shown(Path(source).name)}: published weights have no name; give them one with --name.")
     if not valid_name(name):
         raise UsageError(

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from lptn_retouch.errors import InvalidPresetError, PresetError, PresetNotFoundError
+from lptn_retouch.model.checkpoint import read_published
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.preset import (
     find_preset,
@@ -93,6 +95,40 @@ def test_an_unknown_path_is_said_to_be_missing(presets: Path, one_sentence: Sent
     with pytest.raises(PresetNotFoundError) as caught:
         load_preset(presets / name)
     one_sentence(caught.value)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".safetensors", "x" * 300 + ".pth", "a/" * 3000 + "b"])
+def test_a_name_that_no_file_can_have_is_unknown(presets: Path, one_sentence: Sentence, name: str) -> None:
+    assert presets.is_dir()
+    with pytest.raises(PresetNotFoundError) as caught:
+        load_preset(name)
+    if len(name) < 400:
+        one_sentence(caught.value)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+@pytest.mark.parametrize("ending", [".safetensors", ".pth"])
+def test_a_preset_that_may_not_be_read_is_not_called_damaged(
+    tiny: GradedLPTN, one_sentence: Sentence, ending: str
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # where others can come, too
+        Path(folder).chmod(0o755)
+        path = Path(folder, f"tiny{ending}")
+        if ending == ".pth":
+            torch.save(tiny.state_dict(), path)
+        else:
+            load_preset(write_preset(path, tiny.state_dict(), {}))
+        path.chmod(0)
+        root = os.geteuid() == 0
+        if root:  # who may read everything
+            os.seteuid(65534)
+        try:
+            with pytest.raises(InvalidPresetError, match="not permitted") as caught:
+                (read_published if ending == ".pth" else load_preset)(path)
+        finally:
+            if root:
+                os.seteuid(0)
+        assert "fetch" not in one_sentence(caught.value)
 
 
 def test_a_users_preset_comes_before_a_shipped_one(

@@ -8,6 +8,7 @@ are read from the names and shapes alone.
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,7 +63,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises:
         InvalidPresetError: not such a file, damaged, ambiguous, or larger than any preset.
     """
-    _check_size(path)
+    _check_file(path)
     try:
         raw = _raw_header(path)
         with safe_open(path, "pt") as file:
@@ -82,7 +83,7 @@ def read_published(path: Path) -> dict[str, Tensor]:
     Raises:
         InvalidPresetError: not such a file, damaged, compressed, or holding anything but named tensors.
     """
-    _check_size(path)
+    _check_file(path)
     wrong = f"{shown(path.name)}: not a sound .pth file of weights"
     _check_container(path, wrong)
     try:
@@ -135,8 +136,16 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _check_size(path: Path) -> None:
-    if not path.is_file():
+def _check_file(path: Path) -> None:
+    """Whether it is there, may be read, and is no larger than a preset."""
+    if not os.path.isfile(path):  # noqa: PTH113  (Path.is_file raises for names that no file can have)
         raise InvalidPresetError(f"{shown(path)}: no such file; name a .safetensors or .pth file of weights.")
-    if path.stat().st_size > MAX_BYTES:
+    try:
+        with path.open("rb"):
+            size = path.stat().st_size
+    except OSError as error:
+        forbidden = isinstance(error, PermissionError)
+        cure = "reading is not permitted; change its permissions" if forbidden else f"{reason(error)}; check the disk"
+        raise InvalidPresetError(f"{shown(path)}: {cure}.") from None
+    if size > MAX_BYTES:
         raise InvalidPresetError(f"{shown(path.name)}: larger than {MAX_BYTES >> 20} MiB, so not an LPTN preset.")
