@@ -3,7 +3,9 @@
 import hashlib
 import io
 import math
+import os
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -265,6 +267,29 @@ def test_redo_finds_a_source_that_moved(made: tuple[Path, Path], tmp_path: Path)
     assert main(["redo", str(result), "--source", str(far / "renamed.jpg"), "-o", str(tmp_path / "a.png")]) == 0
     assert (open_photo(tmp_path / "a.png").pixels == open_photo(result).pixels).all()  # the recipe has the new name
     assert main(["redo", str(result), "--source", str(tmp_path / "nowhere")]) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no file can have such a name")
+@pytest.mark.parametrize("name", [b"caf\xe9.jpg", b"12:30.jpg", b"back\\slash.jpg", b"\xff:\n.jpg"])
+def test_redo_finds_a_source_whose_name_stands_in_no_recipe(tmp_path: Path, name: bytes) -> None:
+    """By its content, beside the result, a folder up, or in the folder named."""
+    from PIL import Image
+
+    from lptn_retouch.cli import main
+
+    source = tmp_path / os.fsdecode(name)
+    Image.new("RGB", (60, 40), (90, 120, 90)).save(source)
+    (tmp_path / "other.jpg").write_bytes(b"no picture")
+    (tmp_path / "away").mkdir()
+    result = tmp_path / "out" / "done.png"
+    assert main(["apply", str(source), "-o", f"{tmp_path}/out/", "--format", "png"]) == 0
+    result = next((tmp_path / "out").iterdir()).rename(tmp_path / "out" / "done.png")
+    assert main(["redo", str(result)]) == 0
+    assert result.with_name("done-redo.png").read_bytes() == result.read_bytes()
+    source.rename(tmp_path / "away" / source.name)
+    assert main(["redo", str(result)]) == 1
+    assert main(["redo", str(result), "--source", str(tmp_path / "away")]) == 0
+    assert result.with_name("done-redo-2.png").read_bytes() == result.read_bytes()
 
 
 def test_redo_refuses_another_source_or_preset(

@@ -6,12 +6,15 @@ import argparse
 import hashlib
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lptn_retouch.batch.settings import Output
 from lptn_retouch.cli.apply import plan
+from lptn_retouch.cli.paths import print_path
 from lptn_retouch.errors import MetadataError, PhotoError, PresetError, UnreadablePhotoError, UsageError, shown
+from lptn_retouch.names import valid_name
 
 if TYPE_CHECKING:
     from lptn_retouch.metadata.recipe import Recipe
@@ -46,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         long_edge=recipe.long_edge,
     )
     saved = output.save(photo, target)
-    print(saved.path, flush=True)
+    print_path(saved.path)
     for notice in (*_other_version(recipe), *photo.notices, *saved.notices):
         print(f"  note: {notice}", file=sys.stderr)
     return 0
@@ -88,6 +91,9 @@ def recipe_of(file: Path) -> Recipe:
 def source_of(recipe: Recipe, file: Path, given: Path | None) -> Path:
     """The file that a result was made from: that of its name and of exactly its content.
 
+    A name that some system could not have (bytes that are no text, a colon) stands in no recipe; then all files of the
+    folders are looked at.
+
     Args:
         recipe: of the result.
         file: the result; its folder and the one above are searched.
@@ -104,7 +110,10 @@ def source_of(recipe: Recipe, file: Path, given: Path | None) -> Path:
     else:
         here = file.absolute().parent
         folders = [given] if given is not None else []
-        candidates = [folder / recipe.source_name for folder in (*folders, here, here.parent) if recipe.source_name]
+        folders += [here, here.parent]
+        if not recipe.source_name:
+            return _of_content(recipe.source_sha256, folders, file)
+        candidates = [folder / recipe.source_name for folder in folders]
     others = []
     for candidate in candidates:
         if os.path.isfile(candidate):  # noqa: PTH113
@@ -116,8 +125,25 @@ def source_of(recipe: Recipe, file: Path, given: Path | None) -> Path:
             f"{shown(others[0])}: this is not what {shown(file.name)} was made from, its content is another; "
             "name the source with --source."
         )
-    name = f" {shown(recipe.source_name)}" if recipe.source_name else ""
-    raise UnreadablePhotoError(f"{shown(file)}: its source{name} was not found; name it or its folder with --source.")
+    raise UnreadablePhotoError(
+        f"{shown(file)}: its source {shown(recipe.source_name)} was not found; name it or its folder with --source."
+    )
+
+
+def _of_content(sha256: str, folders: list[Path], file: Path) -> Path:
+    """The file of exactly this content; `file` was made from it.
+
+    Raises:
+        UnreadablePhotoError: there is none.
+    """
+    for folder in folders:
+        with suppress(OSError):  # a folder that may not be read, or a file in it
+            files = [path for path in folder.iterdir() if path.is_file()]
+            for path in sorted(files, key=lambda path: valid_name(path.name)):  # the oddest names first
+                with suppress(PhotoError):
+                    if _sha256(path) == sha256:
+                        return path
+    raise UnreadablePhotoError(f"{shown(file)}: its source was not found; name it or its folder with --source.")
 
 
 def retoucher_for(recipe: Recipe, preset: str | None, device: str) -> Retoucher:

@@ -1,0 +1,28 @@
+"""Paths on standard output, for a person or for the next program."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from lptn_retouch.errors import shown
+
+
+def print_path(path: str | os.PathLike[str]) -> None:
+    """Print a path on a line of its own, as `ls` does: escaped on a terminal, and else byte for byte.
+
+    A name may hold bytes that are no text, which a program that reads it needs as they are, and codes that a terminal
+    would obey.
+
+    Example:
+        >>> print_path("out/lake.jpg")
+        out/lake.jpg
+    """
+    out = sys.stdout
+    raw = getattr(out, "buffer", None)
+    if raw is None or os.name == "nt" or out.isatty():
+        print(shown(path), flush=True)
+        return
+    out.flush()
+    raw.write(os.fsencode(path) + b"\n")
+    raw.flush()
