@@ -7,12 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from lptn_retouch import Photo, open_photo
 from lptn_retouch.cli import main
@@ -64,6 +67,17 @@ def test_verify_tells_of_loss(photos: Path, tmp_path: Path, capsys: pytest.Captu
         image.save(bare)
     assert main(["verify", str(photos / LAKE.name), str(bare)]) == 1
     assert "Copyright" in capsys.readouterr().out
+
+
+def test_no_tag_steers_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    text = PngInfo()
+    text.add_text("Key\x1b[31m", "red\x1b[31m")
+    Image.new("RGB", (20, 10)).save(tmp_path / "a.png", pnginfo=text)
+    Image.new("RGB", (20, 10)).save(tmp_path / "b.png")
+    for words in ([], ["--json"]):
+        assert main(["verify", *words, str(tmp_path / "a.png"), str(tmp_path / "b.png")]) == 1
+        told = capsys.readouterr().out
+        assert "Key" in told and "\x1b" not in told
 
 
 def test_raw_becomes_jpeg_with_its_shooting_data(tmp_path: Path):
@@ -303,3 +317,114 @@ def test_a_killed_run_leaves_no_half_file(killed_with: signal.Signals, tmp_path:
             assert process.returncode == 130 and "Traceback" not in err
         held = target.read_bytes()
         assert held == b"yesterday's result" or open_photo(target).width == 1920
+
+
+def run(words: list[str | bytes], **how: Any) -> subprocess.CompletedProcess[bytes]:
+    """The command line in a process of its own."""
+    how.setdefault("stdout", subprocess.PIPE)
+    environment = os.environ | {"PYTHONPATH": str(SAMPLES.parent)}
+    command = [sys.executable, "-m", "lptn_retouch", *words]
+    return subprocess.run(command, stderr=subprocess.PIPE, env=environment, check=False, **how)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["--version"],
+        ["presets"],
+        ["presets", "show", "retouch"],
+        ["verify", LAKE, LAKE],
+        ["apply", LAKE, "-o", "OUT"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_output_on_a_full_disk_is_told_in_a_sentence(
+    words: list[str], tmp_path: Path, one_sentence: Callable[[object], str]
+):
+    with Path("/dev/full").open("w") as full:
+        done = run([str(tmp_path / "a.jpg") if word == "OUT" else str(word) for word in words], stdout=full)
+    assert done.returncode == 1
+    assert b"No space left" in done.stderr
+    one_sentence(done.stderr.decode().removesuffix("\n"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the working folder cannot be removed")
+@pytest.mark.parametrize("words", [["apply", "a.jpg"], ["compare", "a.jpg", "-o", "b.jpg"], ["redo", "a.jpg"]])
+def test_a_working_folder_that_is_gone_is_told_in_a_sentence(
+    words: list[str], tmp_path: Path, one_sentence: Callable[[object], str]
+):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
+    command = ["sh", "-c", script, "sh", str(gone), sys.executable, "-m", "lptn_retouch", *words]
+    environment = os.environ | {"PYTHONPATH": str(SAMPLES.parent)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 1
+    assert "folder is gone" in one_sentence(done.stderr.removesuffix("\n"))
+
+
+ODD = b"caf\xe9 \x1b[31mred.jpg"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
+def test_a_name_that_is_no_text_reaches_the_next_program_as_it_is_and_a_terminal_escaped(photos: Path, tmp_path: Path):
+    import pty
+
+    source = os.fsencode(photos) + b"/" + ODD
+    (photos / LAKE.name).rename(os.fsdecode(source))
+    out = os.fsencode(tmp_path) + b"/out/"
+    done = run([b"apply", source, b"-o", out])
+    assert (done.returncode, done.stdout) == (0, out + ODD + b"\n"), done.stderr
+    assert Path(os.fsdecode(done.stdout[:-1])).is_file()
+
+    terminal, inside = pty.openpty()
+    done = run([b"apply", source, b"-o", out], stdout=inside)
+    os.close(inside)
+    told = os.read(terminal, 10_000)
+    os.close(terminal)
+    assert done.returncode == 0
+    assert told.endswith(b"red.jpg\r\n") and b"\x1b" not in told and b"\xe9" not in told
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["apply", "NAME"],
+        ["apply", "NAME", "-o", "NAME"],
+        ["apply", "NAME", "NAME", "-o", "OUT/"],
+        ["apply", "IN", "--NAME"],
+        ["apply", "IN", "-p", "NAME"],
+        ["apply", "IN", "-o", "NAME.gif"],
+        ["verify", "NAME", "IN"],
+        ["verify", "IN", "NAME"],
+        ["redo", "NAME"],
+        ["redo", "IN", "--source", "NAME"],
+    ],
+    ids=" ".join,
+)
+def test_no_complaint_steers_the_terminal(
+    words: list[str], photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    name = f"{tmp_path}/{os.fsdecode(ODD)}"
+    places = {"IN": str(photos / LAKE.name), "OUT/": f"{tmp_path}/out/", "NAME": name, "NAME.gif": f"{name}.gif"}
+    try:
+        status = main([places.get(word, word.replace("NAME", name)) for word in words])
+    except SystemExit as stop:
+        status = stop.code
+    err = capsys.readouterr().err
+    assert status in (1, 2)
+    assert err and all(line.isprintable() for line in err.splitlines())
+
+
+def test_published_weights_are_said_to_want_an_import(photos: Path, capsys: pytest.CaptureFixture[str]):
+    weights = photos / "weights.pth"
+    weights.write_bytes(b"anything")
+    for words in (["apply", str(photos / LAKE.name), "-p"], ["presets", "show"], ["presets", "export"]):
+        assert main([*words, str(weights), *(["out"] if "export" in words else [])]) == 2
+        err = capsys.readouterr().err
+        assert f"presets import {weights} --name" in err and "there is no preset" not in err
+    assert main(["apply", str(photos / LAKE.name), "-p", str(photos / "none.pth")]) == 2
+    assert "import" not in capsys.readouterr().err

@@ -439,7 +439,7 @@ os.rmdir("../gone")
 for call in (lambda: open_photo("a.jpg"), lambda: Photo(np.zeros((2, 2, 3), np.uint8)).save("a.png")):
     try:
         call()
-    except errors.UsageError as error:
+    except errors.PhotoError as error:
         print(error)
 """
 

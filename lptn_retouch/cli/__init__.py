@@ -6,22 +6,31 @@ Exit status: 0 all done; 1 some inputs failed, each named, the others done; 2 wr
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from lptn_retouch import __version__
 from lptn_retouch.cli import apply, batch, bench, compare, evaluate, presets, redo, train, verify
-from lptn_retouch.errors import LptnRetouchError, PresetNotFoundError, UsageError
+from lptn_retouch.errors import LptnRetouchError, PresetNotFoundError, UsageError, shown
 
 VERBS = (apply, batch, compare, redo, presets, verify, train, evaluate, bench)
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(shown(message))  # what it quotes may hold codes that a terminal would obey
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        print(message, end="", file=file or sys.stderr)  # argparse would not say that the disk is full
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all verbs."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="lptn-retouch",
         description="Retouch photographs at full size, and keep their metadata.",
         epilog="Exit status: 0 all done, 1 some inputs failed (each named, the others done), 2 wrong usage.",
@@ -42,9 +51,9 @@ def command() -> NoReturn:
         status = main()
     except SystemExit as leaving:  # argparse, after --help or a wrong word
         status = int(leaving.code or 0)
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):
+            stream.flush()
     os._exit(status)
 
 
@@ -64,18 +73,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a file name that is not UTF-8 can be printed too
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    args = build_parser().parse_args(arguments)
     try:
-        return int(args.run(args))
+        try:
+            args = build_parser().parse_args(arguments)
+            return int(args.run(args))
+        finally:
+            if sys.stdout is not None:  # a full disk is told while there is somebody to tell
+                sys.stdout.flush()
     except (UsageError, PresetNotFoundError) as error:
-        print(f"lptn-retouch: {error}", file=sys.stderr)
+        _complain(str(error))
         return 2
     except LptnRetouchError as error:
-        print(f"lptn-retouch: {error}", file=sys.stderr)
+        _complain(str(error))
         return 1
     except KeyboardInterrupt:
-        print("lptn-retouch: stopped; every file written so far is whole.", file=sys.stderr)
+        _complain("stopped; every file written so far is whole.")
         return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except OSError as error:
+        _complain(_cause(error))
+        return 1
+
+
+def _complain(message: str) -> None:
+    with suppress(OSError):
+        print(f"lptn-retouch: {shown(message)}", file=sys.stderr)
+
+
+def _cause(error: OSError) -> str:
+    """What the system said no to, where no room of the house knows better."""
+    said = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{error.filename}: {said}; check the path and the disk."
+    if error.errno == errno.ENOENT:  # asked for no file: for the folder that we are in
+        return "the working folder is gone; change to one that exists."
+    return f"what there was to print could not be written ({said}); check where standard output goes."

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lptn_retouch.batch.naming import ENDINGS, KEPT, ending_for, folded
 from lptn_retouch.cli.arguments import add_look, add_machine, add_output, look_of, output_of
+from lptn_retouch.cli.paths import print_path
 from lptn_retouch.errors import LptnRetouchError, UsageError, shown
 
 
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     def one(source: Path, target: Path) -> None:
         photo = retoucher(source, amount=look.amount, detail=look.detail)
         saved = output.save(photo, target)
-        print(saved.path, flush=True)
+        print_path(saved.path)
         for notice in (*photo.notices, *saved.notices):
             print(f"  note: {notice}", file=sys.stderr)
 

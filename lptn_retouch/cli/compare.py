@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lptn_retouch.cli.paths import print_path
 from lptn_retouch.cli.sheet import arranged, labelled, thumbnail
 from lptn_retouch.errors import InvalidPresetError, UsageError
 
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     if presets:
         sheet = contact_sheet(photo, presets)
         drawn = replace(photo, pixels=sheet, metadata=Metadata(), recipe=None)  # its source is kept from being replaced
-        print(drawn.save(args.output, quality=90, metadata="none").path)
+        print_path(drawn.save(args.output, quality=90, metadata="none").path)
     return 1 if failed else 0
 
 

@@ -24,5 +24,6 @@ def run(args: argparse.Namespace) -> int:
         raise UnreadablePhotoError(f"{shown(str(error))}; check the path.") from None
     except OSError as error:
         raise UnreadablePhotoError(f"a file cannot be read ({reason(error)}); check it and its folder.") from None
-    print(diff.to_json() if args.json else diff.to_text())
+    # A tag's name is the file's own word, and may hold codes that a terminal would obey.
+    print(diff.to_json() if args.json else "\n".join(map(shown, diff.to_text().split("\n"))))
     return 0 if diff.ok else 1

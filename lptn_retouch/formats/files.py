@@ -12,7 +12,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-from lptn_retouch.errors import UnreadablePhotoError, UnwritablePhotoError, UsageError, shown
+from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnwritablePhotoError, UsageError, shown
 
 try:
     import fcntl
@@ -36,7 +36,7 @@ def as_path(path: PathLike) -> Path:
     try:
         return Path(os.path.abspath(name))  # noqa: PTH100  (Path.absolute keeps "..")
     except OSError:
-        raise UsageError(
+        raise PhotoError(
             f"{shown(name)}: the working folder is gone; change to one that exists, or give the whole path."
         ) from None
 
