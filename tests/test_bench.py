@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lptn_retouch import benchmark, open_photo
-from lptn_retouch.benchmark import alone, cold, depth, gpu, jpeg, memory, network, setting
+from lptn_retouch.benchmark import alone, cold, depth, folder, gpu, jpeg, memory, network, processes, setting
 from lptn_retouch.benchmark import photograph as made
 from lptn_retouch.benchmark.figure import Figure, ratio
 from lptn_retouch.benchmark.setting import Setting
@@ -197,6 +197,49 @@ def test_the_command_is_measured_from_its_start(tiny: Setting, monkeypatch: pyte
     monkeypatch.setattr(Setting, "repeats", 1)
     (figure,) = cold.measure(tiny, SMALL, first_ever=False)
     assert figure.name == "0.3 MP" and figure.measured > 0.3 and figure.at_most == 2.5
+
+
+def test_a_folder_is_measured_by_turns_in_parts_as_a_command_and_in_a_long_run(tiny: Setting):
+    figures = folder.measure(tiny, SMALL, 8, 0.1, 10)
+    thread, run = "0.3 MP, one thread", "10 of 0.1 MP"
+    parts = ["open", "retouch", "save", "compare the metadata", "fingerprint of the result", "whole"]
+    assert names(figures)[:-1] == [
+        *("0.3 MP, pace", "0.3 MP, a photograph"),
+        *(f"{thread}, {part}" for part in (*parts, "whole, for a report")),
+        *("0.3 MP, whole commands", f"{run}, to the first result", f"{run}, when all is done already"),
+    ]
+    assert {name: len(runs) for name, runs in figures[0].seconds.items()} == {"batch": 3, "Pillow": 3}
+    assert figures[0].at_least == 0.35 and figures[1].facts["photographs_a_round"] == 2
+    if processes.missing() is None:
+        assert 0 < figures[1].facts["cpu_seconds_a_photograph"]["Pillow"] < 5
+        assert figures[-1].at_most == 5 and min(figures[-1].facts["mb"]) > 50
+    assert not [path for path in tiny.folder.iterdir() if path.is_dir()], "what was made for it is gone"
+
+
+def test_where_memory_cannot_be_seen_it_is_said_why(
+    tiny: Setting, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, one_sentence: Callable[..., str]
+):
+    source = tmp_path / "photographs"
+    source.mkdir()
+    made.write_photograph(source / "a.jpg", tiny.scene, 300, 200)
+    monkeypatch.setattr(processes, "_PROC", tmp_path)
+    one_sentence(processes.missing())
+    figures = folder._long_run(tiny, source, 0.06, 1)
+    assert len(figures) == 2 and "not measured" in figures[0].facts["memory"]
+
+
+@pytest.mark.skipif(processes.missing() is not None, reason="there is no /proc here")
+def test_what_a_process_and_those_it_started_hold_is_summed():
+    script = "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', %r], stdout=subprocess.PIPE)\n"
+    script += "print(child.stdout.readline()); sys.stdout.flush(); input(); child.kill()"
+    inner = "data = b'x' * 200_000_000; print(sum(data[:20_000_000]), flush=True); input()"
+    words = [sys.executable, "-c", script % inner]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        assert len(processes.family(process.pid)) == 2
+        assert 200e6 < processes.held(process.pid) < 300e6
+        assert processes.cpu_seconds(process.pid) > 0.05
+        process.communicate(b"\n")
 
 
 def test_without_a_gpu_it_is_said_why(tiny: Setting, monkeypatch: pytest.MonkeyPatch, one_sentence: Callable[..., str]):

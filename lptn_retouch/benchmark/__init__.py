@@ -16,7 +16,7 @@ from typing import Any
 
 from lptn_retouch.errors import UsageError
 
-NAMES = ("network", "jpeg", "depth", "memory", "cold", "gpu")
+NAMES = ("network", "jpeg", "depth", "memory", "cold", "folder", "gpu")
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:

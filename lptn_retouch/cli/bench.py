@@ -14,7 +14,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("--json", action="store_true", help="everything that was measured, as JSON")
     parser.add_argument("--quick", action="store_true", help="fewer repeats, no pictures above 24 megapixels")
     parser.add_argument("--photo", metavar="FILE", type=Path, help="measure with this picture, tiled to each size")
-    parser.add_argument("--only", metavar="NAME", nargs="+", help="network, jpeg, depth, memory, cold, gpu")
+    parser.add_argument("--only", metavar="NAME", nargs="+", help="network, jpeg, depth, memory, cold, folder, gpu")
     parser.set_defaults(run=run)
 
 
