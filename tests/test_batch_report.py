@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 
 from lptn_retouch.batch.report import Entry, Summary, write_report
+from lptn_retouch.batch.work import thumbnails_of
 from lptn_retouch.errors import UnwritablePhotoError, UsageError
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
@@ -45,6 +46,21 @@ HOSTILE = (
     "$title ${script} \\u003c %3C.jpg",
     "javascript:owned=1",
 )
+
+
+@pytest.mark.parametrize("size", [(3840, 2160), (4000, 1), (1, 4000)])
+def test_small_pictures_look_like_the_whole_photograph(size: tuple[int, int], tmp_path: Path):
+    file = tmp_path / "large.png"
+    with Image.open(SAMPLES / "lake-sherburne.jpg") as image:
+        large = image.convert("RGB").resize(size)
+    large.save(file)
+    before, after = thumbnails_of(file, file)
+    assert before is not None and before == after
+    with Image.open(io.BytesIO(before)) as small:
+        assert max(small.size) == 320
+        seen, whole = np.asarray(small, float), np.asarray(large.resize(small.size, Image.Resampling.BOX), float)
+    if min(size) > 1:
+        assert 10 * np.log10(255**2 / np.square(seen - whole).mean()) > 28
 
 
 class Page(HTMLParser):
