@@ -42,6 +42,7 @@ MANY, QUICK_MANY = 1000, 200  # small ones
 AT_LEAST = 0.35  # of Pillow's pace
 STEADY = 5.0  # percent at most between memory at the end and at the beginning
 _VARIANTS = 6  # photographs that differ in every pixel; the others are copies
+_LOOKS = 200  # at memory in a long run: each takes hundredths of a second
 _UNIT = "of Pillow's pace"
 
 
@@ -85,7 +86,7 @@ def _pace(setting: Setting, source: Path, megapixels: float) -> list[Figure]:
     setting.tell("  by turns with Pillow")
     results, saved = source.with_name("results"), source.with_name("saved")
     saved.mkdir()
-    spent: dict[str, list[float]] = {"batch": [], "Pillow": []}  # of all cores
+    spent: dict[str, list[tuple[float, float]]] = {"batch": [], "Pillow": []}
     with (
         Batch(source, results, Settings(device="cpu")) as batch,
         ProcessPoolExecutor(thread_count(), get_context("spawn")) as pool,
@@ -98,9 +99,10 @@ def _pace(setting: Setting, source: Path, megapixels: float) -> list[Figure]:
 
             def one() -> None:
                 first = next(parts)
-                before = _cpu_seconds()
+                before = processes.cpu_seconds(os.getpid()), processes.idle_seconds()
                 work(jobs[first : first + each])
-                spent[name].append(_cpu_seconds() - before)
+                after = processes.cpu_seconds(os.getpid()), processes.idle_seconds()
+                spent[name].append((after[0] - before[0], after[1] - before[1]))
 
             return one
 
@@ -119,20 +121,18 @@ def _pace(setting: Setting, source: Path, megapixels: float) -> list[Figure]:
     facts: dict[str, Any] = {"workers": workers, "photographs_a_round": each}
     facts["megapixels_per_second"] = round(megapixels / median(a_photograph["batch"]), 1)
     if processes.missing() is None:
-        cpu = {name: [run / each for run in runs[1:]] for name, runs in spent.items()}
-        facts["cpu_seconds_a_photograph"] = {name: round(median(runs), 4) for name, runs in cpu.items()}
-        facts["idle_share_of_the_cores"] = {
-            name: round(1 - median(cpu[name]) / median(a_photograph[name]) / thread_count(), 3) for name in cpu
-        }
+        for name, runs in spent.items():
+            facts[f"{name}_cpu_seconds"] = round(median(cpu / each for cpu, _ in runs[1:]), 4)
+            idle = [
+                idle / each / wall / thread_count()
+                for (_, idle), wall in zip(runs[1:], a_photograph[name], strict=True)
+            ]
+            facts[f"{name}_idle_share"] = round(median(idle), 3)
     name = f"{megapixels:g} MP"
     return [
         ratio(f"{name}, pace", a_photograph, "Pillow", "batch", _UNIT, at_least=AT_LEAST, megapixels=megapixels),
         duration(f"{name}, a photograph", a_photograph["batch"], megapixels=megapixels, facts=facts),
     ]
-
-
-def _cpu_seconds() -> float:
-    return 0.0 if processes.missing() else processes.cpu_seconds(os.getpid())
 
 
 def _parts(setting: Setting, source: Path, megapixels: float) -> list[Figure]:
@@ -212,9 +212,9 @@ def _long_run(setting: Setting, source: Path, megapixels: float, photographs: in
     setting.tell("  a long run")
     results = source.with_name("results")
     reason = processes.missing()
-    seconds, memory = _command(source, results, look=reason is None)
+    seconds, memory = _command(source, results, look=0 if reason else max(1, photographs // _LOOKS))
     setting.tell("  the same again")
-    again, _ = _command(source, results, look=False)
+    again, _ = _command(source, results)
     not_told = {"memory": f"not measured, as {reason}"} if reason else {}
     name = f"{photographs} of {megapixels:g} MP"
     figures = [
@@ -237,31 +237,31 @@ def _long_run(setting: Setting, source: Path, megapixels: float, photographs: in
 
 
 def at_both_ends(values: Sequence[float]) -> tuple[float, float]:
-    """The means of the first tenth after a warm-up, which is the twentieth before it, and of the last tenth.
+    """The means of the first tenth and of the last, without a twentieth at either end: processes start and end there.
 
     Example:
         >>> at_both_ends(range(40))
-        (3.5, 37.5)
+        (3.5, 35.5)
     """
-    tenth, warm_up = max(1, len(values) // 10), len(values) // 20
-    return mean(values[warm_up : warm_up + tenth]), mean(values[-tenth:])
+    tenth, edge = max(1, len(values) // 10), len(values) // 20
+    return mean(values[edge : edge + tenth]), mean(values[len(values) - edge - tenth : len(values) - edge])
 
 
-def _command(source: Path, results: Path, *, look: bool = False) -> tuple[list[float], list[float]]:
+def _command(source: Path, results: Path, *, look: int = 0) -> tuple[list[float], list[float]]:
     """Run `batch` as a command.
 
     Args:
-        look: at its memory, with each result.
+        look: at its memory with every so manieth result; 0 for never.
 
     Returns:
-        Seconds from its start, of each result and then of its end; and bytes held at each result.
+        Seconds from its start, of each result and then of its end; and bytes held.
     """
     words = [sys.executable, "-m", "lptn_retouch", "batch", str(source), str(results), "--json", "--device", "cpu"]
     started, seconds, memory = time.perf_counter(), [], []
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         for _ in process.stdout or ():
             seconds.append(time.perf_counter() - started)
-            if look:
+            if look and len(seconds) % look == 0:
                 memory.append(float(processes.held(process.pid)))
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, words)

@@ -53,7 +53,7 @@ def held(pid: int) -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Seconds that a process, its descendants, and those of them that have ended were on a core.
+    """Seconds that a process, its descendants, and those of them that have ended were on a core; 0 where none can tell.
 
     References:
         proc(5): utime, stime, cutime, cstime in stat.
@@ -62,11 +62,31 @@ def cpu_seconds(pid: int) -> float:
         >>> missing() is not None or cpu_seconds(os.getpid()) > 0
         True
     """
+    if missing():
+        return 0.0
     ticks = 0
     for one in family(pid):
         with suppress(OSError):
             ticks += sum(map(int, _stat(_PROC / str(one))[11:15]))
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def idle_seconds() -> float:
+    """Seconds that cores of the machine had nothing to do, or nothing but to wait for a disk, since it was started.
+
+    What other programs do is not in them; 0 where none can tell.
+
+    References:
+        proc(5): idle and iowait in /proc/stat.
+
+    Example:
+        >>> missing() is not None or idle_seconds() > 0
+        True
+    """
+    if missing():
+        return 0.0
+    ticks = (_PROC / "stat").read_text().splitlines()[0].split()
+    return (int(ticks[4]) + int(ticks[5])) / os.sysconf("SC_CLK_TCK")
 
 
 def _stat(folder: Path) -> list[str]:
