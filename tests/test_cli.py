@@ -167,6 +167,21 @@ def test_an_overlong_word_is_a_sentence(words: tuple[str, str], photos: Path, ca
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes break otherwise here")
+def test_all_photographs_are_done_though_nobody_reads_their_names(photos: Path, tmp_path: Path):
+    for number in range(4):
+        (photos / f"{number}.jpg").write_bytes((photos / LAKE.name).read_bytes())
+    words = [sys.executable, "-m", "lptn_retouch", "apply", *sorted(photos.glob("?.jpg")), "-o", f"{tmp_path}/out/"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout and process.stderr
+    process.stdout.readline()
+    process.stdout.close()  # as `| head -1` does
+    said = process.stderr.read()
+    assert (process.wait(), said) == (0, b"")
+    assert len(list((tmp_path / "out").iterdir())) == 4
+    process.stderr.close()
+
+
 def test_a_link_to_an_input_is_not_replaced(photos: Path, tmp_path: Path):
     link = tmp_path / "link.jpg"
     link.symlink_to(photos / LAKE.name)
@@ -317,6 +332,9 @@ def test_a_killed_run_leaves_no_half_file(killed_with: signal.Signals, tmp_path:
             assert process.returncode == 130 and "Traceback" not in err
         held = target.read_bytes()
         assert held == b"yesterday's result" or open_photo(target).width == 1920
+    (tmp_path / f".lptn-{'0' * 16}.tmp").write_bytes(b"left by one that was killed")
+    assert main(["apply", str(LAKE), "-o", str(target)]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["result.jpg"]
 
 
 def run(words: list[str | bytes], **how: Any) -> subprocess.CompletedProcess[bytes]:

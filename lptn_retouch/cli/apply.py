@@ -29,8 +29,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 def run(args: argparse.Namespace) -> int:
     look, output = look_of(args), output_of(args)
     targets = plan(args.inputs, args.output, args.format, look.name)
+    from lptn_retouch.formats.files import remove_leftovers
     from lptn_retouch.retoucher import Retoucher
 
+    for folder in {target.parent for target in targets}:
+        remove_leftovers(folder)
     retoucher = Retoucher(look.preset, args.device, memory_limit=args.memory_limit)
 
     def one(source: Path, target: Path) -> None:

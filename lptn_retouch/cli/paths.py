@@ -18,6 +18,13 @@ def print_path(path: str | os.PathLike[str]) -> None:
         >>> print_path("out/lake.jpg")
         out/lake.jpg
     """
+    try:
+        _write(path)
+    except BrokenPipeError:  # whoever read the first lines wants no more of them, but the photographs all the same
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  (kept until the process ends)
+
+
+def _write(path: str | os.PathLike[str]) -> None:
     out = sys.stdout
     raw = getattr(out, "buffer", None)
     if raw is None or os.name == "nt" or out.isatty():
