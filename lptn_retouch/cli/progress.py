@@ -1,4 +1,4 @@
-"""How far a batch is: a bar where there is a terminal or a notebook, a line now and then where there is not."""
+"""How far a batch is: a bar where there is a terminal, a line now and then where there is not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-EVERY = 60.0  # seconds between lines in a pipe
+EVERY = 30.0  # seconds between lines in a pipe, a log or a notebook
 
 
 class Gauge:
@@ -28,7 +28,7 @@ class Gauge:
         self._console = Console(file=sys.stderr)
         self._bar: Progress | None = None
         self._task: Any = None
-        if not quiet and (self._console.is_terminal or self._console.is_jupyter):
+        if not quiet and self._console.is_terminal and not self._console.is_jupyter:
             self._bar = Progress(
                 MofNCompleteColumn(),
                 BarColumn(),
