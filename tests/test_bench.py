@@ -209,7 +209,7 @@ def test_a_folder_is_measured_by_turns_in_parts_as_a_command_and_in_a_long_run(t
         *("0.3 MP, whole commands", f"{run}, to the first result", f"{run}, when all is done already"),
     ]
     assert {name: len(runs) for name, runs in figures[0].seconds.items()} == {"batch": 3, "Pillow": 3}
-    assert figures[0].at_least == 0.35 and figures[1].facts["photographs_a_round"] == 2
+    assert figures[0].at_least == 0.35 and figures[1].facts["photographs_a_turn"] == 2
     if processes.missing() is None:
         assert 0 <= figures[1].facts["Pillow_cpu_seconds"] < 5  # told in hundredths
         assert figures[-1].at_most == 5 and min(figures[-1].facts["mb"]) > 50

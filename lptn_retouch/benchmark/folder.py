@@ -24,6 +24,7 @@ from typing import Any
 
 from lptn_retouch.batch import Look, Output
 from lptn_retouch.batch.local import Process
+from lptn_retouch.batch.plan import Job
 from lptn_retouch.batch.run import Batch, Settings
 from lptn_retouch.batch.work import Work, do, prepare
 from lptn_retouch.benchmark import processes
@@ -82,57 +83,72 @@ def _folder(setting: Setting, place: Path, megapixels: float, count: int) -> Pat
 
 
 def _pace(setting: Setting, source: Path, megapixels: float) -> list[Figure]:
-    """Both by turns, each round with photographs of its own; the first does not count."""
+    """Both by turns, each time with further photographs; the first turn does not count."""
     setting.tell("  by turns with Pillow")
-    results, saved = source.with_name("results"), source.with_name("saved")
+    saved = source.with_name("saved")
     saved.mkdir()
-    spent: dict[str, list[tuple[float, float]]] = {"batch": [], "Pillow": []}
     with (
-        Batch(source, results, Settings(device="cpu")) as batch,
+        Batch(source, source.with_name("results"), Settings(device="cpu")) as batch,
         ProcessPoolExecutor(thread_count(), get_context("spawn")) as pool,
     ):
-        jobs = batch.plan.jobs
-        each = max(1, len(jobs) // (setting.repeats + 1))
 
-        def rounds(name: str, work: Callable[[list[Any]], object]) -> Callable[[], None]:
-            parts = iter(range(0, len(jobs), each))
-
-            def one() -> None:
-                first = next(parts)
-                before = processes.cpu_seconds(os.getpid()), processes.idle_seconds()
-                work(jobs[first : first + each])
-                after = processes.cpu_seconds(os.getpid()), processes.idle_seconds()
-                spent[name].append((after[0] - before[0], after[1] - before[1]))
-
-            return one
-
-        def retouch(part: list[Any]) -> None:
-            for result in batch.run(part):
+        def retouch(jobs: list[Job]) -> None:
+            for result in batch.run(jobs):
                 if result.outcome != "done":
                     raise LptnRetouchError(result.reason)
 
-        def pass_through(part: list[Any]) -> None:
-            list(pool.map(partial(resave, results=saved, quality=QUALITY), [source / job.found.file for job in part]))
+        def pass_through(jobs: list[Job]) -> None:
+            files = [source / job.found.file for job in jobs]
+            list(pool.map(partial(resave, results=saved, quality=QUALITY), files))
 
-        works = {"batch": rounds("batch", retouch), "Pillow": rounds("Pillow", pass_through)}
-        seconds = interleaved(works, setting.repeats)
+        each = max(1, len(batch.plan.jobs) // (setting.repeats + 1))
+        turns = {
+            "batch": _Turns(retouch, batch.plan.jobs, each),
+            "Pillow": _Turns(pass_through, batch.plan.jobs, each),
+        }
+        seconds = interleaved(turns, setting.repeats)
         workers = batch.workers
     a_photograph = {name: [round(run / each, 6) for run in runs] for name, runs in seconds.items()}
-    facts: dict[str, Any] = {"workers": workers, "photographs_a_round": each}
+    facts: dict[str, Any] = {"workers": workers, "photographs_a_turn": each}
     facts["megapixels_per_second"] = round(megapixels / median(a_photograph["batch"]), 1)
-    if processes.missing() is None:
-        for name, runs in spent.items():
-            facts[f"{name}_cpu_seconds"] = round(median(cpu / each for cpu, _ in runs[1:]), 4)
-            idle = [
-                idle / each / wall / thread_count()
-                for (_, idle), wall in zip(runs[1:], a_photograph[name], strict=True)
-            ]
-            facts[f"{name}_idle_share"] = round(median(idle), 3)
+    for name, turn in turns.items():
+        facts |= {f"{name}_{key}": value for key, value in turn.facts().items()}
     name = f"{megapixels:g} MP"
     return [
         ratio(f"{name}, pace", a_photograph, "Pillow", "batch", _UNIT, at_least=AT_LEAST, megapixels=megapixels),
         duration(f"{name}, a photograph", a_photograph["batch"], megapixels=megapixels, facts=facts),
     ]
+
+
+class _Turns:
+    """Work that is done on some photographs of a folder with each call, and what it took of the cores.
+
+    Args:
+        work: is given the photographs.
+        jobs: all of the folder.
+        each: how many of them a turn has.
+    """
+
+    def __init__(self, work: Callable[[list[Job]], object], jobs: list[Job], each: int) -> None:
+        self._work, self._each = work, each
+        self._parts = iter([jobs[first : first + each] for first in range(0, len(jobs), each)])
+        self._took: list[tuple[float, float]] = []
+
+    def __call__(self) -> None:
+        jobs, before = next(self._parts), self._now()
+        self._work(jobs)
+        wall, cpu, idle = (after - then for then, after in zip(before, self._now(), strict=True))
+        self._took.append((cpu / self._each, idle / wall / (os.cpu_count() or 1)))
+
+    def _now(self) -> tuple[float, float, float]:
+        return time.perf_counter(), processes.cpu_seconds(os.getpid()), processes.idle_seconds()
+
+    def facts(self) -> dict[str, float]:
+        """Seconds on a core for each photograph, and the part of the time in which a core had nothing to do at all."""
+        if processes.missing():
+            return {}
+        cpu, idle = (median(values) for values in zip(*self._took[1:], strict=True))
+        return {"cpu_seconds": round(cpu, 4), "idle_share": round(idle, 3)}
 
 
 def _parts(setting: Setting, source: Path, megapixels: float) -> list[Figure]:
