@@ -80,11 +80,12 @@ def test_links_out_of_the_folder_pipes_and_links_to_nowhere_are_not_followed(sou
     (source / "outside.jpg").symlink_to(tmp_path / "elsewhere" / "secret.jpg")
     (source / "folder").symlink_to(tmp_path / "elsewhere")
     (source / "circle").symlink_to(source)
+    (source / "itself.jpg").symlink_to("itself.jpg")
     (source / "nowhere.jpg").symlink_to(source / "missing")
     os.mkfifo(source / "pipe.jpg")
     plan = plan_of(source)
     assert sorted(names(plan)) == ["a.jpg", "inside.jpg"]
-    assert plan.left_out.total() == 5
+    assert plan.left_out.total() == 6
 
 
 def test_names_of_any_bytes_are_planned(source: Path) -> None:

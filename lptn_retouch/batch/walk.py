@@ -92,9 +92,9 @@ def _files(root: str, left_out: Counter[str]) -> Iterator[os.DirEntry[str]]:
         entry = waiting.pop()
         if entry.name.startswith(".") or entry.name.lower() in _SYSTEM or _is_hidden(entry):
             left_out["hidden and system files"] += 1
-        elif entry.is_symlink() and (entry.is_dir() or not _is_inside(entry.path, root)):
+        elif entry.is_symlink() and (os.path.isdir(entry.path) or not _is_inside(entry.path, root)):  # noqa: PTH112
             left_out["links out of the folder or to folders"] += 1
-        elif entry.is_dir():
+        elif entry.is_dir(follow_symlinks=False):
             try:
                 waiting += sorted(os.scandir(entry.path), key=lambda entry: entry.name)[::-1]
             except OSError:
