@@ -2,5 +2,5 @@
 
 from lptn_retouch.cli import command
 
-if __name__ == "__main__":  # the processes of a batch import this again
+if __name__ == "__main__":
     command()

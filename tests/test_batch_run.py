@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -344,6 +345,26 @@ def test_the_journal_tells_all(source: Path, out: Path) -> None:
         assert len(record["recipe"]["weights_sha256"]) == 64  # type: ignore[index]
 
 
+# Scripts that drive it.
+
+SCRIPT = """
+from lptn_retouch import retouch_folder
+print("begun")
+for result in retouch_folder({source!r}, {out!r}):
+    print(result.file, result.outcome)
+"""
+
+
+@pytest.mark.parametrize("how", ["a file", "standard input", "-c"])
+def test_a_script_that_guards_nothing_is_run_once(source: Path, out: Path, tmp_path: Path, how: str) -> None:
+    script = SCRIPT.format(source=str(source), out=str(out))
+    (tmp_path / "script.py").write_text(script)
+    words = {"a file": [tmp_path / "script.py"], "standard input": ["-"], "-c": ["-c", script]}[how]
+    done = subprocess.run([sys.executable, *words], input=script, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.split("\n")) == ["", "a.jpg done", "begun", "sub/b.jpg done", "sub/c.jpg done"]
+
+
 # Killed, stopped, full.
 
 
@@ -403,7 +424,6 @@ def test_a_process_killed_for_memory_has_its_photograph_done_alone(source: Path,
             assert process.pid
             os.kill(process.pid, signal.SIGSTOP)
         run = batch.run()
-        import threading
 
         def kill() -> None:
             for process in held:
@@ -554,6 +574,38 @@ def test_a_folder_of_results_that_vanishes_stops_the_batch(source: Path, out: Pa
     assert len(found) <= 12
     assert outcomes(retouch_folder(source, out)).total() == 13
     assert len(files_in(out)) == 13
+
+
+def test_a_process_that_dies_before_any_photograph_is_one_sentence(one_sentence: Callable[[object], str]) -> None:
+    with LocalRunner(1) as runner, pytest.raises(errors.LptnRetouchError) as caught:
+        runner.call(os.abort)
+    assert "fewer --workers" in one_sentence(caught.value)
+
+
+def test_what_a_process_dies_of_in_a_forecast_is_its_photograph_s(source: Path, out: Path) -> None:
+    with Batch(source, out, Settings(workers=1), dry=True) as batch:
+        works = [batch.work(job) for job in batch.plan.jobs]
+        batch._prepare(works)
+        (held,) = multiprocessing.active_children()
+        assert held.pid
+        os.kill(held.pid, signal.SIGSTOP)
+        threading.Timer(1, held.kill).start()
+        assert [result.outcome for result in batch.try_out(works)] == ["failed", "done", "done"]
+
+
+def test_too_few_open_files_are_one_sentence_and_the_next_run_goes_on(source: Path, out: Path) -> None:
+    resource = pytest.importorskip("resource")
+    limited = subprocess.run(
+        command(source, out, "--workers", 30),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24)),
+    )
+    assert limited.returncode == 1
+    assert "allows no further process" in limited.stderr
+    assert "standard output" not in limited.stderr
+    assert batch(source, out).returncode == 0
 
 
 def test_leaving_the_generator_early_leaves_no_process(source: Path, out: Path) -> None:

@@ -17,16 +17,19 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing.context import BaseContext
+from types import ModuleType
 from typing import Any, TypeVar
 
 from lptn_retouch.batch.work import Result, Work, do, failed
-from lptn_retouch.errors import LptnRetouchError
+from lptn_retouch.errors import LptnRetouchError, reason
 
 PATIENCE, PATIENCE_PER_MB = 300.0, 6.0  # seconds that a photograph may take, and more for each megabyte of its file
 
 T = TypeVar("T")
+
+_main_hidden = threading.Lock()
 
 
 class DeadError(Exception):
@@ -61,6 +64,7 @@ class Process:
 
         Raises:
             DeadError: the process died of it, took longer than `timeout` seconds, or was ended meanwhile.
+            LptnRetouchError: no process can be started.
             Exception: what the call raised.
         """
         try:
@@ -97,7 +101,8 @@ class Process:
                 if self._process is not None:
                     self._process.kill()
                     self._process.join(5)
-                pool.shutdown(wait=False, cancel_futures=True)
+                gone = self._process is not None and not self._process.is_alive()
+                pool.shutdown(wait=gone, cancel_futures=True)  # what cannot even be killed is not waited for
 
     def close(self) -> None:
         """Let the process end by itself."""
@@ -112,9 +117,18 @@ class Process:
             if self._ended:
                 raise DeadError("it was stopped.")
             if self._pool is None:
-                pool = ProcessPoolExecutor(1, _context(), _at_start, (self._threads,))
-                self._pool = pool
-                pid = pool.submit(os.getpid).result()
+                self._process = None
+                try:
+                    with _hidden_main():
+                        self._pool = ProcessPoolExecutor(1, _context(), _at_start, (self._threads,))
+                        first = self._pool.submit(os.getpid)
+                except (OSError, EOFError, RuntimeError) as error:  # of files, of processes, of memory
+                    self._pool = None
+                    raise LptnRetouchError(
+                        f"stopped, since the system allows no further process ({reason(error)}); use fewer "
+                        "--workers or close other programs, and run the same again, which goes on."
+                    ) from error
+                pid = first.result()
                 self._process = next((p for p in multiprocessing.active_children() if p.pid == pid), None)
             return self._pool
 
@@ -124,6 +138,22 @@ class Process:
             return None
         self._process.join(5)
         return self._process.exitcode
+
+
+@contextmanager
+def _hidden_main() -> Iterator[None]:
+    """Start a process without the user's script, which Python would run again there though nothing of it is needed.
+
+    A script without ``if __name__ == "__main__":`` would then start the batch from within itself, and one that is read
+    from standard input cannot be found again.
+    """
+    with _main_hidden:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 def _context() -> BaseContext:
@@ -170,7 +200,6 @@ class LocalRunner:
         workers: photographs in work at once.
         threads: that each may use.
         timeout: seconds that a photograph may take; None for 300, and 6 more for each megabyte.
-        prepare: called in each process when it starts.
     """
 
     def __init__(self, workers: int, threads: int = 1, timeout: float | None = None) -> None:
@@ -185,8 +214,23 @@ class LocalRunner:
             process.kill(for_good=True) if kind else process.close()
 
     def call(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Make one call in one of the processes; see :meth:`Process.call`."""
-        return self._processes[0].call(function, *arguments)
+        """Make one call in one of the processes.
+
+        Raises:
+            LptnRetouchError: the process died of it, or hung, or none can be started.
+            Exception: what the call raised.
+        """
+        try:
+            return self._processes[0].call(function, *arguments, timeout=PATIENCE)
+        except DeadError as death:
+            raise LptnRetouchError(
+                "a process died or hung before it had a photograph to work on; close other programs, use fewer "
+                "--workers, or try one photograph with apply."
+            ) from death
+
+    def do(self, work: Work) -> Result:
+        """Do one photograph in one of the processes, of which it may die."""
+        return self._done(self._processes[0], work)
 
     def run(
         self, works: Iterable[Work], begin: Callable[[Work], None], end: Callable[[Work, Result], None]
@@ -261,5 +305,3 @@ class LocalRunner:
             return process.call(do, work, timeout=timeout or PATIENCE)
         except DeadError as death:
             return failed(work, str(death), alone=death.killed)
-        except LptnRetouchError as error:
-            return failed(work, str(error))

@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from lptn_retouch.batch.rules import Rule, read_rules
 from lptn_retouch.batch.settings import Look, Output, recipe_of
 from lptn_retouch.batch.standing import Standing, standing
 from lptn_retouch.batch.thumbnails import Thumbnails
-from lptn_retouch.batch.work import Result, Work, do, failed, prepare, thumbnails_of
+from lptn_retouch.batch.work import Result, Work, failed, prepare, thumbnails_of
 from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnwritablePhotoError, UsageError, shown
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class Batch:
     def try_out(self, works: list[Work]) -> list[Result]:
         """Do some work that no journal is kept of; results in order."""
         self._prepare(works)
-        return [self._runner.call(do, work) for work in works]
+        return [self._runner.do(work) for work in works]
 
     def _prepare(self, works: list[Work]) -> None:
         for look in dict.fromkeys(work.look for work in works if work.look is not None):
@@ -294,7 +294,8 @@ class Batch:
         """The result of a photograph that was done before, as it was then."""
         look = job.look or Look("")
         if self.thumbnails is not None and job.look is not None and not self.thumbnails.has(job.found.file):
-            self.thumbnails.put(work.file, *self._runner.call(thumbnails_of, work.source, work.targets[0]))
+            with suppress(LptnRetouchError):  # a decoder died of it: the report can do without
+                self.thumbnails.put(work.file, *self._runner.call(thumbnails_of, work.source, work.targets[0]))
         return Result(
             work.file,
             "skipped",
@@ -403,8 +404,6 @@ def retouch_folder(
     report: str | os.PathLike[str] | None = None,
 ) -> Iterator[Result]:
     """Retouch a folder of photographs into another, on all cores; started again, it goes on where it ended.
-
-    In a script, call it under ``if __name__ == "__main__":``, as all that starts processes.
 
     Args:
         source: the folder; those in it are gone through as well.
