@@ -178,6 +178,26 @@ def test_sidecars_go_along_under_their_photographs_new_name(source: Path) -> Non
     assert plan.left_out == {"sidecars of no photograph": 1}
 
 
+def test_no_two_sidecars_get_one_name(source: Path) -> None:
+    for name in ("a.jpg", "a.JPG", "IMG_1.jpg", "IMG_1.CR2.png"):
+        put(source / name)
+    shutil.copy(SAMPLES / "canon-s40.crw", source / "IMG_1.CR2")
+    for name in ("a.xmp", "a.jpg.xmp", "a.JPG.xmp", "IMG_1.xmp", "IMG_1.CR2.xmp"):
+        (source / name).write_text("<x/>")
+    written = [folded(name) for job in plan_of(source).jobs for name in job.written]
+    assert len(written) == len(set(written)) == 5 + 8
+
+
+def test_sidecars_of_photographs_that_are_passed_over_are_passed_over_with_them(source: Path) -> None:
+    put(source / "a.jpg")
+    put(source / "b.jpg")
+    for name in ("b.xmp", "b.jpg.xmp", "nobody.xmp"):
+        (source / name).write_text("<x/>")
+    plan = plan_of(source, choice=Choice(exclude=("b.jpg",), copy_others=True))
+    assert sorted(names(plan)) == ["a.jpg", "nobody.xmp"]
+    assert plan.left_out == {"excluded": 1}
+
+
 def test_others_are_copied_where_that_is_wanted(source: Path) -> None:
     put(source / "a.jpg")
     (source / "notes.txt").write_text("hello")

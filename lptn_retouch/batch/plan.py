@@ -193,7 +193,7 @@ def _named(plan: Plan, found: Listing, chosen: list[tuple[Found, Look]], owners:
             photograph,
             look,
             targets[photograph.file],
-            tuple(_sidecar_copies(photograph.file, targets[photograph.file], found.sidecars)),
+            tuple(_sidecar_copies(photograph.file, targets[photograph.file][0], found.sidecars, names)),
         )
 
 
@@ -211,21 +211,22 @@ def _target(file: str, output: Output, names: Names, mine: list[str] | tuple[str
     return names.give(otherwise if otherwise in mine and wanted not in mine else wanted, otherwise)
 
 
-def _sidecar_copies(file: str, targets: tuple[str, ...], sidecars: dict[str, Found]) -> Iterator[tuple[str, str]]:
+def _sidecar_copies(file: str, target: str, sidecars: dict[str, Found], names: Names) -> Iterator[tuple[str, str]]:
+    """A photograph's sidecars and their copies' names: beside the first output, the full one."""
     for name in sidecars_of(file, sidecars):
-        whole = name[: -len(SIDECAR)] == file
-        for target in targets[:1]:  # it goes with the first output, the full one
-            yield name, (target if whole else os.path.splitext(target)[0]) + name[-len(SIDECAR) :]  # noqa: PTH122
+        ending = name[-len(SIDECAR) :]
+        whole = target + ending
+        yield name, names.give(whole if name == file + ending else os.path.splitext(target)[0] + ending, whole)  # noqa: PTH122
 
 
 def _count_others(plan: Plan, found: Listing, choice: Choice, owners: dict[str, str]) -> None:
     """What is no photograph: copied if that is wanted and its name is free, else counted."""
-    used = {name for job in plan.jobs for name, _ in job.sidecars}
-    spare = [sidecar for name, sidecar in found.sidecars.items() if name not in used]
+    theirs = {name for photograph in found.photographs for name in sidecars_of(photograph.file, found.sidecars)}
+    spare = [sidecar for name, sidecar in found.sidecars.items() if name not in theirs]
     names = Names([*(target for job in plan.jobs for target in job.written), *(t for t, f in owners.items() if t != f)])
     for other in sorted((*found.others, *spare), key=lambda other: other.file):
         if not choice.copy_others:
-            plan.left_out["sidecars of no photograph" if other in spare else "no photographs"] += 1
+            plan.left_out["sidecars of no photograph" if other.file in found.sidecars else "no photographs"] += 1
         elif against := choice.reason_against(other):
             plan.left_out[against] += 1
         else:
