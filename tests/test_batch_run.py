@@ -267,6 +267,28 @@ def test_check_finds_what_size_and_date_hide(source: Path, out: Path) -> None:
     }
 
 
+def test_a_sidecar_that_was_changed_goes_along_again(source: Path, out: Path) -> None:
+    (source / "a.xmp").write_text("<x>3 stars</x>")
+    list(retouch_folder(source, out))
+    os.utime(source / "a.xmp")
+    assert outcomes(retouch_folder(source, out)) == {"skipped": 3}
+    (source / "a.xmp").write_text("<x>5 stars</x>")
+    assert outcomes(retouch_folder(source, out)) == {"done": 1, "skipped": 2}
+    assert (out / "a.xmp").read_text() == "<x>5 stars</x>"
+    assert outcomes(retouch_folder(source, out)) == {"skipped": 3}
+
+
+def test_a_copy_from_another_folder_is_not_known_by_size_and_date_alone(source: Path, out: Path) -> None:
+    other = source.parent / "card 2"
+    shutil.copytree(source, other)
+    for folder in (source, other):
+        (folder / "INDEX.BDM").write_text(f"{folder.name:>9}")
+        os.utime(folder / "INDEX.BDM", (1e9, 1e9))
+    list(retouch_folder(source, out, copy_others=True))
+    found = {r.file: r.outcome for r in retouch_folder(other, out, copy_others=True)}
+    assert found == {"a.jpg": "skipped", "sub/b.jpg": "skipped", "sub/c.jpg": "skipped", "INDEX.BDM": "failed"}
+
+
 def test_a_file_of_somebody_else_is_left_as_it_is(source: Path, out: Path) -> None:
     out.mkdir()
     (out / "a.jpg").write_text("mine")

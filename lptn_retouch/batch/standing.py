@@ -39,7 +39,8 @@ def standing(job: Job, plan: Plan, recipe: dict[str, Any], past: Past, *, check:
         named = {output["file"] for output in record["outputs"]}
         same_work = record["recipe"] == recipe and named == set(job.written)
         states = [_state(plan.results / output["file"], output, check=check) for output in record["outputs"]]
-        if same_work and "missing" not in states and "rotten" not in states and _same_source(job, plan, record, check):
+        kept = "missing" not in states and "rotten" not in states
+        if same_work and kept and _same_source(job, plan, record, check) and _same_sidecars(job, plan, record, check):
             return Standing(record)
         if not record["here"] and any(state != "missing" for state in states) and not overwrite:
             return Standing(refusal=_in_the_way(job, "is of a photograph of this name from another folder"))
@@ -78,11 +79,15 @@ def _state(path: Path, output: dict[str, Any], *, check: bool) -> str:
 def _same_source(job: Job, plan: Plan, record: Record, check: bool) -> bool:
     known = record["source"]
     same = bool((job.found.size, job.found.modified) == (known["size"], known["modified"]))
-    if job.look is None:
-        return same
     if same and record["here"] and not check:
         return True
     return bool(job.found.size == known["size"]) and _sha256(plan.source / job.found.file) == known["sha256"]
+
+
+def _same_sidecars(job: Job, plan: Plan, record: Record, check: bool) -> bool:
+    """A copy has its sidecar's size, date and SHA-256, so what is on record of the one is true of the other."""
+    copies = {output["file"]: output for output in record["outputs"]}
+    return all(_state(plan.source / name, copies[copy], check=check) == "same" for name, copy in job.sidecars)
 
 
 def _sha256(path: Path) -> str:

@@ -238,7 +238,8 @@ def _metadata_kept(work: Work) -> dict[str, int]:
 def _copied(work: Work) -> Result:
     (target,) = work.targets
     _copy(work.source, target)
-    return Result(work.file, "copied", work.source, (target,), files=(_described(target),))
+    described = _described(target)
+    return Result(work.file, "copied", work.source, (target,), source_sha256=described["sha256"], files=(described,))
 
 
 def _copy(source: Path, target: Path) -> None:
