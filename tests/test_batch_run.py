@@ -26,7 +26,7 @@ from lptn_retouch.batch.local import DeadError, LocalRunner, Process
 from lptn_retouch.batch.plan import Choice
 from lptn_retouch.batch.run import Batch, Settings
 from lptn_retouch.batch.settings import Look
-from lptn_retouch.batch.work import Work
+from lptn_retouch.batch.work import Work, do
 from lptn_retouch.metadata import compare
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
@@ -454,6 +454,15 @@ def test_a_process_killed_for_memory_has_its_photograph_done_alone(source: Path,
         threading.Timer(1.5, kill).start()
         found = outcomes(run)
     assert found == {"done": 3}
+
+
+def test_what_the_system_gives_no_memory_for_is_done_alone(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def starve(*_: object) -> Result:
+        raise MemoryError
+
+    monkeypatch.setattr("lptn_retouch.batch.work._retouched", starve)
+    result = do(Work("a.jpg", source / "a.jpg", Look(), (Output(),), (source / "out.jpg",)))
+    assert (result.outcome, result.alone) == ("failed", True)
 
 
 def test_what_is_too_large_for_its_share_is_done_alone(source: Path, out: Path) -> None:

@@ -22,6 +22,7 @@ from lptn_retouch.batch.standing import Standing, standing
 from lptn_retouch.batch.thumbnails import Thumbnails
 from lptn_retouch.batch.work import Result, Work, failed, prepare, thumbnails_of
 from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnwritablePhotoError, UsageError, shown
+from lptn_retouch.threads import thread_count
 
 if TYPE_CHECKING:
     from lptn_retouch.batch.report import Entry
@@ -58,7 +59,6 @@ class Settings:
     def shares(self) -> tuple[int, int, int | None]:
         """Workers, threads for each, and bytes for each."""
         from lptn_retouch.memory import memory_here
-        from lptn_retouch.threads import thread_count
 
         cores = thread_count()
         limit = self.memory_limit if self.memory_limit is not None else memory_here()
@@ -171,8 +171,9 @@ class Batch:
         alone: list[Work] = []
         yield from self._through(self._runner, waiting, alone)
         if alone and not self.stopped:
-            with LocalRunner(1, max(1, self.workers), self.settings.timeout) as runner:
-                yield from self._through(runner, [replace(work, memory=self._whole()) for work in alone], None)
+            whole = [replace(work, memory=self.settings.memory_limit) for work in alone]
+            with LocalRunner(1, thread_count(), self.settings.timeout) as runner:
+                yield from self._through(runner, whole, None)
 
     def try_out(self, works: list[Work]) -> list[Result]:
         """Do some work that no journal is kept of; results in order."""
@@ -258,9 +259,6 @@ class Batch:
             self._share,
             self.settings.thumbnails,
         )
-
-    def _whole(self) -> int | None:
-        return self.settings.memory_limit
 
     def _begun(self, work: Work) -> None:
         claims = [{"file": file} for file in self._files(work)]

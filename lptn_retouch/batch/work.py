@@ -132,7 +132,8 @@ def do(work: Work) -> Result:
     except TooLargeError as error:
         return failed(work, str(error), alone=True)
     except MemoryError:
-        return failed(work, "there is not enough memory for it; close other programs or use fewer --workers.")
+        sentence = "there is not enough memory for it; close other programs or use fewer --workers."
+        return failed(work, sentence, alone=True)
     except LptnRetouchError as error:
         return failed(work, str(error), stops=_is_of_the_disk(error))
     except OSError as error:
