@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -26,6 +27,7 @@ from lptn_retouch.batch.local import DeadError, LocalRunner, Process
 from lptn_retouch.batch.plan import Choice
 from lptn_retouch.batch.run import Batch, Settings
 from lptn_retouch.batch.settings import Look
+from lptn_retouch.batch.thumbnails import Thumbnails
 from lptn_retouch.batch.work import Work, do
 from lptn_retouch.metadata import compare
 
@@ -345,6 +347,40 @@ def test_a_journal_cut_at_any_byte_is_gone_on_with(tmp_path: Path) -> None:
         past = Past(tmp_path, "/photos")
         assert past.done("9.jpg") is not None
         assert len({name for name in names if past.done(name)}) >= whole_lines
+
+
+def test_lines_of_a_journal_that_were_spoilt_count_as_not_written(source: Path, out: Path) -> None:
+    assert outcomes(retouch_folder(source, out)) == {"done": 3}
+    path = out / FOLDER / NAME
+    spoilt = [
+        line.replace(b'"outc', b'"Outc') if b'"a.jpg"' in line else line for line in path.read_bytes().splitlines()
+    ]
+    path.write_bytes(
+        b"\n".join([*spoilt, b'{"file": "x", "outcome": "done", "outputs": 3}', b"[]", b'"x"', b"\xff", b""])
+    )
+    found = {r.file: r.outcome for r in retouch_folder(source, out, overwrite=True)}
+    assert found == {"a.jpg": "done", "sub/b.jpg": "skipped", "sub/c.jpg": "skipped"}
+
+
+def test_a_journal_ended_in_another_thread_lets_go_of_the_folder(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "/photos")
+    thread = threading.Thread(target=journal.close)
+    thread.start()
+    thread.join()
+    Journal(tmp_path, "/photos").close()
+
+
+def test_pictures_for_the_report_outlive_a_disk_that_says_no_for_once(tmp_path: Path) -> None:
+    store = Thumbnails(tmp_path)
+    store.put("a.jpg", b"before", b"after")
+    with contextlib.closing(sqlite3.connect(tmp_path / "thumbnails.sqlite")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        store.put("b.jpg", b"before", b"after")
+    assert store.has("a.jpg")
+    (tmp_path / "thumbnails.sqlite").write_bytes(b"spoilt by a power cut" * 100)
+    assert not store.has("a.jpg")
+    store.put("a.jpg", b"before", b"after")
+    assert store.has("a.jpg")
 
 
 def test_the_journal_tells_all(source: Path, out: Path) -> None:

@@ -50,7 +50,8 @@ class Past:
             if isinstance(record.get("batch"), dict):
                 here = record["batch"].get("source") == source
             elif isinstance(record.get("file"), str):
-                self.note(record, here=here)
+                with suppress(KeyError, TypeError):  # spoilt on the disk, and yet JSON: counts as not written
+                    self.note(record, here=here)
 
     def of(self, file: str) -> Record | None:
         """What last became of a photograph, by its path from the folder; None if it never came to an end."""
@@ -109,7 +110,7 @@ class Journal:
         folder = results / FOLDER
         self._results = results
         self._lock = threading.Lock()
-        self._held = FileLock(folder / "lock", timeout=0)
+        self._held = FileLock(folder / "lock", timeout=0, thread_local=False)  # a server may end it in another thread
         try:
             folder.mkdir(exist_ok=True)
             self._held.acquire()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -52,8 +53,9 @@ class Thumbnails:
                     return connection.execute(statement, values).fetchall()
             finally:
                 connection.close()
-        except sqlite3.DatabaseError:  # damaged by a power cut: begun anew
-            self._path.unlink(missing_ok=True)
+        except sqlite3.OperationalError:  # the disk is full, or another program looks at it
             return []
-        except sqlite3.Error:
+        except sqlite3.DatabaseError:  # damaged by a power cut: begun anew
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
             return []
