@@ -204,6 +204,14 @@ def test_wrong_usage_is_one_sentence_and_status_2(source: Path, out: Path, words
     assert not out.exists() or not files_in(out)
 
 
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="this system keeps one time zone")
+def test_a_date_that_no_clock_has_is_wrong_usage(source: Path, out: Path) -> None:
+    words = command(source, out, "--newer-than", "0001-01-01")
+    done = subprocess.run(words, capture_output=True, text=True, timeout=240, env={**os.environ, "TZ": "Asia/Tokyo"})
+    assert done.returncode == 2
+    assert "a date like 2024-06-01" in done.stderr
+
+
 def test_a_second_batch_into_the_same_folder_is_told(source: Path, out: Path) -> None:
     out.mkdir()
     with Journal(out, str(source)):
@@ -733,6 +741,23 @@ def test_the_report_holds_every_photograph(source: Path, out: Path) -> None:
     size = len(page)
     batch(source, out, "--report", out / "report.html", status=1)
     assert len((out / "report.html").read_text()) == pytest.approx(size, rel=0.1), "pictures are kept for later reports"
+
+
+def test_a_batch_is_stopped_while_pictures_for_the_report_are_made_up_for(source: Path, out: Path) -> None:
+    list(retouch_folder(source, out))
+    with Batch(source, out, Settings(thumbnails=True)) as batch:
+        run = batch.run()
+        assert next(run).outcome == "skipped"
+        batch.stop()
+        assert list(run) == []
+
+
+def test_what_a_batch_killed_at_its_report_has_left_is_removed_by_the_next(source: Path, out: Path) -> None:
+    (source.parent / "pages").mkdir()
+    left = source.parent / "pages" / ".lptn-0123456789abcdef.tmp"
+    left.write_text("half a page")
+    list(retouch_folder(source, out, report=source.parent / "pages" / "report.html"))
+    assert not left.exists()
 
 
 def test_a_report_of_results_done_without_one_has_pictures_too(source: Path, out: Path) -> None:

@@ -162,6 +162,8 @@ class Batch:
             work = self.work(job)
             yield self._ended(work, failed(work, sentence))
         for job, record in done:
+            if self.stopped:  # small pictures for the report may have to be made of each
+                return
             yield self._skipped(job, self.work(job), record)
         if not to_do:
             return
@@ -315,7 +317,9 @@ class Batch:
             UnwritablePhotoError: nothing can be written there.
         """
         from lptn_retouch.batch.report import Summary, write_report
+        from lptn_retouch.formats.files import remove_leftovers
 
+        remove_leftovers(page.parent)
         seconds = (datetime.now().astimezone() - self.started).total_seconds()
         title = f"{self.plan.source.name or 'Photographs'}, retouched"
         summary = Summary(self.started, seconds, self.plan.left_out.total())

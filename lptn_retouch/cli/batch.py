@@ -208,7 +208,8 @@ def _stopping(batch: Batch) -> Iterator[None]:
         if batch.stopped:
             raise KeyboardInterrupt
         batch.stop()
-        print("\nlptn-retouch: finishing what is in work; Ctrl-C again stops at once.", file=sys.stderr)
+        with suppress(OSError, RuntimeError):  # nobody reads it any more, or a line is being written just now
+            print("\nlptn-retouch: finishing what is in work; Ctrl-C again stops at once.", file=sys.stderr)
 
     before = {}
     for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
@@ -224,6 +225,8 @@ def _stopping(batch: Batch) -> Iterator[None]:
 
 def _date(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text)
-    except ValueError:
+        date = datetime.fromisoformat(text)
+        date.timestamp()  # the first day of the calendar has none east of Greenwich
+        return date
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(f"a date like 2024-06-01 or 2024-06-01T18:00, not {text}") from None
