@@ -238,15 +238,19 @@ def _long_run(setting: Setting, source: Path, megapixels: float, photographs: in
         duration(f"{name}, when all is done already", again[-1:], megapixels=megapixels),
     ]
     if reason is None:
-        first, last = at_both_ends(memory)
+        whole, own = zip(*memory, strict=True)
+        first, last = at_both_ends(own)
         figures.append(
             Figure(
-                f"{name}, memory at the end against the start",
+                f"{name}, memory, its end against its start",
                 100 * abs(last / first - 1),
                 "% off",
                 at_most=STEADY,
                 megapixels=megapixels,
-                facts={"mb": [round(value / 1e6, 1) for value in (first, last, max(memory))]},
+                facts={
+                    "mb_at_start_and_end": [round(value / 1e6, 1) for value in (first, last)],
+                    "mb_with_code": round(max(whole) / 1e6, 1),
+                },
             )
         )
     return figures
@@ -263,14 +267,14 @@ def at_both_ends(values: Sequence[float]) -> tuple[float, float]:
     return mean(values[edge : edge + tenth]), mean(values[len(values) - edge - tenth : len(values) - edge])
 
 
-def _command(source: Path, results: Path, *, look: int = 0) -> tuple[list[float], list[float]]:
+def _command(source: Path, results: Path, *, look: int = 0) -> tuple[list[float], list[tuple[int, int]]]:
     """Run `batch` as a command.
 
     Args:
         look: at its memory with every so manieth result; 0 for never.
 
     Returns:
-        Seconds from its start, of each result and then of its end; and bytes held.
+        Seconds from its start, of each result and then of its end; and bytes held, as :func:`processes.held` has them.
     """
     words = [sys.executable, "-m", "lptn_retouch", "batch", str(source), str(results), "--json", "--device", "cpu"]
     started, seconds, memory = time.perf_counter(), [], []
@@ -278,7 +282,7 @@ def _command(source: Path, results: Path, *, look: int = 0) -> tuple[list[float]
         for _ in process.stdout or ():
             seconds.append(time.perf_counter() - started)
             if look and len(seconds) % look == 0:
-                memory.append(float(processes.held(process.pid)))
+                memory.append(processes.held(process.pid))
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, words)
     return [*seconds, time.perf_counter() - started], memory

@@ -34,22 +34,28 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def held(pid: int) -> int:
+def held(pid: int) -> tuple[int, int]:
     """Bytes that a process and its descendants hold in memory; what they share counts once.
 
+    Returns:
+        All of it; and without what is mapped from files, code above all, of which other programs that run the same
+        take over a part when they come.
+
     References:
-        proc(5): Pss in smaps_rollup.
+        proc(5): Pss and Pss_File in smaps_rollup.
 
     Example:
-        >>> missing() is not None or held(os.getpid()) > 1e6
+        >>> missing() is not None or held(os.getpid())[0] > held(os.getpid())[1] > 1e6
         True
     """
-    total = 0
+    total = {"Pss": 0, "Pss_File": 0}
     for one in family(pid):
         with suppress(OSError):
-            lines = (_PROC / str(one) / "smaps_rollup").read_text().splitlines()
-            total += sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return total
+            for line in (_PROC / str(one) / "smaps_rollup").read_text().splitlines():
+                name, _, rest = line.partition(":")
+                if name in total:
+                    total[name] += 1024 * int(rest.split()[0])
+    return total["Pss"], total["Pss"] - total["Pss_File"]
 
 
 def cpu_seconds(pid: int) -> float:
