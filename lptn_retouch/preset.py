@@ -23,6 +23,7 @@ from lptn_retouch.errors import (
     PresetNotFoundError,
     UnwritablePhotoError,
     UsageError,
+    reason,
     shown,
 )
 from lptn_retouch.names import valid_name
@@ -165,6 +166,33 @@ def load_preset(name: str | os.PathLike[str]) -> Preset:
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         alters=fields["alters"],
     )
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """What the file of a preset says of itself, on a line each, without its weights and without torch.
+
+    Args:
+        path: from :func:`find_preset`. Its weights may be anything: :func:`load_preset` checks them.
+
+    Returns:
+        The fields of its header, the optional ones and the card too; "" for those that are not in it.
+
+    Raises:
+        InvalidPresetError: the file has no such header.
+
+    Example:
+        >>> read_header(find_preset("winter"))["alters"]
+        'season'
+    """
+    from lptn_retouch.model.header import raw_header
+
+    try:
+        header = json.loads(raw_header(path)).get("__metadata__", {})
+        return _readable({key: value for key, value in header.items() if isinstance(value, str)}, path.name)
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise InvalidPresetError(
+            f"{shown(path.name)}: its header cannot be read ({reason(error)}); fetch it again from its source."
+        ) from None
 
 
 def write_preset(path: Path, tensors: dict[str, Tensor], header: dict[str, str], *, of: str = "") -> Path:

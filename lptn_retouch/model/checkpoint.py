@@ -20,6 +20,7 @@ from torch import Tensor
 
 from lptn_retouch.errors import InvalidPresetError, reason, shown
 from lptn_retouch.model.graded import GradedLPTN
+from lptn_retouch.model.header import raw_header
 from lptn_retouch.model.lptn import LPTN
 
 Network = LPTN | GradedLPTN
@@ -27,7 +28,6 @@ Network = LPTN | GradedLPTN
 # How torch before 1.6 began a file; the published FiveK weights are of that kind.
 _OLD_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 MAX_BYTES = 64 << 20  # of a file of weights and of what it unpacks to; the published network has 3.5 MB
-MAX_HEADER = 1 << 20  # bytes of a .safetensors header; a graded LPTN's with its card has about 7,000
 
 
 def build_network(weights: Mapping[str, Tensor]) -> Network:
@@ -65,7 +65,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     _check_file(path)
     try:
-        raw = _raw_header(path)
+        raw = raw_header(path)
         with safe_open(path, "pt") as file:
             header = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -116,17 +116,6 @@ def _check_container(path: Path, wrong: str) -> None:
         raise InvalidPresetError(f"{wrong}: it is damaged or was not written by torch.save; fetch it again.")
     if any(m.compress_type != zipfile.ZIP_STORED for m in members) or sum(m.file_size for m in members) > MAX_BYTES:
         raise InvalidPresetError(f"{wrong}: it is compressed or unpacks to more than {MAX_BYTES >> 20} MiB.")
-
-
-def _raw_header(path: Path) -> bytes:
-    """The header of a .safetensors file, unread but not endless: a few bytes of JSON can become many in memory."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if length > MAX_HEADER:
-            raise InvalidPresetError(
-                f"{shown(path.name)}: its header claims more than {MAX_HEADER >> 20} MiB, so not an LPTN preset."
-            )
-        return file.read(length)
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
