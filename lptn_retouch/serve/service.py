@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 import traceback
@@ -16,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from lptn_retouch import __version__
-from lptn_retouch.errors import LptnRetouchError, PresetError, TooLargeError, UsageError, reason, shown
+from lptn_retouch.errors import LptnRetouchError, PresetError, TooLargeError, UsageError
 from lptn_retouch.memory import memory_here
+from lptn_retouch.serve.faults import CancelledError, told
 from lptn_retouch.serve.wire import (
     MAX_LINE,
     PROTOCOL,
@@ -38,11 +38,6 @@ REQUESTS = ("presets", "keep", "retouch", "forget", "cancel")
 _WAITING = 1000  # requests
 _SHARE = 0.5  # of the memory, for pictures that wait or are kept; work on one takes about as much again
 _ROOM = 8 << 30  # bytes for them where it is not known how much memory there is
-_LONGEST = 4000  # characters of a sentence: a list of presets may be in it
-
-
-class CancelledError(Exception):
-    """The editor wants this no more."""
 
 
 @dataclass(eq=False)
@@ -137,7 +132,7 @@ class Service:
             request = self._checked(message, sizes)
         except Exception as error:
             identity = message.get("id")
-            self._fail(identity if type(identity) is int else None, *_told(error))
+            self._fail(identity if type(identity) is int else None, *told(error))
             self._incoming.skip(sum(sizes))
             return
         if request.picture is None:
@@ -202,7 +197,7 @@ class Service:
             if self._current is not None and self._current.id == of:
                 self._current.cancelled = True
         for one in waiting:
-            self._fail(one.id, *_told(CancelledError()))
+            self._fail(one.id, *told(CancelledError()))
         self._outgoing.send({"id": request.id, "kind": "done"})
 
     # What this thread does.
@@ -212,7 +207,7 @@ class Service:
             answer, payload = getattr(self, f"_{request.message['do']}")(request)
             self._go_on(request)
         except Exception as error:
-            self._fail(request.id, *_told(error))
+            self._fail(request.id, *told(error))
         else:
             self._outgoing.send({"id": request.id, "kind": "done", **answer}, payload)
 
@@ -300,29 +295,3 @@ def _loaded(path: Path, modified: int, size: int) -> Retoucher:  # noqa: ARG001
     from lptn_retouch.retoucher import Retoucher
 
     return Retoucher(path)
-
-
-def _told(error: Exception) -> tuple[str, str]:
-    """What is told of an error: its code, and a sentence."""
-    if isinstance(error, CancelledError):
-        return "cancelled", "this was cancelled; ask again if it is wanted after all."
-    if isinstance(error, TooLargeError):
-        return "memory", _sentence(error)
-    if isinstance(error, UsageError):
-        return "usage", _sentence(error)
-    if isinstance(error, PresetError):
-        return "preset", _sentence(error)
-    if isinstance(error, LptnRetouchError):
-        return "internal", _sentence(error)
-    if isinstance(error, MemoryError) or "allocate memory" in str(error) or type(error).__name__ == "OutOfMemoryError":
-        return "memory", "there is not enough memory for it; close other programs, or make the picture smaller first."
-    traceback.print_exception(error, file=sys.stderr)
-    return "internal", (
-        f"the engine met a fault of its own ({type(error).__name__}: {reason(error)}); try again, and if it stays, "
-        "report it with what standard error says."
-    )
-
-
-def _sentence(error: Exception) -> str:
-    words = shown(str(error))
-    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}..."
