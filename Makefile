@@ -2,6 +2,7 @@
 # make test    lint, types, doctests and the whole suite; what CI runs
 # make lint    ruff and mypy alone
 # make bench   time and memory, as JSON and as a picture
+# make plugin-zip   the GIMP plug-in for those who install by hand, into dist/
 # Each makes .venv with what it needs first.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench plugin-zip clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python samples/demo.py demo-out
@@ -26,6 +27,9 @@ bench: $(VENV)/.test
 	$(BIN)/lptn-retouch bench --json > benchmarks/results/bench.json.part
 	mv benchmarks/results/bench.json.part benchmarks/results/bench.json
 	$(BIN)/python benchmarks/plot.py
+
+plugin-zip:
+	$(PYTHON) -m lptn_retouch.gimp.archive dist
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -11,6 +11,7 @@ LptnRetouchError
 │   ├── PresetNotFoundError    no preset has this name
 │   └── InvalidPresetError     the file is not a sound set of weights
 ├── MetadataError              a metadata block could not be read or patched
+├── InstallError               the plug-in of an editor could not be installed, or does not work
 └── TrainingError              a training run could not start, resume or go on
 """
 
@@ -74,6 +75,10 @@ class InvalidPresetError(PresetError):
 
 class MetadataError(LptnRetouchError):
     """A metadata block could not be read or patched."""
+
+
+class InstallError(LptnRetouchError):
+    """The plug-in of an editor could not be installed, or does not work."""
 
 
 class TrainingError(LptnRetouchError):

@@ -14,10 +14,10 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from lptn_retouch import __version__
-from lptn_retouch.cli import apply, batch, bench, compare, evaluate, presets, redo, serve, train, verify
+from lptn_retouch.cli import apply, batch, bench, compare, evaluate, gimp, presets, redo, serve, train, verify
 from lptn_retouch.errors import LptnRetouchError, PresetNotFoundError, UsageError, shown
 
-VERBS = (apply, batch, compare, redo, presets, verify, train, evaluate, bench, serve)
+VERBS = (apply, batch, compare, redo, presets, verify, train, evaluate, bench, gimp, serve)
 
 
 class _Parser(argparse.ArgumentParser):
