@@ -205,7 +205,6 @@ class Service:
     def _do(self, request: Request) -> None:
         try:
             answer, payload = getattr(self, f"_{request.message['do']}")(request)
-            self._go_on(request)
         except Exception as error:
             self._fail(request.id, *told(error))
         else:
@@ -270,12 +269,10 @@ class Service:
         return answer, payload
 
     def _progress(self, request: Request, share: float) -> None:
-        self._go_on(request)
-        self._outgoing.send({"id": request.id, "kind": "progress", "share": share})
-
-    def _go_on(self, request: Request) -> None:
+        """Tell how far a request is, unless it is wanted no more."""
         if request.cancelled:
             raise CancelledError
+        self._outgoing.send({"id": request.id, "kind": "progress", "share": share})
 
     def _fail(self, identity: int | None, code: str, sentence: str) -> None:
         self._outgoing.send({"id": identity, "kind": "error", "code": code, "message": sentence})
