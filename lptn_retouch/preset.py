@@ -74,16 +74,28 @@ class Preset:
 
 def preset_folders() -> list[Path]:
     """Where presets are looked for, the user's own first."""
-    return [user_folder(), *(folder for folder in _shipped_folders() if folder.is_dir())]
+    shipped = [folder for folder in _shipped_folders() if folder.is_dir()]
+    with suppress(UsageError):  # an account without a home has those alone
+        return [user_folder(), *shipped]
+    return shipped
 
 
 def user_folder() -> Path:
-    """Where ``presets import`` and ``train`` put presets; it need not exist yet."""
+    """Where ``presets import`` and ``train`` put presets; it need not exist yet.
+
+    Raises:
+        UsageError: the account has no home, as that of a service may not.
+    """
     if named := os.environ.get("LPTN_RETOUCH_PRESETS"):
         return Path(named)
     import platformdirs
 
-    return Path(platformdirs.user_data_dir("lptn_retouch", appauthor=False)) / "presets"
+    try:
+        return Path(platformdirs.user_data_dir("lptn_retouch", appauthor=False)) / "presets"
+    except RuntimeError:
+        raise UsageError(
+            "this account has no home folder for presets; set LPTN_RETOUCH_PRESETS to a folder that it may write to."
+        ) from None
 
 
 def list_presets() -> list[str]:

@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from lptn_retouch.errors import InvalidPresetError, PresetError, PresetNotFoundError
+from lptn_retouch.errors import InvalidPresetError, PresetError, PresetNotFoundError, UsageError
 from lptn_retouch.model.checkpoint import read_published
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.preset import (
@@ -284,3 +284,18 @@ def test_weights_that_are_no_network_are_not_written(presets: Path, one_sentence
     assert "tiny.safetensors" in one_sentence(caught.value)
     assert (presets / "tiny.safetensors").read_bytes() == before
     assert [file.name for file in presets.iterdir()] == ["tiny.safetensors"]
+
+
+def test_an_account_without_a_home_has_the_shipped_presets(
+    monkeypatch: pytest.MonkeyPatch, one_sentence: Callable[[object], str]
+) -> None:
+    def no_home(*_: object, **__: object) -> str:
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.delenv("LPTN_RETOUCH_PRESETS", raising=False)
+    monkeypatch.setattr("platformdirs.user_data_dir", no_home)
+    assert "retouch" in list_presets()
+    assert find_preset("retouch").is_file()
+    with pytest.raises(UsageError) as caught:
+        user_folder()
+    assert "LPTN_RETOUCH_PRESETS" in one_sentence(caught.value)
