@@ -28,8 +28,13 @@ def shown(path: str | os.PathLike[str]) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """A foreign error in a few words that fit into a sentence of ours."""
-    words = " ".join(shown(str(error)).split()).split(". ")[0][:160].rstrip(".!;, ")
+    """A foreign error in a few words that fit into a sentence of ours.
+
+    >>> reason(FileNotFoundError(2, "No such file or directory", "/photos/a.jpg"))
+    'No such file or directory'
+    """
+    said = getattr(error, "strerror", None) or str(error)
+    words = " ".join(shown(said).split()).split(". ")[0][:160].rstrip(".!;, ")
     return words or type(error).__name__
 
 
