@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Stands in for `lptn-retouch serve` (docs/serve.md) with a rule that can be checked to the last bit, in any Python.
 
-A sample v becomes v + amount * (top - 2v), rounded: inverted at amount 1. Alpha is left alone. Presets that misbehave: slow
-(ten seconds, with progress), hang, die (as if killed for want of memory), memory, garbage, short, chatty.
+A sample v becomes v + amount * (top - 2v), rounded: inverted at amount 1. Alpha is left alone. Presets that misbehave:
+slow (ten seconds, with progress), hang, die (as if killed for want of memory), memory, garbage, short, chatty.
 $FAKE_PROTOCOL is the number it says hello with; $FAKE_LOG takes a line a request.
 """
 
@@ -12,9 +12,9 @@ import array
 import json
 import os
 import signal
-import sys
 import threading
 import time
+from pathlib import Path
 
 PRESETS = ("retouch", "winter", "slow", "hang", "die", "memory")
 TOPS = {"u8": 255, "u16": 65535, "f32": 1.0}
@@ -62,7 +62,7 @@ class Session:
             say({"id": message["id"], "kind": "done"})
 
     def retouch(self, message, payloads):
-        number, preset = message["id"], os.path.basename(message["preset"])
+        number, preset = message["id"], Path(message["preset"]).name
         picture = message
         if "picture" in message:
             picture, payloads = self.kept[message["picture"]]
@@ -133,7 +133,7 @@ def main():
                 ready.wait_for(lambda: waiting)
                 message, payloads = waiting.pop(0)
             if os.environ.get("FAKE_LOG"):
-                with open(os.environ["FAKE_LOG"], "a", encoding="utf-8") as log:
+                with Path(os.environ["FAKE_LOG"]).open("a", encoding="utf-8") as log:
                     log.write(json.dumps(message) + "\n")
             session.answer(message, payloads)
 
