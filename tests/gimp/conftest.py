@@ -77,7 +77,7 @@ class Gimp:
         for folder in ("images", "real", "shots", "few"):
             (self.work / folder).mkdir()
         shutil.copytree(PLUG_IN, self.work / "profile" / "plug-ins" / "lptn-retouch")
-        for script in HERE.glob("*.py"):
+        for script in (*HERE.glob("*.py"), HERE / "on_screen.sh"):
             shutil.copy(script, self.work)
         shutil.copy(REPOSITORY / "samples" / "oakland-zoo-otters.jpg", self.work / "images" / "photo.jpg")
         deep = (np.arange(50 * 60 * 3, dtype=np.uint32) * 7919 % 65536).astype(np.uint16).reshape(50, 60, 3)

@@ -13,11 +13,13 @@ import signal
 import subprocess
 import tempfile
 import threading
+from contextlib import suppress
+from pathlib import Path
 
 PROTOCOL = 1
 HELLO_WITHIN = 90  # seconds; a cold start on a slow disk takes ten
 INSTALL = "run: lptn-retouch gimp install"
-HERE = os.path.dirname(os.path.abspath(__file__))
+HERE = Path(__file__).resolve().parent
 
 # What an editor sets for the Python and the libraries that it brings along. The engine has its own.
 EDITORS_OWN = (
@@ -46,10 +48,9 @@ def command():
     told = os.environ.get("LPTN_RETOUCH_ENGINE")
     if told:
         return shlex.split(told, posix=os.name != "nt")
-    path = os.path.join(HERE, "engine.json")
+    path = HERE / "engine.json"
     try:
-        with open(path, encoding="utf-8") as file:
-            words = json.load(file)["command"]
+        words = json.loads(path.read_text(encoding="utf-8"))["command"]
         if not words or not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise ValueError("command is not a list of words")
     except FileNotFoundError:
@@ -79,12 +80,10 @@ def environment():
 
 def open_log():
     """The file that takes the engine's standard error: beside this file, or where temporary files are."""
-    for folder in (HERE, tempfile.gettempdir()):
-        try:
-            return open(os.path.join(folder, "engine.log"), "wb", buffering=0)
-        except OSError:
-            continue
-    return open(os.devnull, "wb", buffering=0)
+    for path in (HERE / "engine.log", Path(tempfile.gettempdir(), "engine.log")):
+        with suppress(OSError):
+            return path.open("wb", buffering=0)
+    return Path(os.devnull).open("wb", buffering=0)
 
 
 class Engine:
@@ -114,7 +113,7 @@ class Engine:
             ) from None
         self.writing = threading.Lock()
         self.last = 0  # the number of the last request
-        self.in_work = None  # the number of the request that is waited for
+        self.in_work = None  # the number of the retouch that is waited for
         self.late = False
         watch = threading.Timer(HELLO_WITHIN, self._too_late)
         watch.daemon = True
@@ -145,7 +144,7 @@ class Engine:
             EngineError: the answer is an error, or the engine has ended.
         """
         number = self._send(request, payloads)
-        self.in_work = number
+        self.in_work = number if request["do"] == "retouch" else None
         try:
             while True:
                 message, answer = self._read()
@@ -164,20 +163,16 @@ class Engine:
             self.in_work = None
 
     def cancel(self):
-        """Let the request that is waited for end with the error cancelled; none is fine."""
+        """Let the retouch that is waited for end with the error cancelled; none is fine."""
         number = self.in_work
         if number is not None:
-            try:
+            with suppress(EngineError):  # who waits for the answer will be told
                 self._send({"do": "cancel", "of": number})
-            except EngineError:
-                pass  # who waits for the answer will be told
 
     def close(self):
         """End the engine by ending its input; it stops at once, whatever it is at."""
-        try:
+        with suppress(OSError):
             self.process.stdin.close()
-        except OSError:
-            pass
         try:
             self.process.wait(2)
         except subprocess.TimeoutExpired:
@@ -214,7 +209,9 @@ class Engine:
         except (ValueError, TypeError, AttributeError):
             self.kill()
             text = line[:60].decode("utf-8", "replace").strip()
-            raise EngineError(f"What answers is not the engine of LPTN Retouch (it says {text!r}); {INSTALL}.") from None
+            raise EngineError(
+                f"What answers is not the engine of LPTN Retouch (it says {text!r}); {INSTALL}."
+            ) from None
         payloads = [self.process.stdout.read(size) for size in sizes]
         if [len(payload) for payload in payloads] != sizes:
             raise self._ended()
@@ -251,11 +248,8 @@ class Engine:
 
 def last_words(log):
     """The last line of a log, which of a traceback is the one that names the error."""
-    try:
-        with open(log, "rb") as file:
-            file.seek(max(0, os.path.getsize(log) - 4000))
-            lines = file.read().decode("utf-8", "replace").split("\n")
-    except OSError:
-        lines = []
-    words = [line.strip() for line in lines if line.strip()]
+    text = ""
+    with suppress(OSError):
+        text = Path(log).read_bytes()[-4000:].decode("utf-8", "replace")
+    words = [line.strip() for line in text.split("\n") if line.strip()]
     return words[-1][:200].rstrip(".") if words else "it said nothing"

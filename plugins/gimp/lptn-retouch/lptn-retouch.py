@@ -7,9 +7,9 @@ Python (engine.py starts it); pixels.py reads and writes layers; dialog.py is im
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
+from pathlib import Path
 
 import gi
 
@@ -18,7 +18,7 @@ gi.require_version("Gegl", "0.4")
 gi.require_version("Babl", "0.1")
 from gi.repository import Gegl, Gimp, GLib, GObject  # noqa: E402
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 import pixels  # noqa: E402
 from engine import Engine, EngineError  # noqa: E402
 
@@ -75,9 +75,7 @@ class LptnRetouch(Gimp.PlugIn):
     def do_create_procedure(self, name):
         procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
         procedure.set_image_types("RGB*, GRAY*")
-        procedure.set_sensitivity_mask(
-            Gimp.ProcedureSensitivityMask.DRAWABLE | Gimp.ProcedureSensitivityMask.DRAWABLES
-        )
+        procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE | Gimp.ProcedureSensitivityMask.DRAWABLES)
         procedure.set_documentation(
             "Retouch a photograph with a preset",
             "Retouches the chosen layers with a preset of lptn-retouch, at full size and depth, through the selection.",
@@ -93,7 +91,7 @@ class LptnRetouch(Gimp.PlugIn):
         procedure.add_double_argument("amount", "_Amount", "How much of the change of colour and light", 0, 2, 1, flags)
         procedure.add_double_argument("detail", "_Detail", "How much of the change of fine detail", 0, 2, 1, flags)
         procedure.add_boolean_argument(
-            "new-layer", "Result as a new _layer", "Leave the layer as it is and put the result above it", False, flags
+            "new-layer", "Result as a _new layer", "Leave the layer as it is and put the result above it", False, flags
         )
         return procedure
 

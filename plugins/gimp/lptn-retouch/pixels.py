@@ -1,8 +1,8 @@
-"""Pixels of a GIMP layer, out and back in: its own depth, its own colour space, through the selection, in one undo step."""
+"""Pixels of a GIMP layer, out and back in: its own depth and colour space, the selection, one undo step."""
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 
 from engine import EngineError
 from gi.repository import Babl, Gegl, Gimp
@@ -125,9 +125,9 @@ class Job:
         self.layer.update(*self.box)
 
     def put_above(self, preset):
-        """Write the result into a new layer above, whose mask is what is selected and what the layer's own mask shows."""
+        """Write the result into a new layer above, whose mask is what is selected and the layer's own mask shows."""
         image, layer = self.image, self.layer
-        name = "LPTN " + os.path.splitext(os.path.basename(preset))[0]
+        name = "LPTN " + Path(preset).stem
         size = layer.get_width(), layer.get_height()
         new = Gimp.Layer.new(image, name, *size, layer.type(), 100, Gimp.LayerMode.NORMAL)
         buffer = new.get_buffer()
@@ -141,7 +141,7 @@ class Job:
 
 
 def add_mask(image, layer, new):
-    """Give the new layer a mask of the selection and of the layer's own mask, where there is one; keep the selection."""
+    """Give the new layer a mask of the selection and of the layer's own mask, if there is any; keep the selection."""
     mask = layer.get_mask() if layer.get_mask() and layer.get_apply_mask() else None
     selected = not Gimp.Selection.is_empty(image)
     if not mask:
@@ -161,8 +161,8 @@ def add_mask(image, layer, new):
 def retouch(image, jobs, engine, settings, new_layer, progress):
     """Do all jobs in one undo step.
 
-    The step is opened only when the engine has answered for all: Cancel kills a plug-in, and with a step open GIMP would
-    then tell of an inconsistent state.
+    The step is opened only when the engine has answered for all: Cancel kills a plug-in, and with a step open GIMP
+    would then tell of an inconsistent state.
 
     Raises:
         EngineError: a layer is locked, or the engine cannot do it. Nothing has been changed then.
