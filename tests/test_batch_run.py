@@ -204,6 +204,20 @@ def test_wrong_usage_is_one_sentence_and_status_2(source: Path, out: Path, words
     assert not out.exists() or not files_in(out)
 
 
+def test_an_empty_name_is_not_the_working_folder(
+    source: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for words in ((source, ""), ("", out)):
+        done = subprocess.run(command(*words), capture_output=True, text=True, timeout=240)
+        assert done.returncode == 2
+        assert "not an empty word" in done.stderr
+        with pytest.raises(errors.UsageError):
+            retouch_folder(*words)
+    assert not list((tmp_path / "here").iterdir())
+
+
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="this system keeps one time zone")
 def test_a_date_that_no_clock_has_is_wrong_usage(source: Path, out: Path) -> None:
     words = command(source, out, "--newer-than", "0001-01-01")

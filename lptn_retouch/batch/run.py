@@ -461,6 +461,7 @@ def retouch_folder(
                 batch.report(page)
 
     from lptn_retouch.batch.report import check_report
+    from lptn_retouch.formats.files import as_path
 
-    batch = Batch(Path(source), Path(results), settings)
+    batch = Batch(as_path(source), as_path(results), settings)
     return go()

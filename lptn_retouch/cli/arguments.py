@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 from lptn_retouch.batch.naming import ENDINGS
 from lptn_retouch.batch.settings import Look, Output
@@ -46,6 +47,13 @@ def look_of(args: argparse.Namespace) -> Look:
 def output_of(args: argparse.Namespace) -> Output:
     """The output that the arguments of :func:`add_output` say."""
     return Output("", args.format, args.quality, args.bit_depth, args.metadata, args.profile)
+
+
+def folder(text: str) -> Path:
+    """A command line's folder. An empty word is none: a shell writes it for a variable that is not set."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name of a folder, not an empty word")
+    return Path(text)
 
 
 def within(low: float, high: float, kind: Callable[[str], float], words: str) -> Callable[[str], float]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lptn_retouch.batch.settings import Output
-from lptn_retouch.cli.arguments import add_look, add_machine, add_output, look_of, output_of, seconds, whole
+from lptn_retouch.cli.arguments import add_look, add_machine, add_output, folder, look_of, output_of, seconds, whole
 from lptn_retouch.errors import LptnRetouchError, UsageError, shown
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         description=__doc__,
         epilog="Example: lptn-retouch batch photos/ retouched/ -p retouch --report retouched/report.html",
     )
-    parser.add_argument("source", metavar="SRC", type=Path, help="the folder of photographs; those in it as well")
-    parser.add_argument("results", metavar="DST", type=Path, help="the folder for the results, and for the journal")
+    parser.add_argument("source", metavar="SRC", type=folder, help="the folder of photographs; those in it as well")
+    parser.add_argument("results", metavar="DST", type=folder, help="the folder for the results, and for the journal")
     add_look(parser)
     add_output(parser)
     parser.add_argument(
