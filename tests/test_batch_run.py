@@ -23,8 +23,9 @@ from PIL import Image
 from lptn_retouch import Photo, errors, open_photo, retouch
 from lptn_retouch.batch import Output, Result, retouch_folder
 from lptn_retouch.batch.journal import FOLDER, NAME, Journal, Past
-from lptn_retouch.batch.local import DeadError, LocalRunner, Process
+from lptn_retouch.batch.local import LocalRunner
 from lptn_retouch.batch.plan import Choice
+from lptn_retouch.batch.process import DeadError, Process
 from lptn_retouch.batch.run import Batch, Settings
 from lptn_retouch.batch.settings import Look
 from lptn_retouch.batch.thumbnails import Thumbnails
@@ -680,6 +681,15 @@ def test_what_a_process_dies_of_in_a_forecast_is_its_photograph_s(source: Path, 
         os.kill(held.pid, signal.SIGSTOP)
         threading.Timer(1, held.kill).start()
         assert [result.outcome for result in batch.try_out(works)] == ["failed", "done", "done"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="this system keeps a folder that somebody is in")
+def test_a_working_folder_that_is_gone_is_named(source: Path, out: Path, tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    words = ["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', tmp_path / "gone", *command(source, out)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 1
+    assert "the working folder is gone" in done.stderr
 
 
 def test_too_few_open_files_are_one_sentence_and_the_next_run_goes_on(source: Path, out: Path) -> None:

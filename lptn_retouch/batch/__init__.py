@@ -4,7 +4,7 @@ walk        what lies in a folder
 plan        what is done with each, and what the results are called (naming, settings, rules, shot)
 journal     what was done, flushed to the disk line by line; standing: so what is there still to do
 work        one photograph from file to files
-local       work over all cores of this machine, each process with one photograph at a time
+process     a process that may die of a photograph; local: work over all cores of this machine, in as many of them
 run         all of that together
 forecast    the time and space it will take
 watch       a folder that is kept going

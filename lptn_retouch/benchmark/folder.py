@@ -23,8 +23,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lptn_retouch.batch import Look, Output
-from lptn_retouch.batch.local import Process
 from lptn_retouch.batch.plan import Job
+from lptn_retouch.batch.process import Process
 from lptn_retouch.batch.run import Batch, Settings
 from lptn_retouch.batch.work import Work, do, prepare
 from lptn_retouch.benchmark import processes
