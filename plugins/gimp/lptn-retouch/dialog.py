@@ -83,6 +83,7 @@ class Dialog:
     def _controls(self):
         self.list = Gtk.ListBox()
         self.list.connect("row-selected", self._row_selected)
+        self.list.connect("mnemonic-activate", self._focus_list)
         scrolled = Gtk.ScrolledWindow(hscrollbar_policy=Gtk.PolicyType.NEVER, shadow_type=Gtk.ShadowType.IN)
         scrolled.add(self.list)
         scrolled.set_size_request(330, -1)
@@ -94,7 +95,9 @@ class Dialog:
         box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         box.pack_start(title, False, False, 0)
         box.pack_start(scrolled, True, True, 0)
-        box.pack_start(self.window.fill_box("lptn-retouch-controls", ["amount", "detail", "new-layer"]), False, False, 0)
+        box.pack_start(
+            self.window.fill_box("lptn-retouch-controls", ["amount", "detail", "new-layer"]), False, False, 0
+        )
         return box
 
     def _command(self):
@@ -138,6 +141,10 @@ class Dialog:
     def _row_selected(self, _list, row):
         if row and row.preset != self.config.get_property("preset"):
             self.config.set_property("preset", row.preset)
+
+    def _focus_list(self, _list, _cycling):
+        (self.list.get_selected_row() or self.list).grab_focus()
+        return True
 
     def _changed(self, config, _property):
         self.command.set_text(command_line(self.photo, config))

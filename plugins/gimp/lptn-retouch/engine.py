@@ -115,20 +115,11 @@ class Engine:
         self.last = 0  # the number of the last request
         self.in_work = None  # the number of the retouch that is waited for
         self.late = False
-        watch = threading.Timer(HELLO_WITHIN, self._too_late)
-        watch.daemon = True
-        watch.start()
         try:
-            hello, _ = self._read()
-        finally:
-            watch.cancel()
-        if hello.get("kind") != "hello" or hello.get("protocol") != PROTOCOL:
-            self.kill()
-            raise EngineError(
-                f"This plug-in speaks protocol {PROTOCOL} and the engine, lptn-retouch {hello.get('version', '?')}, "
-                f"protocol {hello.get('protocol', '?')}; {INSTALL}."
-            )
-        self.version = hello.get("version", "?")
+            self.version = self._hello()
+        except EngineError:
+            self.close()
+            raise
 
     def ask(self, request, payloads=(), progress=None):
         """Send a request and wait for its answer.
@@ -177,11 +168,30 @@ class Engine:
             self.process.wait(2)
         except subprocess.TimeoutExpired:
             self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
         self.log.close()
 
     def kill(self):
         """End the engine by force."""
         self.process.kill()
+
+    def _hello(self):
+        """The version that the engine says it is of."""
+        watch = threading.Timer(HELLO_WITHIN, self._too_late)
+        watch.daemon = True
+        watch.start()
+        try:
+            hello, _ = self._read()
+        finally:
+            watch.cancel()
+        version, protocol = (hello.get(key, "?") for key in ("version", "protocol"))
+        if hello.get("kind") != "hello" or protocol != PROTOCOL:
+            raise EngineError(
+                f"This plug-in speaks protocol {PROTOCOL} and the engine, lptn-retouch {version}, protocol {protocol}; "
+                f"{INSTALL}."
+            )
+        return version
 
     def _send(self, request, payloads=()):
         with self.writing:

@@ -15,13 +15,14 @@ class Picture:
     """A layer in sRGB, 8 bits, as the screen wants it; and once it is there, its retouch.
 
     Args:
-        side: the longest it may be, (width, height) px; None for its own size.
+        room: what it has to fit into, (width, height) px; None for its own size.
     """
 
-    def __init__(self, image, layer, side=None):
-        scale = min(1.0, *(s / size for s, size in zip(side, (layer.get_width(), layer.get_height())))) if side else 1.0
-        self.width = max(1, round(layer.get_width() * scale))
-        self.height = max(1, round(layer.get_height() * scale))
+    def __init__(self, image, layer, room=None):
+        size = layer.get_width(), layer.get_height()
+        scale = min(1.0, room[0] / size[0], room[1] / size[1]) if room else 1.0
+        self.width = max(1, round(size[0] * scale))
+        self.height = max(1, round(size[1] * scale))
         self.channels = (1 if layer.is_gray() else 3) + (1 if layer.has_alpha() else 0)
         name = ("Y'" if layer.is_gray() else "R'G'B'") + ("A u8" if layer.has_alpha() else " u8")
         rect = Gegl.Rectangle.new(0, 0, self.width, self.height)
@@ -93,7 +94,7 @@ def on_checks(picture):
 
 
 class Preview(Gtk.Box):
-    """The view, with a slider for the line. Emits "large" when the picture at its own size is first wanted."""
+    """The view, with a slider for the line. Emits size-chosen when the user has chosen Fit or 100 %."""
 
     __gsignals__ = {"size-chosen": (GObject.SignalFlags.RUN_FIRST, None, ())}  # noqa: RUF012
 
