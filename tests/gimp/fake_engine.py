@@ -2,7 +2,7 @@
 """Stands in for `lptn-retouch serve` (docs/serve.md) with a rule that can be checked to the last bit, in any Python.
 
 A sample v becomes v + amount * (top - 2v), rounded: inverted at amount 1. Alpha is left alone. Presets that misbehave:
-slow (ten seconds, with progress), hang, die (as if killed for want of memory), memory, garbage, short, chatty.
+slow (five seconds, with progress), hang, die (as if killed for want of memory), memory, garbage, short, chatty.
 $FAKE_PROTOCOL is the number it says hello with; $FAKE_LOG takes a line a request.
 """
 
@@ -84,7 +84,7 @@ class Session:
                 if number in self.cancelled:
                     return fail(number, "cancelled", "this was cancelled.")
                 say({"id": number, "kind": "progress", "share": share / 100})
-                time.sleep(0.1)
+                time.sleep(0.05)
         if preset not in (*PRESETS, "short", "chatty"):
             return fail(number, "preset", f"there is no preset '{preset}'; there are: retouch, winter.")
         say({"id": number, "kind": "progress", "share": 0.5, "news": "from a later version"})
