@@ -87,6 +87,16 @@ def thread_count() -> int:
         return int(torch.get_num_threads())
     with suppress(KeyError, ValueError):
         return max(1, int(os.environ["OMP_NUM_THREADS"]))
+    return core_count()
+
+
+def core_count() -> int:
+    """How many cores this process may use.
+
+    Example:
+        >>> core_count() >= 1
+        True
+    """
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -24,9 +24,10 @@ from lptn_retouch import Photo, errors, open_photo, retouch
 from lptn_retouch.batch import Output, Result, retouch_folder
 from lptn_retouch.batch.journal import FOLDER, NAME, Journal, Past
 from lptn_retouch.batch.local import LocalRunner
+from lptn_retouch.batch.options import Settings
 from lptn_retouch.batch.plan import Choice
 from lptn_retouch.batch.process import DeadError, Process
-from lptn_retouch.batch.run import Batch, Settings
+from lptn_retouch.batch.run import Batch
 from lptn_retouch.batch.settings import Look
 from lptn_retouch.batch.thumbnails import Thumbnails
 from lptn_retouch.batch.work import Work, do
@@ -122,6 +123,20 @@ def test_bad_files_are_named_and_the_others_done(source: Path, out: Path) -> Non
     failed = [r for r in records(out) if r.get("outcome") == "failed"]
     assert {r["file"] for r in failed} == {"empty.jpg", "cut.jpg", "text.jpg"}
     assert all(r["reason"] for r in failed)
+
+
+def test_a_folder_that_cannot_be_listed_is_named(source: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = os.scandir
+
+    def forbidden(path: str) -> object:
+        if str(path).endswith("sub"):
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", forbidden)  # root, who may run these tests, may list everything
+    found = {r.file: r for r in retouch_folder(source, out)}
+    assert {name: r.outcome for name, r in found.items()} == {"a.jpg": "done", "sub": "failed"}
+    assert "cannot be listed" in found["sub"].reason
 
 
 def test_two_outputs_in_one_pass_and_sidecars(source: Path, out: Path) -> None:

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 from lptn_retouch.batch.settings import Look, Output
 
 if TYPE_CHECKING:
-    from lptn_retouch.batch.run import retouch_folder
+    from lptn_retouch.batch.folder import retouch_folder
     from lptn_retouch.batch.work import Result
 
 __all__ = ["Look", "Output", "Result", "retouch_folder"]
 
-_HOMES = {"Result": "work", "retouch_folder": "run"}  # imported when first used: the command's --help needs neither
+_HOMES = {"Result": "work", "retouch_folder": "folder"}  # imported when first used: the command's --help needs neither
 
 
 def __getattr__(name: str) -> Any:

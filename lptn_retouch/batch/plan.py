@@ -49,6 +49,7 @@ class Plan:
         outputs: files written of each photograph.
         jobs: photographs in the order of their names, then files that are copied.
         left_out: how many files were passed over, by the reason.
+        unlisted: folders that cannot be listed, each with the system's reason.
     """
 
     source: Path
@@ -56,6 +57,7 @@ class Plan:
     outputs: tuple[Output, ...]
     jobs: list[Job] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    unlisted: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def by_file(self) -> dict[str, Job]:
@@ -144,6 +146,7 @@ def make_plan(
     found = listing(source)
     plan = Plan(Path(os.path.realpath(source)), Path(os.path.abspath(results)), outputs, left_out=found.left_out)  # noqa: PTH100
     chosen = list(_chosen(plan, found, choice))
+    plan.unlisted = found.unlisted
     plan.jobs = list(_named(plan, found, chosen, owners or {}))
     _count_others(plan, found, choice, owners or {})
     return plan

@@ -26,6 +26,10 @@ T = TypeVar("T")
 
 _main_hidden = threading.Lock()
 
+# None, and 255, is what Python makes of a status that two threads have asked for at once.
+_UNKNOWN = (None, 255)
+_PERHAPS_KILLED = (*_UNKNOWN, -getattr(signal, "SIGKILL", 9))
+
 
 class DeadError(Exception):
     """A process died, or was ended because it took too long.
@@ -70,10 +74,10 @@ class Process:
                 f"it took longer than {timeout:.0f} seconds and was given up; try it alone with apply."
             ) from None
         except BrokenProcessPool:
-            status = self._status()
-            self.kill()
-            killed = status is not None and -status == getattr(signal, "SIGKILL", 9)
-            raise DeadError(_what_killed(status), killed=killed) from None
+            dead = self._process
+            self.kill()  # which waits for those that look after it, too
+            status = dead.exitcode if dead is not None else None
+            raise DeadError(_what_killed(status), killed=status in _PERHAPS_KILLED) from None
 
     def _submit(self, function: Callable[..., T], *arguments: Any) -> Future[T]:
         try:
@@ -129,13 +133,6 @@ class Process:
                 self._process = next((p for p in multiprocessing.active_children() if p.pid == pid), None)
             return self._pool
 
-    def _status(self) -> int | None:
-        """How the process ended: its exit status, or minus the signal that ended it."""
-        if self._process is None:
-            return None
-        self._process.join(5)
-        return self._process.exitcode
-
 
 @contextmanager
 def _hidden_main() -> Iterator[None]:
@@ -180,7 +177,7 @@ def _at_start(threads: int) -> None:
 
 
 def _what_killed(status: int | None) -> str:
-    if status is None or status >= 0:
+    if status in _UNKNOWN or status >= 0:
         return "the process that worked on it ended without a word; try it alone with apply."
     if -status == getattr(signal, "SIGKILL", 9):
         return "the process that worked on it was killed, most likely for want of memory; try it with fewer --workers."

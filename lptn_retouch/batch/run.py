@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,55 +15,17 @@ from typing import TYPE_CHECKING, Any
 from lptn_retouch.batch.forecast import check_space
 from lptn_retouch.batch.journal import FOLDER, Journal, Past, Record, now
 from lptn_retouch.batch.local import LocalRunner
-from lptn_retouch.batch.plan import Choice, Job, Plan, check_folders, make_plan, too_long
-from lptn_retouch.batch.rules import Rule, read_rules
-from lptn_retouch.batch.settings import Look, Output, recipe_of
+from lptn_retouch.batch.options import Settings
+from lptn_retouch.batch.plan import Job, Plan, check_folders, make_plan, too_long
+from lptn_retouch.batch.settings import Look, recipe_of
 from lptn_retouch.batch.standing import Standing, standing
 from lptn_retouch.batch.thumbnails import Thumbnails
 from lptn_retouch.batch.work import Result, Work, failed, prepare, thumbnails_of
 from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnwritablePhotoError, UsageError, shown
-from lptn_retouch.threads import thread_count
+from lptn_retouch.threads import core_count
 
 if TYPE_CHECKING:
     from lptn_retouch.batch.report import Entry
-
-SHARE = 600_000_000  # bytes: what a photograph of 50 megapixels takes; less than that a process is not started for
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a batch is run.
-
-    Args:
-        outputs: what is written of each photograph.
-        choice: which photographs, and the look of each.
-        workers: photographs in work at once; None for one a core, fewer where memory is short.
-        device: to compute on.
-        memory_limit: bytes that all photographs in work may take together; None for what the machine has.
-        timeout: seconds that a photograph may take; None for 300, and 6 more for each megabyte of its file.
-        overwrite: whether files that are not of this batch are replaced.
-        check: whether what is done is read again whole and compared, and not only its size and date.
-        thumbnails: whether small pictures are kept for a report.
-    """
-
-    outputs: tuple[Output, ...] = (Output(),)
-    choice: Choice = field(default_factory=Choice)
-    workers: int | None = None
-    device: str = "auto"
-    memory_limit: int | None = None
-    timeout: float | None = None
-    overwrite: bool = False
-    check: bool = False
-    thumbnails: bool = False
-
-    def shares(self) -> tuple[int, int, int | None]:
-        """Workers, threads for each, and bytes for each."""
-        from lptn_retouch.memory import memory_here
-
-        cores = thread_count()
-        limit = self.memory_limit if self.memory_limit is not None else memory_here()
-        workers = self.workers or (cores if limit is None else max(1, min(cores, limit // SHARE)))
-        return workers, max(1, cores // workers), None if limit is None else limit // workers
 
 
 class Batch:
@@ -95,6 +57,7 @@ class Batch:
             if dry:
                 self.past = Past(results, here)
             else:
+                _weights(settings.choice.look)  # a preset that is not there is told before anything is made
                 _make(results)
                 self.journal = self._exits.enter_context(Journal(results, here))
                 self.past = self.journal.past
@@ -158,6 +121,9 @@ class Batch:
         """
         to_do, done, refused = self.to_do(jobs)
         check_space(self, to_do)
+        for folder, why in self.plan.unlisted.items() if jobs is None else ():
+            sentence = f"this folder cannot be listed ({why}); change its permissions, or check the disk."
+            yield Result(folder, "failed", self.plan.source / folder, reason=sentence)
         for job, sentence in refused:
             work = self.work(job)
             yield self._ended(work, failed(work, sentence))
@@ -174,7 +140,7 @@ class Batch:
         yield from self._through(self._runner, waiting, alone)
         if alone and not self.stopped:
             whole = [replace(work, memory=self.settings.memory_limit) for work in alone]
-            with LocalRunner(1, thread_count(), self.settings.timeout) as runner:
+            with LocalRunner(1, core_count(), self.settings.timeout) as runner:
                 yield from self._through(runner, whole, None)
 
     def try_out(self, works: list[Work]) -> list[Result]:
@@ -381,87 +347,3 @@ def _has_content(folder: Path) -> bool:
             return any(True for _ in entries)
     except OSError:
         return False
-
-
-def retouch_folder(
-    source: str | os.PathLike[str],
-    results: str | os.PathLike[str],
-    preset: str = "retouch",
-    *,
-    amount: float = 1.0,
-    detail: float = 1.0,
-    outputs: tuple[Output, ...] = (Output(),),
-    rules: str | os.PathLike[str] | tuple[Rule, ...] = (),
-    include: tuple[str, ...] = (),
-    exclude: tuple[str, ...] = (),
-    newer_than: datetime | None = None,
-    rating: int | None = None,
-    copy_others: bool = False,
-    workers: int | None = None,
-    device: str = "auto",
-    memory_limit: int | None = None,
-    timeout: float | None = None,
-    overwrite: bool = False,
-    check: bool = False,
-    report: str | os.PathLike[str] | None = None,
-) -> Iterator[Result]:
-    """Retouch a folder of photographs into another, on all cores; started again, it goes on where it ended.
-
-    Args:
-        source: the folder; those in it are gone through as well.
-        results: the folder for the results, outside the source; a journal is kept there.
-        preset: name or file of a preset.
-        amount, detail: 0 to 2.
-        outputs: what is written of each photograph.
-        rules: looks by folder, camera or time; see :mod:`lptn_retouch.batch.rules`.
-        include, exclude: patterns of names, paths or folders.
-        newer_than: local time; only files that were last written later.
-        rating: the fewest stars in XMP.
-        copy_others: copy what is no photograph.
-        workers: photographs in work at once; None for one a core, fewer where memory is short.
-        device: "auto", "cpu", "cuda", ...
-        memory_limit: bytes that all photographs in work may take together; None for what the machine has.
-        timeout: seconds that a photograph may take; None for 300, and 6 more for each megabyte of its file.
-        overwrite: replace files that are not of this batch.
-        check: read what is done again, whole, instead of trusting sizes and dates.
-        report: an HTML file to write at the end.
-
-    Yields:
-        A result for each file. A photograph that fails is one with the outcome "failed" and its reason.
-
-    Raises:
-        UsageError: an argument is wrong, the folders lie in one another, or another batch is at work there.
-        PresetError: the preset cannot be used.
-        UnwritablePhotoError: nothing can be written to `results`, or not any more.
-        UnreadablePhotoError: the source is gone.
-
-    Example:
-        >>> import tempfile, numpy as np
-        >>> from lptn_retouch import Photo
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     Path(folder, "in").mkdir()
-        ...     saved = Photo(np.full((40, 60, 3), 90, np.uint8)).save(Path(folder, "in", "grey.jpg"))
-        ...     [result.outcome for result in retouch_folder(Path(folder, "in"), Path(folder, "out"))]
-        ['done']
-    """
-
-    known = rules if isinstance(rules, tuple) else read_rules(Path(rules))
-    choice = Choice(
-        Look(os.fspath(preset), amount, detail), known, tuple(include), tuple(exclude), newer_than, rating, copy_others
-    )
-    settings = Settings(
-        tuple(outputs), choice, workers, device, memory_limit, timeout, overwrite, check, report is not None
-    )
-
-    def go() -> Iterator[Result]:
-        with batch:
-            page = None if report is None else check_report(report)
-            yield from batch.run()
-            if page is not None:
-                batch.report(page)
-
-    from lptn_retouch.batch.report import check_report
-    from lptn_retouch.formats.files import as_path
-
-    batch = Batch(as_path(source), as_path(results), settings)
-    return go()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lptn_retouch.errors import UsageError, shown
+from lptn_retouch.errors import UsageError, reason, shown
 
 # What systems, cameras and network disks put beside photographs. Names that begin with a dot are hidden as well.
 _SYSTEM = frozenset({
@@ -43,12 +43,14 @@ class Listing:
         sidecars: ``.xmp`` files by their path.
         others: files that are neither.
         left_out: how many were passed over, by the reason.
+        unlisted: folders that cannot be listed, each with the system's reason.
     """
 
     photographs: list[Found] = field(default_factory=list)
     sidecars: dict[str, Found] = field(default_factory=dict)
     others: list[Found] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    unlisted: dict[str, str] = field(default_factory=dict)
 
 
 def listing(folder: Path) -> Listing:
@@ -62,7 +64,7 @@ def listing(folder: Path) -> Listing:
     """
     found = Listing()
     root = os.path.realpath(folder)
-    for entry in _files(root, found.left_out):
+    for entry in _files(root, found):
         file = os.path.relpath(entry.path, root)
         try:
             status = entry.stat()
@@ -82,7 +84,7 @@ def listing(folder: Path) -> Listing:
     return found
 
 
-def _files(root: str, left_out: Counter[str]) -> Iterator[os.DirEntry[str]]:
+def _files(root: str, found: Listing) -> Iterator[os.DirEntry[str]]:
     try:
         entries = sorted(os.scandir(root), key=lambda entry: entry.name)
     except OSError as error:
@@ -91,14 +93,14 @@ def _files(root: str, left_out: Counter[str]) -> Iterator[os.DirEntry[str]]:
     while waiting:
         entry = waiting.pop()
         if entry.name.startswith(".") or entry.name.lower() in _SYSTEM or _is_hidden(entry):
-            left_out["hidden and system files"] += 1
+            found.left_out["hidden and system files"] += 1
         elif entry.is_symlink() and (os.path.isdir(entry.path) or not _is_inside(entry.path, root)):  # noqa: PTH112
-            left_out["links out of the folder or to folders"] += 1
+            found.left_out["links out of the folder or to folders"] += 1
         elif entry.is_dir(follow_symlinks=False):
             try:
                 waiting += sorted(os.scandir(entry.path), key=lambda entry: entry.name)[::-1]
-            except OSError:
-                left_out["folders that cannot be listed"] += 1
+            except OSError as error:
+                found.unlisted[os.path.relpath(entry.path, root)] = reason(error)
         else:
             yield entry
 

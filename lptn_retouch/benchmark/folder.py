@@ -23,9 +23,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lptn_retouch.batch import Look, Output
+from lptn_retouch.batch.options import Settings
 from lptn_retouch.batch.plan import Job
 from lptn_retouch.batch.process import Process
-from lptn_retouch.batch.run import Batch, Settings
+from lptn_retouch.batch.run import Batch
 from lptn_retouch.batch.work import Work, do, prepare
 from lptn_retouch.benchmark import processes
 from lptn_retouch.benchmark.figure import Figure, duration, ratio

@@ -18,7 +18,8 @@ from lptn_retouch.cli.arguments import add_look, add_machine, add_output, folder
 from lptn_retouch.errors import LptnRetouchError, UsageError, shown
 
 if TYPE_CHECKING:
-    from lptn_retouch.batch.run import Batch, Settings
+    from lptn_retouch.batch.options import Settings
+    from lptn_retouch.batch.run import Batch
     from lptn_retouch.batch.work import Result
 
 
@@ -88,9 +89,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
+    from lptn_retouch.batch.options import Settings
     from lptn_retouch.batch.plan import Choice
     from lptn_retouch.batch.rules import read_rules
-    from lptn_retouch.batch.run import Settings
 
     choice = Choice(
         look_of(args),
