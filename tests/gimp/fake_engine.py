@@ -2,7 +2,8 @@
 """Stands in for `lptn-retouch serve` (docs/serve.md) with a rule that can be checked to the last bit, in any Python.
 
 A sample v becomes v + amount * (top - 2v), rounded: inverted at amount 1. Alpha is left alone. Presets that misbehave:
-slow (five seconds, with progress), hang, die (as if killed for want of memory), memory, garbage, short, chatty.
+slow (five seconds, with progress), hang, deaf (hangs, cancelled or not), die (as if killed for want of memory), memory,
+garbage, short.
 $FAKE_PROTOCOL is the number it says hello with; $FAKE_LOG takes a line a request.
 """
 
@@ -73,19 +74,21 @@ class Session:
             os.kill(os.getpid(), signal.SIGKILL)
         if preset == "memory":
             return fail(number, "memory", "there is too little memory for this picture; retouch a smaller one.")
-        if preset == "hang":
+        if preset == "deaf":
             time.sleep(3600)
+        while preset == "hang" and number not in self.cancelled:
+            time.sleep(0.05)
         if preset == "garbage":
             OUT.write(b"hello, I am a library\n")
             OUT.flush()
             return None
-        if preset == "slow":
-            for share in range(100):
-                if number in self.cancelled:
-                    return fail(number, "cancelled", "this was cancelled.")
+        for share in range(100 if preset == "slow" else 0):
+            if number not in self.cancelled:
                 say({"id": number, "kind": "progress", "share": share / 100})
                 time.sleep(0.05)
-        if preset not in (*PRESETS, "short", "chatty"):
+        if number in self.cancelled:
+            return fail(number, "cancelled", "this was cancelled.")
+        if preset not in (*PRESETS, "short"):
             return fail(number, "preset", f"there is no preset '{preset}'; there are: retouch, winter.")
         say({"id": number, "kind": "progress", "share": 0.5, "news": "from a later version"})
         out = retouched(payloads[0], picture["channels"], picture["type"], message.get("amount", 1))

@@ -183,7 +183,7 @@ def worker(client, monkeypatch):
     worker.add_picture("fit", PICTURE, (PIXELS,))
     worker.add_picture("thumbnail", PICTURE, (PIXELS,))
     yield worker
-    engine = worker.stop()
+    engine = worker.stop(0)
     if engine:
         engine.close()
 
@@ -223,5 +223,13 @@ def test_a_worker_hands_over_a_warm_engine(worker):
     worker.told.wait("presets")
     worker.want("fit", {"preset": "slow"}, 1)
     time.sleep(0.3)
-    engine = worker.stop()
+    engine = worker.stop(10)
     assert engine.ask(dict(PICTURE, do="retouch", preset="winter"), (PIXELS,))[1] == [INVERTED]
+
+
+def test_a_worker_does_not_wait_for_an_engine_that_does_not_let_go(worker):
+    worker.told.wait("presets")
+    worker.want("fit", {"preset": "deaf"}, 1)
+    time.sleep(0.3)
+    assert worker.stop(0.2) is None
+    assert not worker.thread.is_alive()

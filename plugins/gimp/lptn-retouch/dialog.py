@@ -12,11 +12,12 @@ import gi
 gi.require_version("Gtk", "3.0")
 gi.require_version("Gdk", "3.0")
 gi.require_version("GimpUi", "3.0")
-from gi.repository import Gdk, GimpUi, GLib, Gtk  # noqa: E402
+from gi.repository import Gdk, Gimp, GimpUi, GLib, Gtk  # noqa: E402
 from preview import HEIGHT, WIDTH, Picture, Preview, on_checks, pixbuf  # noqa: E402
 from worker import Worker  # noqa: E402
 
 SETTLED = 150  # ms that a slider has to stand still before the engine is asked
+PATIENCE = 3  # seconds that a preview in work may hold up the result
 THUMBNAIL = 84  # px
 SETTINGS = ("preset", "amount", "detail")
 
@@ -27,7 +28,9 @@ def ask_user(procedure, image, layers, config):
     dialog = Dialog(procedure, image, layers[0], config)
     agreed = dialog.window.run()
     dialog.window.destroy()
-    return agreed, dialog.close()
+    if agreed:
+        Gimp.progress_init("LPTN Retouch")  # with it comes a Cancel button
+    return agreed, dialog.close(PATIENCE if agreed else 0)
 
 
 def command_line(image, config):
@@ -71,12 +74,12 @@ class Dialog:
         config.connect("notify", self._changed)
         self._changed(config, None)
 
-    def close(self):
+    def close(self, patience):
         """Let go of the engine: it, if it lives."""
         self.closed = True
         if self.timer:
             GLib.source_remove(self.timer)
-        return self.worker.stop()
+        return self.worker.stop(patience)
 
     # ---- widgets
 

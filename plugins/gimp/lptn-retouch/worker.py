@@ -51,13 +51,20 @@ class Worker:
             self.thumbnails.extend(names)
             self.change.notify()
 
-    def stop(self):
-        """End the thread: the engine, ready for the next request, or None if there is none that lives."""
+    def stop(self, patience):
+        """End the thread: the engine, ready for the next request, or None if there is none that lives.
+
+        Args:
+            patience: seconds that it may take to let go of what it is at, before it is killed.
+        """
         with self.change:
             self._cancel()
             self.stopping = True
             self.change.notify()
-        self.thread.join()
+        self.thread.join(patience)
+        while self.thread.is_alive() and self.engine:  # one that is only starting ends with this process
+            self.engine.kill()
+            self.thread.join(0.1)
         return self.engine
 
     def _cancel(self):
