@@ -3,7 +3,7 @@
 
 A sample v becomes v + amount * (top - 2v), rounded: inverted at amount 1. Alpha is left alone. Presets that misbehave:
 slow (five seconds, with progress), hang, deaf (hangs, cancelled or not), die (as if killed for want of memory), memory,
-garbage, short.
+garbage, short; and one that has a remark: clipping.
 $FAKE_PROTOCOL is the number it says hello with; $FAKE_LOG takes a line a request.
 """
 
@@ -17,7 +17,7 @@ import threading
 import time
 from pathlib import Path
 
-PRESETS = ("retouch", "winter", "slow", "hang", "die", "memory")
+PRESETS = ("retouch", "winter", "clipping", "slow", "hang", "die", "memory")
 TOPS = {"u8": 255, "u16": 65535, "f32": 1.0}
 CODES = {"u8": "B", "u16": "H", "f32": "f"}
 
@@ -95,7 +95,8 @@ class Session:
         if preset == "short":
             out = out[:-1]
         keys = {key: picture[key] for key in ("width", "height", "channels", "type")}
-        say({"id": number, "kind": "done", **keys, "seconds": 0.01, "notices": [], "sizes": [len(out)]}, out)
+        keys["notices"] = ["Values were clipped."] if preset == "clipping" else []
+        say({"id": number, "kind": "done", **keys, "seconds": 0.01, "sizes": [len(out)]}, out)
         return None
 
 

@@ -1,11 +1,11 @@
 #!/bin/bash
 # in-gimp-root.sh ROOT COMMAND...: run a command in ROOT with the host's / visible at /host, in a private mount namespace:
-# the mounts end with the command, so that removing ROOT later can never reach the host.
+# the mounts end with the command, so that removing ROOT later can never reach the host. So do all processes that it starts.
 # What is set in $IN_ROOT (words NAME=VALUE) is all of the environment besides PATH, LANG and LPTN_RETOUCH_ENGINE.
 set -euo pipefail
 root=$1
 shift
-exec unshare --mount --propagation private -- bash -c '
+exec unshare --mount --propagation private --pid --fork --kill-child -- bash -c '
   set -euo pipefail
   root=$1
   shift

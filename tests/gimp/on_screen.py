@@ -16,7 +16,7 @@ from gi.repository import Gegl, Gimp, Gio
 WORK = Path(os.environ["WORK"])
 PLUG_IN = Path(os.environ["GIMP3_DIRECTORY"], "plug-ins", "lptn-retouch")
 FAKE = ["/usr/bin/env", f"FAKE_LOG={WORK}/requests", "/usr/bin/python3", str(WORK / "fake_engine.py")]
-PRESETS = ("retouch", "winter", "slow", "hang", "die", "memory")
+PRESETS = ("retouch", "winter", "clipping", "slow", "hang", "die", "memory")
 SIZE = (600, 400)
 TITLE = "^LPTN Retouch$"
 CHECKS = []
@@ -358,6 +358,21 @@ def the_result_as_a_new_layer_is_one_undo_step_and_last_values_are_kept():
     choose("retouch")
     agree()
     until(inverted)
+    activate(MAIN)
+    keys("ctrl+z")
+    until(original)
+
+
+@check
+def what_the_engine_remarks_is_shown():
+    dialog("clipping")
+    agree()
+    until(inverted)
+    until(nothing_runs)
+    time.sleep(1)
+    shot("09-notice")
+    assert windows("GIMP Message|GIMP Warning|Message")
+    keys("Escape")
     activate(MAIN)
     keys("ctrl+z")
     until(original)

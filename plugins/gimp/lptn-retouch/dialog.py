@@ -154,7 +154,14 @@ class Dialog:
         row = self.rows.get(config.get_property("preset"))
         if row != self.list.get_selected_row():
             self.list.select_row(row)
+            GLib.idle_add(self._scroll_to, row)  # when it has been laid out
         self.later()
+
+    def _scroll_to(self, row):
+        if row and not self.closed:
+            place = row.get_allocation()
+            self.list.get_adjustment().clamp_page(place.y, place.y + place.height)
+        return False
 
     def _size_chosen(self, preview):
         name = "full" if preview.full.get_active() else "fit"

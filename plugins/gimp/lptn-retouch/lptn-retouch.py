@@ -45,7 +45,10 @@ def run(procedure, run_mode, image, drawables, config, _data):
         settings = {name: config.get_property(name) for name in ("preset", "amount", "detail")}
         Gimp.progress_init(f"LPTN Retouch: {settings['preset']}")
         engine = engine or Engine()
-        pixels.retouch(image, jobs, engine, settings, config.get_property("new-layer"), Gimp.progress_update)
+        new_layer = config.get_property("new-layer")
+        notices = pixels.retouch(image, jobs, engine, settings, new_layer, Gimp.progress_update)
+        if notices and run_mode != Gimp.RunMode.NONINTERACTIVE:
+            Gimp.message("\n".join(notices))
         return procedure.new_return_values(SUCCESS, GLib.Error())
     except EngineError as error:
         return failed(procedure, str(error))

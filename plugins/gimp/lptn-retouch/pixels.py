@@ -98,10 +98,10 @@ class Job:
         self.result = None
 
     def retouch(self, engine, settings, progress):
-        """Ask the engine, with the settings' preset, amount and detail."""
+        """Ask the engine, with the settings' preset, amount and detail: what the user should know, in sentences."""
         try:
             pixels = self.layer.get_buffer().get(self.rect, 1.0, self.format, Gegl.AbyssPolicy.CLAMP)
-            _, payloads = engine.ask(dict(self.request, **settings), (pixels, profile(self.image)), progress)
+            message, payloads = engine.ask(dict(self.request, **settings), (pixels, profile(self.image)), progress)
         except MemoryError:
             raise EngineError(
                 "GIMP has too little memory for this picture; close other images, or retouch a smaller one.", "memory"
@@ -109,6 +109,7 @@ class Job:
         if len(payloads) != 1 or len(payloads[0]) != len(pixels):
             raise EngineError("The engine answered with a picture of another size; run: lptn-retouch gimp doctor.")
         self.result = payloads[0]
+        return list(message.get("notices", ()))
 
     def put(self):
         """Write the result into the layer, through the selection.
@@ -159,7 +160,7 @@ def add_mask(image, layer, new):
 
 
 def retouch(image, jobs, engine, settings, new_layer, progress):
-    """Do all jobs in one undo step.
+    """Do all jobs in one undo step: what the user should know, in sentences.
 
     The step is opened only when the engine has answered for all: Cancel kills a plug-in, and with a step open GIMP
     would then tell of an inconsistent state.
@@ -173,8 +174,9 @@ def retouch(image, jobs, engine, settings, new_layer, progress):
                 f"{job.layer.get_name()} is locked; unlock its pixels in the list of layers, "
                 "or take the result as a new layer."
             )
+    notices = []
     for done, job in enumerate(jobs):
-        job.retouch(engine, settings, lambda share, done=done: progress((done + share) / len(jobs)))
+        notices += job.retouch(engine, settings, lambda share, done=done: progress((done + share) / len(jobs)))
     image.undo_group_start()
     try:
         for job in jobs:
@@ -185,3 +187,4 @@ def retouch(image, jobs, engine, settings, new_layer, progress):
     finally:
         image.undo_group_end()
     Gimp.displays_flush()
+    return list(dict.fromkeys(notices))
