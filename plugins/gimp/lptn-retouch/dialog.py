@@ -68,6 +68,9 @@ class Dialog:
         columns.show_all()
         self.window.get_content_area().pack_start(columns, True, True, 0)
         self._agree_possible(False)
+        help_button = self.window.get_widget_for_response(Gtk.ResponseType.HELP)
+        if help_button:
+            help_button.hide()  # it would look for a page in GIMP's own manual
         self.worker = Worker(lambda *news: GLib.idle_add(self._told, *news))
         self.worker.add_picture("fit", self.pictures["fit"].keys, (self.pictures["fit"].before,))
         self.worker.add_picture("thumbnail", self.thumbnail.keys, (self.thumbnail.before,))
@@ -206,13 +209,18 @@ class Dialog:
 
     def _told_preview(self, name, data, mark):
         if mark == self.mark:
-            for picture in self.pictures.values():
-                picture.after = None  # of other settings
-            self.pictures[name].after = data
-            self.preview.refresh()
+            self._show(name, data)
             self.status.set_text("")
             self._agree_possible(True)
 
     def _told_failed(self, sentence, mark):
         if mark in (None, self.mark):
             self.status.set_text(sentence)
+        if mark == self.mark:
+            self._show("fit", None)
+
+    def _show(self, name, after):
+        for picture in self.pictures.values():
+            picture.after = None  # of other settings
+        self.pictures[name].after = after
+        self.preview.refresh()
