@@ -366,7 +366,7 @@ def the_result_as_a_new_layer_is_one_undo_step_and_last_values_are_kept():
 @check
 def what_the_engine_remarks_is_shown():
     bars = []
-    for preset in ("clipping", "retouch"):  # the second says nothing
+    for preset in ("retouch", "clipping"):  # the first says nothing
         use_engine()
         dialog(preset)
         agree()
