@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -105,9 +104,3 @@ def gimp() -> Iterator[Gimp]:
     gimp.set_up()
     yield gimp
     shutil.rmtree(work)
-
-
-def write_engine(gimp: Gimp, words: list[str]) -> None:
-    """What `lptn-retouch gimp install` leaves beside the plug-in."""
-    path = gimp.work / "profile" / "plug-ins" / "lptn-retouch" / "engine.json"
-    path.write_text(json.dumps({"command": words, "protocol": 1}))
