@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lptn_retouch.batch.plan import Job
+from lptn_retouch.batch.words import said
 from lptn_retouch.errors import UsageError, shown
 
 if TYPE_CHECKING:
@@ -88,13 +89,3 @@ def space_at(folder: Path) -> int:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return shutil.disk_usage(folder).free
-
-
-def said(size: float) -> str:
-    """An amount of bytes for people.
-
-    Example:
-        >>> said(0), said(25_300_000), said(1.5e12)
-        ('0 MB', '25 MB', '1500.0 GB')
-    """
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

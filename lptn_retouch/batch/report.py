@@ -25,6 +25,7 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 from lptn_retouch import __version__
+from lptn_retouch.batch.words import duration
 from lptn_retouch.errors import UsageError, shown
 from lptn_retouch.formats.files import PathLike, as_path, check_target, write_atomically
 
@@ -247,7 +248,7 @@ def _head(title: str, facts: _Facts, summary: Summary) -> dict[str, str]:
     """The words of the page's head, by the names they have in the template."""
     counts = {name: facts.outcomes[name.lower()] for name in ("Failed", "Done", "Skipped", "Copied")}
     figures = {name: f"{count:,}" for name, count in (counts | {"Left out": summary.left_out}).items()}
-    figures |= {"Megapixels": f"{facts.megapixels:,.0f}", "Time": _spent(summary.seconds)}
+    figures |= {"Megapixels": f"{facts.megapixels:,.0f}", "Time": duration(summary.seconds)}
     some = ' class="failed"' if counts["Failed"] else ""
     told = [
         f"<div{some if name == 'Failed' else ''}><dt>{name}</dt><dd>{figure}</dd></div>"
@@ -262,15 +263,3 @@ def _head(title: str, facts: _Facts, summary: Summary) -> dict[str, str]:
         "presets": html.escape(", ".join(facts.presets) or "none"),
         "version": html.escape(__version__),
     }
-
-
-def _spent(seconds: float) -> str:
-    """A time as one says it.
-
-    >>> _spent(0.4), _spent(75), _spent(7300)
-    ('0.4 s', '1 min 15 s', '2 h 1 min')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -117,7 +117,8 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 def _go(batch: Batch, args: argparse.Namespace) -> int:
     from lptn_retouch.batch.watch import watch
-    from lptn_retouch.cli.progress import Gauge, duration
+    from lptn_retouch.batch.words import duration
+    from lptn_retouch.cli.progress import Gauge
 
     counts: Counter[str] = Counter()
     failures: list[str] = []
@@ -172,8 +173,8 @@ def _left_out(batch: Batch) -> str:
 
 def _dry_run(batch: Batch, *, json_lines: bool) -> int:
     """Print what would be done, and nothing else is done."""
-    from lptn_retouch.batch.forecast import forecast, said, space_at
-    from lptn_retouch.cli.progress import duration
+    from lptn_retouch.batch.forecast import forecast, space_at
+    from lptn_retouch.batch.words import duration, said
 
     to_do, done, refused = batch.to_do()
     for job in to_do:

@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from lptn_retouch.batch.words import duration
+
 EVERY = 30.0  # seconds between lines in a pipe, a log or a notebook
 
 
@@ -87,17 +89,3 @@ class Gauge:
             return ""
         seconds = (time.monotonic() - self._started) / self._files * (self._total - self._files)
         return f"{duration(seconds)} left"
-
-
-def duration(seconds: float) -> str:
-    """A length of time for people.
-
-    Example:
-        >>> duration(4.2), duration(100), duration(7000)
-        ('4 s', '1 min 40 s', '1 h 56 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
