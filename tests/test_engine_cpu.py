@@ -342,6 +342,22 @@ def test_it_says_that_it_compiles_and_does_it_once(tmp_path: Path) -> None:
     assert time.monotonic() - started < 10
 
 
+def test_what_was_compiled_just_now_and_what_is_from_the_cache_agree_to_the_last_bit(tmp_path: Path) -> None:
+    """Else a result could not be made again from its recipe."""
+    retouch = """
+import hashlib
+import numpy as np
+from lptn_retouch import Retoucher
+noise = np.random.default_rng(0).random((220, 231, 3))
+retoucher = Retoucher("winter", "cpu")
+for picture in ((noise * 65535).astype(np.uint16), (noise * 255).astype(np.uint8), noise.astype(np.float32)):
+    print(hashlib.sha256(retoucher(picture, detail=0.7).tobytes()).hexdigest())
+"""
+    first, second = (run(retouch, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2))
+    assert len(first.stdout.split()) == 3, first.stderr
+    assert first.stdout == second.stdout
+
+
 def test_it_works_where_no_cache_can_be_kept(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     blocked = "import numba.core.caching as c\nc.CacheImpl._locator_classes = []\n" + RETOUCH + "print(result.mean())"

@@ -239,7 +239,7 @@ def _long_run(setting: Setting, source: Path, megapixels: float, photographs: in
         duration(f"{name}, when all is done already", again[-1:], megapixels=megapixels),
     ]
     if reason is None:
-        whole, own = zip(*memory, strict=True)
+        whole, own = zip(*(look for look in memory if look[1]), strict=True)  # not when the command was just gone
         first, last = at_both_ends(own)
         figures.append(
             Figure(

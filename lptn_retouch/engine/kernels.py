@@ -41,7 +41,11 @@ _SCRATCH = _LINE + 9 * _ENTRY
 _OPTIONS: Any = {"nogil": True, "fastmath": {"contract", "nsz", "arcp", "reassoc"}, "error_model": "numpy"}
 _F = np.float32
 _at = np.uintp  # of an index that is never negative: the compiler need not count it from the end, so it can vectorise
-_kernel = numba.njit(**_OPTIONS)  # a part of kernels, compiled into them
+# A part of kernels, compiled into them and not called: in the process that compiles a kernel its parts lie about by
+# themselves as well, compiled without knowing what calls them, and it would call those; one that takes the kernel from
+# the cache would use other code, which multiplies and adds in another order.
+_INLINED: Any = {"forceinline": True, **_OPTIONS}
+_kernel = numba.njit(**_INLINED)
 
 
 def _kept(function):
@@ -422,7 +426,7 @@ def _stored(value, like):
     """A number as the level `like` stores it."""
 
 
-@overload(_stored, jit_options=_OPTIONS)
+@overload(_stored, jit_options=_INLINED)
 def _stored_compiled(value, like):
     if like.dtype == numba.int16:
         return lambda value, like: np.int16(
@@ -435,7 +439,7 @@ def _sample(value, like):
     """A number in [0, 1] as the picture's row `like` stores it."""
 
 
-@overload(_sample, jit_options=_OPTIONS)
+@overload(_sample, jit_options=_INLINED)
 def _sample_compiled(value, like):
     if like.dtype == numba.uint8:
         return lambda value, like: np.uint8(np.int32(value * _F(255) + _F(0.5)))
