@@ -31,12 +31,10 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", choices=PROFILES, default="keep", help="the input's colour space, or sRGB")
 
 
-def add_machine(parser: argparse.ArgumentParser, what: str = "what") -> None:
+def add_machine(parser: argparse.ArgumentParser, limit: str = "refuse what needs more") -> None:
     """What may be used of the machine."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps, reference (default: auto)")
-    parser.add_argument(
-        "--memory-limit", type=gigabytes, metavar="GB", help=f"refuse {what} needs more (default: the machine's memory)"
-    )
+    parser.add_argument("--memory-limit", type=gigabytes, metavar="GB", help=f"{limit} (default: the machine's memory)")
 
 
 def look_of(args: argparse.Namespace) -> Look:

@@ -42,7 +42,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         help="one more file of each photograph, in this folder of DST, as in web:long-edge=2048,profile=srgb; the keys "
         "are format, quality, bit-depth, metadata, profile, long-edge",
     )
-    add_machine(parser, "photographs that together would")
+    add_machine(parser, "for all photographs in work together")
     parser.add_argument("--workers", type=whole, metavar="N", help="photographs in work at once (default: one a core)")
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="what runs it (default: local)")
     parser.add_argument(
