@@ -157,6 +157,7 @@ class Batch:
     def _through(self, runner: LocalRunner, works: list[Work], alone: list[Work] | None) -> Iterator[Result]:
         """Run work; what turns out too large for its share of the memory is put off, if there is a list for it."""
         trouble: list[LptnRetouchError] = []
+        put_off = alone if self.workers > 1 else None  # where there is one worker, each has been alone
 
         def upcoming() -> Iterator[Work]:
             for work in works:
@@ -165,15 +166,15 @@ class Batch:
                 yield work
 
         def end(work: Work, result: Result) -> None:
-            if result.alone and alone is not None and self.workers > 1:
-                alone.append(work)
+            if result.alone and put_off is not None:
+                put_off.append(work)
                 return
             if result.outcome == "failed" and (cause := self._cause_to_stop(work, result)):
                 trouble.append(cause)
             self._ended(work, result)
 
         for result in runner.run(works=upcoming(), begin=self._begun, end=end):
-            if not (result.alone and alone is not None and self.workers > 1):
+            if not result.alone or put_off is None:
                 yield result
         if trouble:
             raise trouble[0]

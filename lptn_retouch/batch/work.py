@@ -157,17 +157,19 @@ def prepare(look: Look, device: str) -> str:
     return str(retoucher.preset.path)
 
 
-_retouchers: dict[tuple[str, str, int | None], Retoucher] = {}
+_retouchers: dict[tuple[str, str], Retoucher] = {}
 
 
 def _retoucher(preset: str, device: str, memory: int | None) -> Retoucher:
-    key = (preset, device, memory)
+    """The Retoucher of a preset, loaded once; a process does one photograph at a time, so each sets its memory."""
+    key = (preset, device)
     if key not in _retouchers:
         from lptn_retouch.retoucher import Retoucher
 
         while len(_retouchers) >= 16:  # rules may name any number of presets
             del _retouchers[next(iter(_retouchers))]
-        _retouchers[key] = Retoucher(preset, device, memory_limit=memory)
+        _retouchers[key] = Retoucher(preset, device)
+    _retouchers[key].memory_limit = memory
     return _retouchers[key]
 
 
