@@ -26,10 +26,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import lptn_retouch.engine
 from lptn_retouch import load_preset
-from lptn_retouch.engine.plan import level_sizes
-from lptn_retouch.engine.reference import FULL_SCALE, ReferenceEngine
+from lptn_retouch.engine.plan import FULL_SCALE, level_sizes
+from lptn_retouch.engine.reference import ReferenceEngine
 from lptn_retouch.errors import InvalidPresetError, UsageError
-from lptn_retouch.model.graded import GradedLPTN, depth_for
+from lptn_retouch.model.form import depth_for
+from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.model.pyramid import LaplacianPyramid, enlarge
 
 Sentence = Callable[[object], str]

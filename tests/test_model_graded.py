@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from lptn_retouch.errors import InvalidPresetError
-from lptn_retouch.model.graded import GradedLPTN, apply_affine, apply_polynomial, cubic_terms, depth_for
+from lptn_retouch.model.form import depth_for
+from lptn_retouch.model.graded import GradedLPTN, apply_affine, apply_polynomial, cubic_terms
 from lptn_retouch.model.pyramid import LaplacianPyramid
 
 Fill = Callable[..., GradedLPTN]

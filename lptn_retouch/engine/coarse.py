@@ -25,7 +25,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lptn_retouch.model.graded import MASKED_LEVELS, GradedLPTN, apply_affine
+from lptn_retouch.model.form import MASKED_LEVELS
+from lptn_retouch.model.graded import GradedLPTN, apply_affine
 from lptn_retouch.model.pyramid import LaplacianPyramid, enlarge
 
 _DIAGONAL = slice(None, None, 4)  # of nine numbers that are a 3x3 matrix

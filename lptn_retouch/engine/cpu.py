@@ -19,10 +19,11 @@ from torch import Tensor
 from lptn_retouch.engine import kernels
 from lptn_retouch.engine.coarse import Coarse, translate_coarse
 from lptn_retouch.engine.finite import check_finite
-from lptn_retouch.engine.plan import Plan, plan_picture
-from lptn_retouch.engine.reference import FULL_SCALE, ReferenceEngine
+from lptn_retouch.engine.plan import FULL_SCALE, Plan, plan_picture
+from lptn_retouch.engine.reference import ReferenceEngine
 from lptn_retouch.engine.taps import averaging, enlarging, halving, spline
-from lptn_retouch.model.graded import THUMBNAIL, GlobalGrade, GradedLPTN, depth_for
+from lptn_retouch.model.form import TERMS, THUMBNAIL, depth_for
+from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.notices import compiling, without_numba
 from lptn_retouch.threads import in_strips, on_one
 
@@ -80,7 +81,7 @@ class CpuEngine:
         flat.flags.writeable = False  # an array of another kind would be compiled for once more
         plain = None
         if detail != 1:
-            plain = _levels(flat, channels, scale, _curve(torch.zeros(3, GlobalGrade.TERMS)), plan)[-1]
+            plain = _levels(flat, channels, scale, _curve(torch.zeros(3, TERMS)), plan)[-1]
         curve = _curve(self._coefficients(flat, channels, scale))
         levels = _levels(flat, channels, scale, curve, plan)
         low, coarsest, plain_low = _tensor(levels[-1]), _tensor(levels[-2]), None if plain is None else _tensor(plain)

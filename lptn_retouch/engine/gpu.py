@@ -23,7 +23,8 @@ from torch import Tensor
 
 from lptn_retouch.engine.reference import ReferenceEngine
 from lptn_retouch.errors import UsageError, reason
-from lptn_retouch.model.graded import GradedLPTN, depth_for
+from lptn_retouch.model.form import depth_for
+from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.notices import compiling
 
 _missing: str | None = None

@@ -20,7 +20,8 @@ from lptn_retouch.engine.finite import check_finite
 from lptn_retouch.engine.plan import level_sizes
 from lptn_retouch.engine.taps import SPLINE, enlarging, spline
 from lptn_retouch.errors import reason
-from lptn_retouch.model.graded import THUMBNAIL, GlobalGrade, GradedLPTN, depth_for
+from lptn_retouch.model.form import TERMS, THUMBNAIL, depth_for
+from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.notices import log
 
 T = TypeVar("T")
@@ -48,7 +49,7 @@ class Workspace:
         self._net, self._amount, self._detail = net, amount, detail
         self._sizes = sizes = level_sizes(height, width, depth_for(height, width))
         self._thumbnail = torch.empty(3, THUMBNAIL, width, device=device)  # in y alone
-        self._ungraded = torch.zeros(3, GlobalGrade.TERMS, device=device)
+        self._ungraded = torch.zeros(3, TERMS, device=device)
         kinds = [torch.float16 if dtype == torch.uint8 else torch.float32, *(torch.float32 for _ in sizes[2:])]
         self._levels = [
             torch.empty(3, *size, dtype=kind, device=device) for size, kind in zip(sizes[1:], kinds, strict=True)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lptn_retouch.model.graded import depth_for
+from lptn_retouch.model.form import depth_for
+
+FULL_SCALE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}  # white
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from lptn_retouch.engine.finite import check_finite
+from lptn_retouch.engine.plan import FULL_SCALE
 from lptn_retouch.model.checkpoint import Network
 from lptn_retouch.threads import on_one
 
 Array = npt.NDArray[Any]
 
-FULL_SCALE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
 SMALL = 512 * 512  # px; below, sharing out a picture's work among torch's threads costs more waiting than it saves
 
 

@@ -12,7 +12,7 @@ two disagree an edge keeps a glow; and it fixes three levels, so the look change
   upwards, adds what the affine cannot say (local contrast). Whatever is done to a band is a product with it: nothing
   is added where the band is zero, at trained levels or at the many that a large photograph adds.
 
-The depth follows the picture's size, see :func:`depth_for`.
+The depth follows the picture's size, see :func:`lptn_retouch.model.form.depth_for`.
 """
 
 from __future__ import annotations
@@ -26,31 +26,24 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from lptn_retouch.errors import InvalidPresetError
+from lptn_retouch.model.form import (
+    CHOOSING,
+    EYE,
+    INWARD,
+    LOW_SPAN,
+    MASKED_LEVELS,
+    STATISTICS,
+    TERMS,
+    THUMBNAIL,
+    TRANSFORM,
+    depth_for,
+    read_form,
+)
 from lptn_retouch.model.lptn import ResidualBlock, load_checked
 from lptn_retouch.model.pyramid import LaplacianPyramid, enlarge
 from lptn_retouch.model.translation import Translation
 
-THUMBNAIL = 96  # px, the square that the grade looks at
-LOW_SPAN = 48  # px, sqrt(H W) of the smallest low band of a deep pyramid; it stays below twice that
 _STRIP = 1 << 16  # px at a time where there are many numbers a pixel: what a core's cache holds
-MASKED_LEVELS = 3  # high bands above the low band that the mask reaches; finer ones follow the transform alone
-
-
-def depth_for(height: int, width: int) -> int:
-    """How many levels make the low band span about the same number of samples at every size.
-
-    Args:
-        height, width: of the picture, px, 1 or more.
-
-    Returns:
-        Depth such that ``sqrt(height * width) / 2**depth`` lies in [48, 96), or 0 for pictures smaller than that.
-
-    Example:
-        >>> depth_for(640, 960), depth_for(2560, 3840), depth_for(4000, 6000)
-        (4, 6, 6)
-    """
-    return max(0, math.floor(math.log2(math.sqrt(height * width) / LOW_SPAN)))
 
 
 class GradedLPTN(nn.Module):
@@ -115,16 +108,8 @@ class GradedLPTN(nn.Module):
         Raises:
             InvalidPresetError: names or shapes are not those of a GradedLPTN.
         """
-        try:
-            width = weights["low.inward.2.weight"].shape[0]
-            mask_width = weights["high.model.0.weight"].shape[0]
-        except (KeyError, IndexError):
-            raise InvalidPresetError("these weights are not a graded LPTN's.") from None
-        blocks = sum(name.startswith("low.body.") and name.endswith(".block.0.weight") for name in weights)
-        if not (1 <= width <= 512 and 1 <= mask_width <= 512 and blocks <= 64):
-            raise InvalidPresetError("these weights describe a network larger than any graded LPTN, or an empty one.")
         with torch.device("meta"):  # nothing is allocated before the shapes are found right
-            net = cls(width, blocks, mask_width)
+            net = cls(*read_form(weights))
         load_checked(net, weights)
         return net.eval()
 
@@ -136,17 +121,17 @@ class GlobalGrade(nn.Module):
     balance, contrast, saturation and their crossings, smooth by construction.
     """
 
-    TERMS = 20
-
     def __init__(self) -> None:
         super().__init__()
-        channels = (3, 16, 32, 48, 64, 96)
         layers: list[nn.Module] = []
-        for before, after in pairwise(channels):
+        for before, after in pairwise(EYE):
             layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.LeakyReLU(0.1)]
         self.eye = nn.Sequential(*layers)
         self.choose = nn.Sequential(
-            nn.Linear(2 * 96 + 40, 128), nn.LeakyReLU(0.1), nn.Dropout(0.3), nn.Linear(128, 3 * self.TERMS)
+            nn.Linear(2 * EYE[-1] + STATISTICS, CHOOSING),
+            nn.LeakyReLU(0.1),
+            nn.Dropout(0.3),
+            nn.Linear(CHOOSING, 3 * TERMS),
         )
         last = self.choose[3]
         assert isinstance(last, nn.Linear)
@@ -161,7 +146,7 @@ class GlobalGrade(nn.Module):
         """Look at a picture's thumbnail, (B, 3, 96, 96), and choose its curve, (B, 3, 20)."""
         features = self.eye(thumbnail * 2 - 1)  # (B, 96, 3, 3)
         seen = torch.cat([features.mean((2, 3)), features.amax((2, 3)), _tone_statistics(thumbnail)], dim=1)
-        return self.choose(seen).view(-1, 3, self.TERMS)  # type: ignore[no-any-return]
+        return self.choose(seen).view(-1, 3, TERMS)  # type: ignore[no-any-return]
 
     def forward(self, picture: Tensor) -> Tensor:
         coefficients = self.coefficients(picture)
@@ -174,20 +159,18 @@ class LowBandTransform(nn.Module):
     Its convolutions repeat the border instead of padding it with zeros: a flat picture gets a flat field, no vignette.
     """
 
-    CHANNELS = 12  # nine of the 3x3 matrix A, row by row, three of the offset b
-
     def __init__(self, width: int, blocks: int) -> None:
         super().__init__()
         self.inward = nn.Sequential(
-            nn.Conv2d(6, 24, 3, padding=1, padding_mode="replicate"),
+            nn.Conv2d(6, INWARD, 3, padding=1, padding_mode="replicate"),
             nn.LeakyReLU(0.1),
-            nn.Conv2d(24, width, 3, stride=2, padding=1, padding_mode="replicate"),
+            nn.Conv2d(INWARD, width, 3, stride=2, padding=1, padding_mode="replicate"),
             nn.LeakyReLU(0.1),
             nn.Conv2d(width, width, 3, stride=2, padding=1, padding_mode="replicate"),
             nn.LeakyReLU(0.1),
         )
         self.body = nn.Sequential(*(ResidualBlock(width, "replicate") for _ in range(blocks)))
-        self.out = nn.Conv2d(2 * width, self.CHANNELS, 1)
+        self.out = nn.Conv2d(2 * width, TRANSFORM, 1)
         nn.init.zeros_(self.out.weight)
         assert self.out.bias is not None
         nn.init.zeros_(self.out.bias)

@@ -20,6 +20,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from lptn_retouch.errors import InvalidPresetError
+from lptn_retouch.model.form import check_shapes, not_finite
 from lptn_retouch.model.pyramid import Filters, LaplacianPyramid
 from lptn_retouch.model.translation import Translation
 
@@ -135,21 +136,13 @@ def load_checked(net: nn.Module, weights: Mapping[str, Tensor]) -> None:
     Raises:
         InvalidPresetError: says which tensor is missing, unknown, of another shape, or not finite.
     """
-    expected = net.state_dict()
-    if missing := sorted(expected.keys() - weights.keys()):
-        raise InvalidPresetError(f"the weights lack {missing[0]!r} ({len(missing)} tensors in all).")
-    if unknown := sorted(weights.keys() - expected.keys()):
-        raise InvalidPresetError(f"the weights hold an unknown tensor {unknown[0][:60]!r} ({len(unknown)} in all).")
+    check_shapes(weights, {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()})
     checked: dict[str, Tensor] = {}
     for name, tensor in weights.items():
-        if tensor.shape != expected[name].shape:
-            raise InvalidPresetError(
-                f"tensor {name!r} has shape {tuple(tensor.shape)} where {tuple(expected[name].shape)} is expected."
-            )
         plain = tensor.layout == torch.strided and tensor.device.type != "meta" and tensor.is_floating_point()
         checked[name] = tensor.detach().to("cpu", torch.float32, copy=True) if plain else torch.tensor(torch.nan)
         if not bool(torch.isfinite(checked[name]).all()):
-            raise InvalidPresetError(f"tensor {name!r} is not made of finite floating-point numbers.")
+            raise not_finite(name)
     net.load_state_dict(checked, assign=True)
 
 
