@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import math
 import numbers
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from lptn_retouch.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Resampling overshoots by a fifth at the most, sharpening here and there by the whole range, and what is brightened
 # by a stop reaches 1.4. So anything may lie within the wide range, and all but a few values lie within the usual one.
 _USUAL = (-0.25, 1.5)
 _WIDE = (-1.5, 2.5)
 _FEW = 1 / 20
+
+
+def is_tensor(value: object) -> TypeGuard[Tensor]:
+    """Whether it is a torch tensor; torch is not imported for that, since whoever has one has imported it.
+
+    Example:
+        >>> is_tensor(np.zeros(3))
+        False
+    """
+    kind = getattr(sys.modules.get("torch"), "Tensor", None)
+    return kind is not None and isinstance(value, kind)
 
 
 def check_limit(memory_limit: int | None) -> None:
@@ -72,8 +85,8 @@ def _cure(least: float, greatest: float) -> str:
     return "divide them by the value that white has"
 
 
-def weight(mask: Any, size: tuple[int, ...]) -> Tensor | None:
-    """A mask as a (1, 1, H, W) tensor of floats; None for none.
+def weight(mask: Any, size: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
+    """A mask as an array (H, W) of floats; None for none.
 
     Args:
         mask: array, tensor or what NumPy makes an array of, (H, W) in [0, 1].
@@ -84,12 +97,12 @@ def weight(mask: Any, size: tuple[int, ...]) -> Tensor | None:
 
     Example:
         >>> weight([[0, 1]], (1, 2))
-        tensor([[[[0., 1.]]]])
+        array([[0., 1.]], dtype=float32)
     """
     if mask is None:
         return None
     try:
-        array = _numbers(mask) if isinstance(mask, Tensor) else np.asarray(mask)
+        array = _numbers(mask) if is_tensor(mask) else np.asarray(mask)
         if array.dtype.kind not in "biuf":
             raise TypeError
     except (TypeError, ValueError, RuntimeError, OSError):  # the last two of a tensor and a PIL image without content
@@ -101,7 +114,7 @@ def weight(mask: Any, size: tuple[int, ...]) -> Tensor | None:
         raise UsageError("this mask holds NaN or infinity; replace those numbers first.")
     if not ((weights >= 0) & (weights <= 1)).all():
         raise UsageError("a mask holds numbers from 0 to 1; divide an 8-bit mask by 255, or clip one that overshoots.")
-    return torch.from_numpy(weights)[None, None]
+    return weights
 
 
 def _numbers(mask: Tensor) -> npt.NDArray[Any]:

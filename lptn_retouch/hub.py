@@ -70,7 +70,7 @@ def fetched(address: str) -> Iterator[Download]:
         InvalidPresetError: the file is larger than any preset.
         PresetError: huggingface_hub is not installed, could not fetch it, or there is not one file to be fetched.
     """
-    from lptn_retouch.model.checkpoint import MAX_BYTES
+    from lptn_retouch.model.weights import MAX_BYTES
 
     parts = _parsed(address)
     try:

@@ -12,10 +12,12 @@ import hashlib
 import json
 import os
 import unicodedata
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lptn_retouch.errors import (
     InvalidPresetError,
@@ -29,9 +31,11 @@ from lptn_retouch.errors import (
 from lptn_retouch.names import valid_name
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import numpy as np
+    import numpy.typing as npt
 
     from lptn_retouch.model.checkpoint import Network
+    from lptn_retouch.model.weights import Weights
 
 FORMAT = "lptn-retouch preset 1"
 PUBLISHED = (".pth", ".pt")  # endings of files of weights that can be imported
@@ -46,7 +50,7 @@ class Preset:
 
     Args:
         name: what users call it.
-        network: in eval mode, on the CPU; never written to.
+        weights: the network's state dict; nobody can write to the arrays.
         architecture: "graded-lptn" (ours), "lptn-released" or "lptn-paper" (as published).
         header: the fields ``summary``, ``version``, ``training_data``, ``licence``, a line each; "" where unknown.
         card: the model card, Markdown, from ``NAME.md`` beside the file or from its header; "" if there is none.
@@ -63,13 +67,25 @@ class Preset:
     """
 
     name: str
-    network: Network = field(repr=False)
+    weights: Mapping[str, npt.NDArray[np.float32]] = field(repr=False, compare=False)  # the file's sum is compared
     architecture: str
     header: dict[str, str]
     card: str = field(repr=False)
     path: Path
     sha256: str
     alters: str = ""
+
+    @cached_property
+    def network(self) -> Network:
+        """The network in torch, in eval mode, on the CPU, never written to; built when it is first asked for."""
+        from lptn_retouch.model.checkpoint import build_network
+        from lptn_retouch.threads import on_one
+
+        return on_one(lambda: build_network(self.weights))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process is sent: the weights, from which it can build the network too."""
+        return {name: value for name, value in vars(self).items() if name != "network"}
 
 
 def preset_folders() -> list[Path]:
@@ -153,25 +169,21 @@ def load_preset(name: str | os.PathLike[str]) -> Preset:
         >>> load_preset("retouch").architecture
         'graded-lptn'
     """
-    from lptn_retouch.model.checkpoint import architecture, build_network, read_safetensors
-    from lptn_retouch.threads import on_one
+    from lptn_retouch.model.weights import read_safetensors
 
     path = find_preset(name)
-    tensors, header = read_safetensors(path)
-    try:
-        network = on_one(lambda: build_network(tensors))
-    except InvalidPresetError as error:
-        raise InvalidPresetError(f"{shown(path.name)}: {error}") from None
-    if header.get("architecture", architecture(network)) != architecture(network):
+    arrays, header = read_safetensors(path)
+    weights, architecture = _sound(arrays, path.name)
+    if header.get("architecture", architecture) != architecture:
         raise InvalidPresetError(
             f"{shown(path.name)}: the header says {shown(header['architecture'])[:40]!r}, but the weights are a "
-            f"{architecture(network)}; fetch the file again."
+            f"{architecture}; fetch the file again."
         )
     fields = _readable({**header, "card": card_beside(path) or header.get("card", "")}, path.name)
     return Preset(
         name=path.stem,
-        network=network,
-        architecture=architecture(network),
+        weights=weights,
+        architecture=architecture,
         header={key: fields[key] for key in FIELDS},
         card=fields["card"],
         path=path,
@@ -187,7 +199,7 @@ def read_header(path: Path) -> dict[str, str]:
         path: from :func:`find_preset`. Its weights may be anything: :func:`load_preset` checks them.
 
     Returns:
-        The fields of its header, the optional ones and the card too; "" for those that are not in it.
+        The fields of its header, the optional ones, architecture and card too; "" for those that are not in it.
 
     Raises:
         InvalidPresetError: the file has no such header.
@@ -200,21 +212,22 @@ def read_header(path: Path) -> dict[str, str]:
 
     try:
         header = json.loads(raw_header(path)).get("__metadata__", {})
-        return _readable({key: value for key, value in header.items() if isinstance(value, str)}, path.name)
+        told = {key: value for key, value in header.items() if isinstance(value, str)}
+        return {"architecture": _printable(told.get("architecture", ""))} | _readable(told, path.name)
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise InvalidPresetError(
             f"{shown(path.name)}: its header cannot be read ({reason(error)}); fetch it again from its source."
         ) from None
 
 
-def write_preset(path: Path, tensors: dict[str, Tensor], header: dict[str, str], *, of: str = "") -> Path:
+def write_preset(path: Path, weights: Weights, header: dict[str, str], *, of: str = "") -> Path:
     """Check weights, and write them with their header as a preset, whole or not at all.
 
     The same weights and header make the same bytes, so a checksum tells whether two people have the same preset.
 
     Args:
         path: where; folders on the way are made.
-        tensors: a state dict of a network of ours.
+        weights: a state dict of a network of ours, of tensors or arrays.
         header: the fields of :class:`Preset`, ``alters`` and the ``card`` where there are such; others are left out.
         of: what to call the weights in an error, if not by the path.
 
@@ -223,18 +236,13 @@ def write_preset(path: Path, tensors: dict[str, Tensor], header: dict[str, str],
         PresetError: the disk is full, the folder forbids it...
     """
     from lptn_retouch.formats.files import write_atomically
-    from lptn_retouch.model.checkpoint import architecture, build_network
 
     fields = _readable(header, of or path.name)
-    try:
-        network = build_network(tensors)
-    except InvalidPresetError as error:
-        raise InvalidPresetError(f"{shown(of or path.name)}: {error}") from None
-    plain = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
+    plain, architecture = _sound(weights, of or path.name)
     for key in (*OPTIONAL, "card"):
         if not fields[key]:
             del fields[key]
-    data = _safetensors(plain, {"format": FORMAT, "architecture": architecture(network)} | fields)
+    data = _safetensors(plain, {"format": FORMAT, "architecture": architecture} | fields)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda stream: stream.write(data))
@@ -287,11 +295,20 @@ def _printable(text: str) -> str:
     return "".join(kept)
 
 
-def _safetensors(tensors: dict[str, Tensor], fields: dict[str, str]) -> bytes:
-    """A .safetensors file. The library would put the fields in another order each time."""
-    from safetensors.torch import save
+def _sound(weights: Weights, where: str) -> tuple[dict[str, npt.NDArray[np.float32]], str]:
+    from lptn_retouch.model.weights import sound
 
-    data = save(tensors)
+    try:
+        return sound(weights)
+    except InvalidPresetError as error:
+        raise InvalidPresetError(f"{shown(where)}: {error}") from None
+
+
+def _safetensors(weights: dict[str, npt.NDArray[np.float32]], fields: dict[str, str]) -> bytes:
+    """A .safetensors file. The library would put the fields in another order each time."""
+    from safetensors.numpy import save
+
+    data = save(weights)
     start = 8 + int.from_bytes(data[:8], "little")
     header = json.dumps({"__metadata__": fields} | json.loads(data[8:start]), ensure_ascii=False).encode()
     header += b" " * (-len(header) % 8)  # the tensors begin at a multiple of 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,13 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from lptn_retouch.arguments import check_floats, check_limit, weight
+from lptn_retouch.arguments import check_floats, check_limit, is_tensor, weight
 from lptn_retouch.color import from_srgb, read_profile, to_srgb
 from lptn_retouch.engine.choose import choose_engine
-from lptn_retouch.engine.reference import FULL_SCALE
+from lptn_retouch.engine.plan import FULL_SCALE
 from lptn_retouch.errors import InvalidPresetError, UnreadablePhotoError, UsageError, reason, shown
 from lptn_retouch.formats import Photo
 from lptn_retouch.formats.opening import open_fitting
@@ -28,12 +27,13 @@ from lptn_retouch.preset import Preset, load_preset
 from lptn_retouch.strength import strengths
 
 if TYPE_CHECKING:
+    import torch
     from PIL.Image import Image
+    from torch import Tensor
 
 _log = logging.getLogger("lptn_retouch")
 T = TypeVar("T")
 _END = object()  # of an iterable
-_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 class Retoucher:
@@ -64,9 +64,15 @@ class Retoucher:
     ) -> None:
         check_limit(memory_limit)
         self.preset = preset if isinstance(preset, Preset) else load_preset(preset)
-        self._engine = choose_engine(self.preset.network, device)
-        self.device = self._engine.device
+        self._engine = choose_engine(self.preset, device)
         self.memory_limit = memory_limit
+
+    @property
+    def device(self) -> torch.device:
+        """Where the work is done."""
+        import torch
+
+        return torch.device(self._engine.device)
 
     def __call__(self, image: Any, *, amount: float = 1.0, detail: float = 1.0, mask: Any = None) -> Any:
         """Retouch one picture; arguments as :func:`retouch`."""
@@ -75,7 +81,7 @@ class Retoucher:
             return self._photo(self.open(image), amount, detail, mask, ours=True)
         if isinstance(image, Photo):
             return self._photo(image, amount, detail, mask)
-        if isinstance(image, Tensor):
+        if is_tensor(image):
             return self._tensor(image, amount, detail, mask)
         if isinstance(image, np.ndarray):
             return self._pixels(image, amount, detail, mask)
@@ -196,33 +202,25 @@ class Retoucher:
         check_memory(height * width, needed, self.memory_limit)
 
     def _tensor(self, image: Tensor, amount: float, detail: float, mask: Any) -> Tensor:
-        if image.ndim not in (3, 4) or image.shape[-3] != 3 or image.numel() == 0 or image.dtype not in _FLOATS:
-            raise UsageError(f"a tensor picture is (3, H, W) or (B, 3, H, W) of floats, not {_described(image)}.")
-        if image.is_meta or image.layout != torch.strided:
-            raise UsageError("a tensor picture is dense and has content, so no sparse or meta tensor; make it dense.")
+        from lptn_retouch.tensors import check_tensor, retouch_tensor
+
+        check_tensor(image)
         image = image.detach()
-        where = weight(mask, image.shape[-2:])
+        weights = weight(mask, image.shape[-2:])
         if amount == 0 and detail == 0:
             return image.clone()
         self._check_memory(image.numel() // (3 * image.shape[-1]), image.shape[-1], np.float32)
         check_floats(image)
-        batch = image if image.ndim == 4 else image[None]
-        picture = batch.to(self.device, torch.float32)
         with self._blamed():
-            result = self._engine.tensors(picture, amount, detail)
-        if where is not None:
-            result = torch.lerp(picture, result, where.to(self.device))
-        result = result.to(image.device, image.dtype)
-        if where is not None:  # untouched where the mask is 0, also in a dtype that float32 would round
-            result = torch.where(where.to(image.device) == 0, batch, result)
-        return result if image.ndim == 4 else result[0]
+            return retouch_tensor(self._engine, image, amount, detail, weights)
 
     def _pixels(self, pixels: np.ndarray, amount: float, detail: float, mask: Any, *, ours: bool = False) -> np.ndarray:
         """Retouch an array; in place if it is `ours`, held by nobody else."""
         full = FULL_SCALE.get(pixels.dtype)
         if full is None or pixels.ndim != 3 or pixels.shape[2] not in (3, 4) or pixels.size == 0:
             raise UsageError(
-                f"an array picture is (H, W, 3) or (H, W, 4) of uint8, uint16 or float32, not {_described(pixels)}."
+                "an array picture is (H, W, 3) or (H, W, 4) of uint8, uint16 or float32, not "
+                f"{pixels.shape} {pixels.dtype}."
             )
         weights = weight(mask, pixels.shape[:2])
         if amount == 0 and detail == 0:
@@ -238,19 +236,18 @@ class Retoucher:
         return self._visible(pixels, amount, detail, weights, ours=ours)
 
     def _visible(
-        self, pixels: np.ndarray, amount: float, detail: float, weights: Tensor | None, *, ours: bool
+        self, pixels: np.ndarray, amount: float, detail: float, where: np.ndarray | None, *, ours: bool
     ) -> np.ndarray:
         """Retouch an array, all of which the network may see."""
-        where = None if weights is None else weights[0, 0].numpy()
         out = _writable(pixels) if ours else None
         with self._blamed():
             try:
                 return self._engine(pixels, amount, detail, where, out)
-            except torch.OutOfMemoryError:  # of a GPU, which has less than the machine; nothing is written by then
+            except _out_of_memory():  # of a GPU, which has less than the machine; nothing is written by then
                 if self.device.type == "cpu":
                     raise
             _log.warning("lptn_retouch: the picture does not fit on %s, so the CPU does the work.", self.device)
-            return choose_engine(self.preset.network, "cpu")(pixels, amount, detail, where, out)
+            return choose_engine(self.preset, "cpu")(pixels, amount, detail, where, out)
 
     @contextmanager
     def _blamed(self) -> Iterator[None]:
@@ -353,6 +350,12 @@ def _retoucher(preset: str | os.PathLike[str] | Preset, device: str) -> Retouche
     return found
 
 
+def _out_of_memory() -> tuple[type[BaseException], ...]:
+    """What torch raises where a device's memory is full; none if nobody has imported torch."""
+    kind = getattr(sys.modules.get("torch"), "OutOfMemoryError", None)
+    return () if kind is None else (kind,)
+
+
 def _writable(pixels: np.ndarray) -> np.ndarray | None:
     """Pixels to write to, a photo's for example, or None if their memory is not an array's own."""
     owner = pixels if pixels.base is None else pixels.base
@@ -376,7 +379,3 @@ def _filled(pixels: np.ndarray, hidden: np.ndarray) -> np.ndarray:
         mean = pixels[:, :, channel].mean(where=~hidden, dtype=np.float64)
         filled[:, :, channel][hidden] = mean if pixels.dtype == np.float32 else round(mean)
     return filled
-
-
-def _described(array: Any) -> str:
-    return f"{tuple(array.shape)} {str(array.dtype).removeprefix('torch.')}"

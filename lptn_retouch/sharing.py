@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lptn_retouch.errors import PresetError, PresetNotFoundError, UsageError, shown
 from lptn_retouch.hub import default_name, fetched, is_address
@@ -21,6 +22,9 @@ from lptn_retouch.preset import (
     user_folder,
     write_preset,
 )
+
+if TYPE_CHECKING:
+    from lptn_retouch.model.weights import Weights
 
 _PARTS = (".safetensors", ".md", ".jpg")  # what a preset may consist of: weights, a card beside them, its picture
 
@@ -58,7 +62,7 @@ def export_preset(name: str | os.PathLike[str], target: str | os.PathLike[str]) 
     if not target.parent.is_dir():
         raise UsageError(f"{shown(target)}: its folder does not exist; create it first.")
     header = preset.header | {"alters": preset.alters, "card": preset.card}
-    return write_preset(target, preset.network.state_dict(), header)
+    return write_preset(target, preset.weights, header)
 
 
 def import_preset(
@@ -92,25 +96,28 @@ def import_preset(
         ...         load_preset(import_preset(file)).name
         'mine'
     """
-    from lptn_retouch.model.checkpoint import read_published, read_safetensors
-
     name = name_for(source, name)
     if is_address(source):
         with fetched(str(source)) as download:
             return import_preset(download.file, name, header=header)
     source = Path(source)
+    weights: Weights
     written: dict[str, str] = {}
     if source.suffix == ".safetensors":
-        tensors, written = read_safetensors(source)
+        from lptn_retouch.model.weights import read_safetensors
+
+        weights, written = read_safetensors(source)
         if card := card_beside(source):
             written["card"] = card
     elif source.suffix in PUBLISHED:
-        tensors = read_published(source)
+        from lptn_retouch.model.checkpoint import read_published
+
+        weights = read_published(source)
     else:
         raise UsageError(f"{shown(source.name)}: presets are imported from .pth or .safetensors files.")
     fields = written | (header or {})
     fields["summary"] = fields.get("summary") or f"Imported from {shown(source.name)}."
-    return write_preset(user_folder() / f"{name}.safetensors", tensors, fields, of=source.name)
+    return write_preset(user_folder() / f"{name}.safetensors", weights, fields, of=source.name)
 
 
 def name_for(source: str | os.PathLike[str], name: str | None = None) -> str:

@@ -13,16 +13,18 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
 from lptn_retouch.errors import InvalidPresetError
-from lptn_retouch.model import checkpoint
-from lptn_retouch.model.checkpoint import Network, architecture, build_network, read_published, read_safetensors
+from lptn_retouch.model import weights as files
+from lptn_retouch.model.checkpoint import Network, architecture, build_network, read_published
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.model.lptn import LPTN
+from lptn_retouch.model.weights import read_safetensors, sound
 
 Sentence = Callable[[object], str]
 BIAS = "grade.eye.0.bias"
@@ -39,6 +41,10 @@ def refused(one_sentence: Sentence) -> Callable[[Path], str]:
     def check(path: Path) -> str:
         with pytest.raises(InvalidPresetError) as caught:
             load(path)
+        if path.suffix == ".safetensors":  # the same sentence without torch
+            with pytest.raises(InvalidPresetError) as again:
+                sound(read_safetensors(path)[0])
+            assert str(again.value) == str(caught.value)
         return one_sentence(caught.value)
 
     return check
@@ -68,6 +74,9 @@ def test_a_network_in_other_floats_is_read_as_float32(tmp_path: Path, tiny: Grad
         weights = load(tmp_path / "a.safetensors").state_dict()
         assert {v.dtype for v in weights.values()} == {torch.float32}
         torch.testing.assert_close(weights[BIAS], tiny.state_dict()[BIAS], atol=1e-2, rtol=0)
+        arrays, _ = sound(read_safetensors(tmp_path / "a.safetensors")[0])
+        assert all(np.array_equal(arrays[name], weights[name]) for name in weights)
+        assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
 
 
 # Code in a pickle.
@@ -255,7 +264,7 @@ def test_a_zip_bomb_is_refused_before_it_unpacks(
 def test_a_file_larger_than_any_preset_is_not_read(
     tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch, tiny: GradedLPTN
 ) -> None:
-    monkeypatch.setattr(checkpoint, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(files, "MAX_BYTES", 10_000)
     save_file(tiny.state_dict(), tmp_path / "a.safetensors")
     torch.save(tiny.state_dict(), tmp_path / "a.pth")
     assert "larger" in refused(tmp_path / "a.safetensors")
@@ -423,11 +432,11 @@ def test_a_small_file_cannot_ask_for_much_memory(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 from lptn_retouch.errors import InvalidPresetError
-from lptn_retouch.model.checkpoint import build_network, read_safetensors
+from lptn_retouch.model.weights import read_safetensors, sound
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = peak()
 try:
-    build_network(read_safetensors(Path(sys.argv[1]))[0])
+    sound(read_safetensors(Path(sys.argv[1]))[0])
 except InvalidPresetError:
     print((peak() - before) // 1024)
 """

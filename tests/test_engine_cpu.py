@@ -23,10 +23,11 @@ from lptn_retouch.cli import main
 from lptn_retouch.engine import taps
 from lptn_retouch.engine.choose import choose_engine
 from lptn_retouch.engine.cpu import CpuEngine
-from lptn_retouch.engine.plan import level_sizes, plan_picture
-from lptn_retouch.engine.reference import FULL_SCALE, ReferenceEngine
+from lptn_retouch.engine.plan import FULL_SCALE, level_sizes, plan_picture
+from lptn_retouch.engine.reference import ReferenceEngine
 from lptn_retouch.errors import UsageError
-from lptn_retouch.model.graded import GradedLPTN, depth_for
+from lptn_retouch.model.form import depth_for
+from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.model.pyramid import LaplacianPyramid, enlarge
 
 Sentence = Callable[[object], str]
@@ -376,12 +377,12 @@ def test_without_numba_the_reference_does_the_work_and_says_so() -> None:
     assert abs(int(done.stdout) - int(with_numba.stdout)) <= 1
 
 
-def test_an_engine_is_chosen_by_network_and_device(tiny: GradedLPTN) -> None:
-    assert choose_engine(tiny, "cpu").name == "cpu"
-    assert choose_engine(tiny, "reference").name == "reference"
-    assert choose_engine(tiny, "reference:cpu").name == "reference"
+def test_an_engine_is_chosen_by_preset_and_device(tiny_preset: Preset) -> None:
+    assert choose_engine(tiny_preset, "cpu").name == "cpu"
+    assert choose_engine(tiny_preset, "reference").name == "reference"
+    assert choose_engine(tiny_preset, "reference:cpu").name == "reference"
     with pytest.raises(UsageError):
-        choose_engine(tiny, "reference:nowhere")
+        choose_engine(tiny_preset, "reference:nowhere")
 
 
 # Memory.
@@ -428,8 +429,7 @@ def test_a_picture_too_large_for_its_gpu_goes_to_the_cpu(tiny_preset: Preset, ca
     retoucher = Retoucher(tiny_preset, "cpu")
     picture = noise(200, 210, np.uint8)
     expected = retoucher(picture)
-    retoucher._engine = Small(tiny_preset.network, CPU)
-    retoucher.device = torch.device("cuda")
+    retoucher._engine = Small(tiny_preset.network, torch.device("cuda"))
     assert np.array_equal(retoucher(picture), expected)
     assert "the CPU does the work" in caplog.text
 

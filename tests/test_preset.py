@@ -2,10 +2,14 @@
 
 import hashlib
 import os
+import pickle
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -14,6 +18,7 @@ from safetensors.torch import save_file
 from lptn_retouch.errors import InvalidPresetError, PresetError, PresetNotFoundError, UsageError
 from lptn_retouch.model.checkpoint import read_published
 from lptn_retouch.model.graded import GradedLPTN
+from lptn_retouch.model.lptn import LPTN
 from lptn_retouch.preset import (
     find_preset,
     list_presets,
@@ -71,6 +76,38 @@ def test_a_preset_is_loaded_with_what_its_header_says(presets: Path) -> None:
     assert preset.card == ""
     (presets / "tiny.md").write_bytes(b"# Tiny\r\n\r\nOf no use\x1b[31m.\n")
     assert load_preset("tiny").card == "# Tiny\n\nOf no use[31m.\n"
+
+
+def test_a_preset_can_be_sent_to_another_process_and_be_changed(presets: Path) -> None:
+    preset = load_preset("tiny")
+    assert presets.is_dir() and preset.network is preset.network
+    sent = pickle.loads(pickle.dumps(preset))
+    assert sent == preset and "network" not in vars(sent)
+    still = replace(preset, weights={name: np.zeros_like(array) for name, array in preset.weights.items()})
+    for changed, wanted in ((sent, preset.weights), (still, still.weights)):
+        built = changed.network.state_dict()
+        assert all(np.array_equal(built[name], wanted[name]) for name in wanted)
+
+
+def test_threads_that_ask_for_a_network_at_once_get_the_same_weights(presets: Path) -> None:
+    preset = load_preset("tiny")
+    with ThreadPoolExecutor(8) as pool:
+        networks = list(pool.map(lambda _: preset.network, range(8)))
+    for network in networks:
+        assert all(np.array_equal(tensor, preset.weights[name]) for name, tensor in network.state_dict().items())
+    assert presets.is_dir()
+
+
+@pytest.mark.parametrize("form", ["graded", "released"])
+def test_a_network_that_is_trained_on_leaves_its_preset_as_it_was(tmp_path: Path, tiny: GradedLPTN, form: str) -> None:
+    net = tiny if form == "graded" else LPTN(2, 1, 1)
+    preset = load_preset(write_preset(tmp_path / "a.safetensors", net.state_dict(), {}))
+    before = {name: array.copy() for name, array in preset.weights.items()}
+    with torch.no_grad():
+        for parameter in preset.network.parameters():
+            parameter.add_(1)
+    assert all(np.array_equal(preset.weights[name], before[name]) for name in before)
+    assert not any(array.flags.writeable for array in preset.weights.values())
 
 
 def test_a_preset_is_found_by_name_and_by_path(presets: Path, tmp_path: Path) -> None:

@@ -1,19 +1,26 @@
-"""Which engine does the work: the same mathematics three times, chosen by device and by what is installed."""
+"""Which engine does the work: the same mathematics three times, chosen by device and by what is installed.
+
+Torch is imported where it does the work, or has to be asked for a device, and else never.
+"""
 
 from __future__ import annotations
 
 import copy
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from lptn_retouch.engine.reference import ReferenceEngine
+from lptn_retouch.engine.accelerator import accelerator_possible
 from lptn_retouch.errors import UsageError
-from lptn_retouch.model.checkpoint import Network
-from lptn_retouch.model.graded import GradedLPTN
+from lptn_retouch.model.form import GRADED
 from lptn_retouch.notices import log, without_numba
+from lptn_retouch.preset import Preset
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from lptn_retouch.model.graded import GradedLPTN
 
 Array = npt.NDArray[Any]
 
@@ -22,22 +29,28 @@ class Engine(Protocol):
     """What a Retoucher asks of an engine; each method as :class:`ReferenceEngine` describes it."""
 
     name: str
-    device: torch.device
+
+    @property
+    def device(self) -> torch.device | str: ...
 
     def __call__(
         self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
     ) -> Array: ...
 
-    def tensors(self, pictures: Tensor, amount: float, detail: float) -> Tensor: ...
-
     def memory(self, height: int, width: int, dtype: npt.DTypeLike) -> int: ...
 
 
-def choose_engine(network: Network, device: str) -> Engine:
-    """The fastest engine that can run a network on a device.
+class TensorEngine(Engine, Protocol):
+    """One that takes tensors on its device as well, a batch at a time."""
+
+    def tensors(self, pictures: Tensor, amount: float, detail: float) -> Tensor: ...
+
+
+def choose_engine(preset: Preset, device: str) -> Engine:
+    """The fastest engine that can run a preset on a device.
 
     Args:
-        network: in eval mode, on the CPU; it stays there, other devices get a copy.
+        preset: its network stays on the CPU; other devices get a copy.
         device: "auto", the accelerator that torch finds or else the CPU; torch's own word for a device, "cpu",
             "cuda:1", "mps"; or "reference", the network in plain torch on the CPU, which the others are measured
             against ("reference:cuda" on another device).
@@ -47,16 +60,27 @@ def choose_engine(network: Network, device: str) -> Engine:
 
     Example:
         >>> from lptn_retouch import load_preset
-        >>> choose_engine(load_preset("retouch").network, "reference").name
+        >>> choose_engine(load_preset("retouch"), "reference").name
         'reference'
     """
+    if not needs_torch(preset.architecture, device):
+        return _on_cpu(preset)
     plain = isinstance(device, str) and device.partition(":")[0] == "reference"
     chosen = choose_device(device.partition(":")[2] or "cpu" if plain else device)
-    if chosen.type != "cpu":
-        network = copy.deepcopy(network).to(chosen)
-    if plain or not isinstance(network, GradedLPTN):
-        return ReferenceEngine(network, chosen)  # the published form's cost lies in its networks, not in its levels
-    return _on_cpu(network, chosen) if chosen.type == "cpu" else _on_accelerator(network, chosen)
+    graded = preset.architecture == GRADED
+    if plain or not graded:
+        return _reference(preset, chosen)  # the published form's cost lies in its networks, not in its levels
+    return _on_cpu(preset) if chosen.type == "cpu" else _on_accelerator(preset, chosen)
+
+
+def needs_torch(architecture: str, device: str) -> bool:
+    """Whether torch does the work of :func:`choose_engine`, or has to be asked who does.
+
+    Example:
+        >>> needs_torch("graded-lptn", "cpu"), needs_torch("lptn-released", "cpu")
+        (False, True)
+    """
+    return architecture != GRADED or not (device == "cpu" or (device == "auto" and not accelerator_possible()))
 
 
 def choose_device(device: str) -> torch.device:
@@ -66,6 +90,8 @@ def choose_device(device: str) -> torch.device:
         >>> choose_device("cpu")
         device(type='cpu')
     """
+    import torch
+
     if device == "auto":
         accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         return accelerator or torch.device("cpu")
@@ -77,21 +103,31 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def _on_accelerator(network: GradedLPTN, device: torch.device) -> Engine:
+def _reference(preset: Preset, device: torch.device | str = "cpu") -> Engine:
+    import torch
+
+    from lptn_retouch.engine.reference import ReferenceEngine
+
+    device = torch.device(device)
+    network = preset.network if device.type == "cpu" else copy.deepcopy(preset.network).to(device)
+    return ReferenceEngine(network, device)
+
+
+def _on_accelerator(preset: Preset, device: torch.device) -> Engine:
     from lptn_retouch.engine.gpu import GpuEngine, obstacle
 
     why_not = obstacle(device) if device.type == "cuda" else None  # Triton is for no others, which goes without saying
     if device.type == "cuda" and why_not is None:
-        return GpuEngine(network, device)
+        return GpuEngine(cast("GradedLPTN", copy.deepcopy(preset.network).to(device)), device)
     if why_not:
         log.warning("lptn_retouch: the fast GPU engine cannot run, so the plain one does the work: %s", why_not)
-    return ReferenceEngine(network, device)
+    return _reference(preset, device)
 
 
-def _on_cpu(network: GradedLPTN, device: torch.device) -> Engine:
+def _on_cpu(preset: Preset) -> Engine:
     try:
         from lptn_retouch.engine.cpu import CpuEngine
     except Exception as error:  # numba is not there, or not for this Python, NumPy or processor
         without_numba(error)
-        return ReferenceEngine(network, device)
-    return CpuEngine(network)
+        return _reference(preset)
+    return CpuEngine(preset.weights)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any
@@ -22,6 +23,7 @@ from lptn_retouch.engine.finite import check_finite
 from lptn_retouch.engine.plan import FULL_SCALE, Plan, plan_picture
 from lptn_retouch.engine.reference import ReferenceEngine
 from lptn_retouch.engine.taps import averaging, enlarging, halving, spline
+from lptn_retouch.model.checkpoint import build_network
 from lptn_retouch.model.form import TERMS, THUMBNAIL, depth_for
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.notices import compiling, without_numba
@@ -41,15 +43,17 @@ class CpuEngine:
     """Retouch pictures on the CPU with a graded network.
 
     Args:
-        net: in eval mode, on the CPU.
+        weights: a graded network's state dict.
     """
 
     name = "cpu"
-    device = torch.device("cpu")
+    device = "cpu"
 
-    def __init__(self, net: GradedLPTN) -> None:
+    def __init__(self, weights: Mapping[str, npt.NDArray[np.float32]] | GradedLPTN) -> None:
+        net = weights if isinstance(weights, GradedLPTN) else build_network(weights)
+        assert isinstance(net, GradedLPTN)
         self._net = net
-        self._reference = ReferenceEngine(net, self.device)
+        self._reference = ReferenceEngine(net, torch.device("cpu"))
 
     def __call__(
         self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
@@ -58,14 +62,6 @@ class CpuEngine:
         if depth_for(*picture.shape[:2]) < 2 or not _compiled(picture.dtype):
             return self._reference(picture, amount, detail, where, out)
         return self._retouch(picture, amount, detail, where, out)
-
-    def tensors(self, pictures: Tensor, amount: float, detail: float) -> Tensor:
-        """Retouch a batch of pictures; as :meth:`ReferenceEngine.tensors`."""
-        if depth_for(*pictures.shape[-2:]) < 2:
-            return self._reference.tensors(pictures, amount, detail)
-        rows = pictures.permute(0, 2, 3, 1).contiguous()  # (B, 3, H, W) to (B, H, W, 3)
-        results = np.stack([self(picture, amount, detail) for picture in rows.numpy()])
-        return torch.from_numpy(results).permute(0, 3, 1, 2).contiguous()
 
     def memory(self, height: int, width: int, dtype: npt.DTypeLike) -> int:
         """Bytes at the peak besides the picture and its result; as :meth:`ReferenceEngine.memory`."""

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from lptn_retouch.errors import InvalidPresetError, TrainingError, shown
 from lptn_retouch.formats import open_photo
 from lptn_retouch.formats.files import write_atomically
-from lptn_retouch.model.checkpoint import read_safetensors
+from lptn_retouch.model.checkpoint import as_tensors
+from lptn_retouch.model.weights import read_safetensors
 from lptn_retouch.training.pictures import as_tensor
 
 SIDE = 96  # px, of the square that is judged
@@ -100,7 +101,7 @@ class Judge:
         try:
             names = tuple(str(name) for name in json.loads(header["judge"]))
             net = _Net(len(names))
-            net.load_state_dict(weights)
+            net.load_state_dict(as_tensors(weights))
         except (KeyError, ValueError, TypeError, RuntimeError):
             raise InvalidPresetError(f"{shown(path.name)}: holds no judge; name a file that a judge wrote.") from None
         return cls(names, net.eval())

@@ -7,9 +7,10 @@ from pathlib import Path
 from torch import Tensor
 
 from lptn_retouch.errors import TrainingError, shown
-from lptn_retouch.model.checkpoint import Network, read_published, read_safetensors
+from lptn_retouch.model.checkpoint import Network, as_tensors, read_published
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.model.lptn import LPTN, load_checked
+from lptn_retouch.model.weights import read_safetensors
 from lptn_retouch.training.config import ModelConfig
 
 _PUBLISHED = ("depth", "low_blocks", "high_blocks")  # what only the published network has
@@ -42,4 +43,4 @@ def _start_weights(file: Path) -> dict[str, Tensor]:
         raise TrainingError(
             f"{shown(file)}: no such file; [optim] start names a run's weights.pt or a .safetensors preset."
         )
-    return read_safetensors(file)[0] if file.suffix == ".safetensors" else read_published(file)
+    return as_tensors(read_safetensors(file)[0]) if file.suffix == ".safetensors" else read_published(file)

@@ -1,0 +1,71 @@
+"""Pictures that are torch tensors: what they may be, and how an engine retouches them."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lptn_retouch.engine.choose import Engine, TensorEngine
+from lptn_retouch.errors import UsageError
+
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def check_tensor(image: Tensor) -> None:
+    """Refuse what is no picture.
+
+    Raises:
+        UsageError: it is not (3, H, W) or (B, 3, H, W) of floats, or has no content.
+
+    Example:
+        >>> check_tensor(torch.zeros(3, 40, 60))
+    """
+    if image.ndim not in (3, 4) or image.shape[-3] != 3 or image.numel() == 0 or image.dtype not in _FLOATS:
+        kind = f"{tuple(image.shape)} {str(image.dtype).removeprefix('torch.')}"
+        raise UsageError(f"a tensor picture is (3, H, W) or (B, 3, H, W) of floats, not {kind}.")
+    if image.is_meta or image.layout != torch.strided:
+        raise UsageError("a tensor picture is dense and has content, so no sparse or meta tensor; make it dense.")
+
+
+def retouch_tensor(
+    engine: Engine, image: Tensor, amount: float, detail: float, weights: npt.NDArray[np.float32] | None
+) -> Tensor:
+    """Retouch one picture, or several of a size.
+
+    Args:
+        image: one that :func:`check_tensor` lets pass, in [0, 1].
+        amount, detail: 0 to 2.
+        weights: (H, W) in [0, 1]: where to apply the retouch; None for everywhere.
+
+    Returns:
+        A new tensor, of the picture's device and type.
+
+    Raises:
+        InvalidPresetError: the network's weights overflow.
+    """
+    batch = image if image.ndim == 4 else image[None]
+    device = torch.device(engine.device)
+    picture = batch.to(device, torch.float32)
+    if hasattr(engine, "tensors"):
+        result = cast(TensorEngine, engine).tensors(picture, amount, detail)
+    else:
+        result = _by_arrays(engine, picture, amount, detail)
+    if weights is None:
+        result = result.to(image.device, image.dtype)
+    else:
+        where = torch.from_numpy(weights)
+        result = torch.lerp(picture, result, where.to(device)).to(image.device, image.dtype)
+        # Untouched where the mask is 0, also in a dtype that float32 would round.
+        result = torch.where(where.to(image.device) == 0, batch, result)
+    return result if image.ndim == 4 else result[0]
+
+
+def _by_arrays(engine: Engine, pictures: Tensor, amount: float, detail: float) -> Tensor:
+    """Tensors on the CPU, (B, 3, H, W), through an engine that takes arrays alone."""
+    rows = pictures.permute(0, 2, 3, 1).contiguous()  # (B, 3, H, W) to (B, H, W, 3)
+    results: list[npt.NDArray[Any]] = [engine(picture, amount, detail) for picture in rows.numpy()]
+    return torch.from_numpy(np.stack(results)).permute(0, 3, 1, 2).contiguous()
