@@ -1,7 +1,8 @@
 """One pool of threads for the whole process: however many pictures are in work, no core is asked for twice.
 
 What runs on it (compiled kernels, the JPEG encoder) releases the GIL, so plain threads do. There are as many as torch
-would take: the cores that this process may use, or what OMP_NUM_THREADS or ``torch.set_num_threads`` say.
+would take: the cores that this process may use, or what OMP_NUM_THREADS or ``torch.set_num_threads`` say. Torch is
+never imported for that: it may be there from the start, come later, or never.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import partial
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 SHARES = 4  # of the rows for each thread: one that is held up leaves its further shares to others
 
@@ -22,6 +23,8 @@ T = TypeVar("T")
 
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
+_told: int | None = None  # how many threads this process shall use, where that was said
+_torch_kept = threading.local()  # whether torch keeps to this one thread
 
 
 def in_strips(work: Callable[[int, int], object], rows: int) -> None:
@@ -73,7 +76,7 @@ def on_one(call: Callable[[], T]) -> T:
         >>> on_one(lambda: 1)
         1
     """
-    return call() if thread_count() == 1 else _shared().submit(call).result()
+    return call() if thread_count() == 1 else _shared().submit(_keeping_to_one, call).result()
 
 
 def thread_count() -> int:
@@ -83,11 +86,22 @@ def thread_count() -> int:
         >>> thread_count() >= 1
         True
     """
-    if torch := sys.modules.get("torch"):  # asked only if it is there: files are opened and saved without it
+    if torch := _torch():
         return int(torch.get_num_threads())
+    if _told is not None:
+        return _told
     with suppress(KeyError, ValueError):
         return max(1, int(os.environ["OMP_NUM_THREADS"]))
     return core_count()
+
+
+def keep_to(threads: int) -> None:
+    """Have this process use so many threads, in torch as well, whether it is there or comes later."""
+    global _told
+    _told = threads
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    if torch := _torch():
+        torch.set_num_threads(threads)
 
 
 def core_count() -> int:
@@ -106,29 +120,37 @@ def _shared() -> ThreadPoolExecutor:
     global _pool
     with _lock:
         if _pool is None:
-            _pool = ThreadPoolExecutor(thread_count(), thread_name_prefix="lptn-retouch", initializer=_keep_to_one)
+            _pool = ThreadPoolExecutor(thread_count(), thread_name_prefix="lptn-retouch")
         return _pool
 
 
-def _keep_to_one() -> None:
+def _torch() -> Any:
+    """Torch, if it has been imported; None while another thread is still at it."""
+    torch = sys.modules.get("torch")
+    return torch if hasattr(torch, "get_num_threads") and hasattr(torch, "set_num_threads") else None
+
+
+def _keeping_to_one(call: Callable[[], T]) -> T:
     """Have torch use one thread when it is called on this one, and leave it as it is on all others."""
-    if torch := sys.modules.get("torch"):
+    if (torch := _torch()) and not hasattr(_torch_kept, "done"):
         everywhere = torch.get_num_threads()
         torch.set_num_threads(1)  # of this thread, and of those to come, so for them it is set back from a new one
         other = threading.Thread(target=torch.set_num_threads, args=(everywhere,))
         other.start()
         other.join()
+        _torch_kept.done = True
+    return call()
 
 
 def _forget() -> None:
-    """A forked process has no threads but the one that forked.
+    """A forked process has no threads but the one that forked, and keeps to that one.
 
-    OpenMP does not know that: where torch has shared out work before, it would wait for its lost threads for ever. So
-    in a forked process torch, and with it the pool, keeps to one thread. Each of a pool of processes wants no more.
+    OpenMP does not know that: where torch has shared out work before, it would wait for its lost threads for ever.
+    Torch that comes later has an OpenMP that has lost nothing. And each of a pool of processes wants no more than one.
     """
-    global _pool, _lock
-    _pool, _lock = None, threading.Lock()
-    if torch := sys.modules.get("torch"):
+    global _pool, _lock, _told
+    _pool, _lock, _told = None, threading.Lock(), 1
+    if torch := _torch():
         torch.set_num_threads(1)
 
 

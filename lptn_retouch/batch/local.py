@@ -27,10 +27,11 @@ class LocalRunner:
         workers: photographs in work at once.
         threads: that each may use.
         timeout: seconds that a photograph may take; None for 300, and 6 more for each megabyte.
+        torch: whether the work needs torch.
     """
 
-    def __init__(self, workers: int, threads: int = 1, timeout: float | None = None) -> None:
-        self._processes = [Process(threads) for _ in range(workers)]
+    def __init__(self, workers: int, threads: int = 1, timeout: float | None = None, *, torch: bool = False) -> None:
+        self._processes = [Process(threads, torch=torch) for _ in range(workers)]
         self._timeout = timeout
 
     def __enter__(self) -> LocalRunner:

@@ -6,28 +6,31 @@ process that forks are lost.
 """
 
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 
-def _make_ready() -> None:
+@contextmanager
+def left_alone_by_ctrl_c() -> Iterator[None]:
     answer = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        import torch
-
-        import lptn_retouch.color
-        import lptn_retouch.formats.raster
-        import lptn_retouch.metadata  # noqa: F401
-        from lptn_retouch.batch.settings import Look
-        from lptn_retouch.batch.work import prepare
-        from lptn_retouch.errors import LptnRetouchError
-
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        with suppress(LptnRetouchError):  # it is met again, and told, where it matters
-            prepare(Look(), "cpu")
-        torch.set_num_threads(threads)
+        yield
     finally:
         signal.signal(signal.SIGINT, answer)
 
 
-_make_ready()
+with left_alone_by_ctrl_c():
+    import lptn_retouch.color
+    import lptn_retouch.formats.deepjpeg
+    import lptn_retouch.formats.png
+    import lptn_retouch.formats.raster
+    import lptn_retouch.formats.tiff
+    import lptn_retouch.metadata  # noqa: F401
+    from lptn_retouch.batch.settings import Look
+    from lptn_retouch.batch.work import prepare
+    from lptn_retouch.errors import LptnRetouchError
+    from lptn_retouch.threads import keep_to
+
+    keep_to(1)
+    with suppress(LptnRetouchError):  # it is met again, and told, where it matters
+        prepare(Look(), "cpu")

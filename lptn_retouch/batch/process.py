@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from lptn_retouch.errors import LptnRetouchError, reason
+from lptn_retouch.threads import keep_to
 
 T = TypeVar("T")
 
@@ -49,10 +50,12 @@ class Process:
 
     Args:
         threads: that it may use.
+        torch: whether its work needs torch, which is then imported once for all processes, if they can be forked.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, *, torch: bool = False) -> None:
         self._threads = threads
+        self._torch = torch
         self._pool: ProcessPoolExecutor | None = None
         self._process: multiprocessing.process.BaseProcess | None = None
         self._lock = threading.Lock()
@@ -119,7 +122,7 @@ class Process:
                 self._process = None
                 try:
                     with _hidden_main():
-                        self._pool = ProcessPoolExecutor(1, _context(), _at_start, (self._threads,))
+                        self._pool = ProcessPoolExecutor(1, _context(torch=self._torch), _at_start, (self._threads,))
                         first = self._pool.submit(os.getpid)
                 except (OSError, EOFError, RuntimeError) as error:  # of files, of processes, of memory
                     self._pool = None
@@ -150,11 +153,11 @@ def _hidden_main() -> Iterator[None]:
             sys.modules["__main__"] = main
 
 
-def _context() -> BaseContext:
-    """Where there is a fork server, it imports torch once for all processes, those that replace dead ones too."""
+def _context(*, torch: bool) -> BaseContext:
+    """Where there is a fork server, it imports once for all processes, those that replace dead ones too."""
     if "forkserver" in multiprocessing.get_all_start_methods() and sys.platform != "darwin":
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["lptn_retouch.batch.preload"])
+        context.set_forkserver_preload(["lptn_retouch.batch.preload", *["lptn_retouch.batch.preload_torch"] * torch])
         return context
     return multiprocessing.get_context("spawn")
 
@@ -170,10 +173,7 @@ def _at_start(threads: int) -> None:
             os._exit(1)
 
         threading.Thread(target=end_with_parent, daemon=True).start()
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    import torch
-
-    torch.set_num_threads(threads)
+    keep_to(threads)
 
 
 def _what_killed(status: int | None) -> str:

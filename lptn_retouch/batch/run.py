@@ -21,7 +21,14 @@ from lptn_retouch.batch.settings import Look, recipe_of
 from lptn_retouch.batch.standing import Standing, standing
 from lptn_retouch.batch.thumbnails import Thumbnails
 from lptn_retouch.batch.work import Result, Work, failed, prepare, thumbnails_of
-from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnwritablePhotoError, UsageError, shown
+from lptn_retouch.errors import (
+    LptnRetouchError,
+    PresetError,
+    UnreadablePhotoError,
+    UnwritablePhotoError,
+    UsageError,
+    shown,
+)
 from lptn_retouch.threads import core_count
 
 if TYPE_CHECKING:
@@ -65,7 +72,8 @@ class Batch:
             self._source, self._results = source, results
             self.plan = self._planned()
             self._weights = {look: _weights(look) for look in self._looks()}
-            self._runner = self._exits.enter_context(LocalRunner(self.workers, threads, settings.timeout))
+            torch = any(_needs_torch(look, settings.device) for look in self._looks())
+            self._runner = self._exits.enter_context(LocalRunner(self.workers, threads, settings.timeout, torch=torch))
             self._open = self._exits.pop_all()
 
     def __enter__(self) -> Batch:
@@ -331,6 +339,16 @@ def _weights(look: Look) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise UsageError(f"{shown(path)}: this preset cannot be read ({error.strerror}); check it.") from None
+
+
+def _needs_torch(look: Look, device: str) -> bool:
+    """As far as can be told without loading the preset."""
+    from lptn_retouch.engine.choose import needs_torch
+    from lptn_retouch.preset import find_preset, read_header
+
+    with suppress(PresetError):  # told when it is loaded
+        return needs_torch(read_header(find_preset(look.preset))["architecture"], device)
+    return False
 
 
 def _make(folder: Path) -> None:
