@@ -22,8 +22,9 @@ from PIL import Image
 from lptn_retouch.color import read_profile
 from lptn_retouch.errors import MetadataError, PhotoError
 from lptn_retouch.formats.detect import detect
-from lptn_retouch.metadata import Metadata, compare, patch_exif
+from lptn_retouch.metadata import Metadata, patch_exif
 from lptn_retouch.metadata.blocks import Block, Kind, photoshop_block, xmp_block
+from lptn_retouch.metadata.compare import compare
 from lptn_retouch.metadata.exif_fit import fitted_exif
 from lptn_retouch.metadata.exif_patch import declare_srgb
 from lptn_retouch.metadata.photoshop import iptc_records, patch_photoshop

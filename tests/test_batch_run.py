@@ -31,7 +31,7 @@ from lptn_retouch.batch.run import Batch
 from lptn_retouch.batch.settings import Look
 from lptn_retouch.batch.thumbnails import Thumbnails
 from lptn_retouch.batch.work import Work, do
-from lptn_retouch.metadata import compare
+from lptn_retouch.metadata.compare import compare
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 LAKE = SAMPLES / "lake-sherburne.jpg"

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.metadata import Block, Metadata, compare, splice_jpeg
+from lptn_retouch.metadata import Block, Metadata, splice_jpeg
+from lptn_retouch.metadata.compare import compare
 from lptn_retouch.metadata.facts import Fact
 from lptn_retouch.metadata.reasons import reason_changed
 from lptn_retouch.metadata.tiff_build import Field, build_exif, rational_field, short_field, text_field

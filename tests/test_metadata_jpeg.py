@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.metadata import Block, Kind, Metadata, compare, jpeg_segments, splice_jpeg
+from lptn_retouch.metadata import Block, Kind, Metadata, jpeg_segments, splice_jpeg
 from lptn_retouch.metadata.blocks import PNG_CHUNK
+from lptn_retouch.metadata.compare import compare
 from lptn_retouch.metadata.density import jfif_density
 from lptn_retouch.metadata.exif_fit import fitted_exif
 from lptn_retouch.metadata.facts import tag_name

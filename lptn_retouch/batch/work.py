@@ -229,7 +229,7 @@ def _small(photo: Photo) -> bytes | None:
 
 def _metadata_kept(work: Work) -> dict[str, int]:
     """The verdicts of `verify`, counted; it takes a millisecond."""
-    from lptn_retouch.metadata import compare
+    from lptn_retouch.metadata.compare import compare
 
     if work.outputs[0].metadata == "none":
         return {}

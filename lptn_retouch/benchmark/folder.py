@@ -35,7 +35,7 @@ from lptn_retouch.benchmark.resave import resave
 from lptn_retouch.benchmark.setting import Setting, frame
 from lptn_retouch.benchmark.timing import interleaved, timed
 from lptn_retouch.errors import LptnRetouchError
-from lptn_retouch.metadata import compare
+from lptn_retouch.metadata.compare import compare
 from lptn_retouch.retoucher import Retoucher
 from lptn_retouch.threads import thread_count
 

@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
 def command() -> NoReturn:
     """The console script: :func:`main`, and out.
 
-    Without Python's own ending: torch needs 0.4 s to take itself apart, a third of the time for a photograph.
+    Without Python's own ending: torch, where it was needed, takes 0.4 s to take itself apart.
     """
     try:
         status = main()

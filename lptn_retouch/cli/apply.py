@@ -29,12 +29,19 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 def run(args: argparse.Namespace) -> int:
     look, output = look_of(args), output_of(args)
     targets = plan(args.inputs, args.output, args.format, look.name)
+    from lptn_retouch.formats import open_photo
     from lptn_retouch.formats.files import remove_leftovers
+    from lptn_retouch.preset import load_preset
+
+    pairs = list(zip(args.inputs, targets, strict=True))
+    preset = load_preset(look.preset)
+    if not any(_is_there(source) for source in args.inputs):  # which is said at once, before an engine is loaded
+        return each(pairs, lambda source, _: open_photo(source))
     from lptn_retouch.retoucher import Retoucher
 
     for folder in {target.parent for target in targets}:
         remove_leftovers(folder)
-    retoucher = Retoucher(look.preset, args.device, memory_limit=args.memory_limit)
+    retoucher = Retoucher(preset, args.device, memory_limit=args.memory_limit)
 
     def one(source: Path, target: Path) -> None:
         photo = retoucher(source, amount=look.amount, detail=look.detail)
@@ -43,10 +50,10 @@ def run(args: argparse.Namespace) -> int:
         for notice in (*photo.notices, *saved.notices):
             print(f"  note: {notice}", file=sys.stderr)
 
-    return each(list(zip(args.inputs, targets, strict=True)), one)
+    return each(pairs, one)
 
 
-def each(pairs: list[tuple[Path, Path]], work: Callable[[Path, Path], None]) -> int:
+def each(pairs: list[tuple[Path, Path]], work: Callable[[Path, Path], object]) -> int:
     """Do the work for every pair; name those that fail and go on. Returns the exit status."""
     failed = 0
     for source, target in pairs:

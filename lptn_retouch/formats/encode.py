@@ -15,7 +15,6 @@ from lptn_retouch.formats.photo import Photo, Pixels, Saved
 from lptn_retouch.formats.pillow import quiet
 from lptn_retouch.formats.thumbnail import thumbnailer
 from lptn_retouch.metadata import Metadata, splice_jpeg
-from lptn_retouch.metadata.private import without_private
 from lptn_retouch.metadata.recipe import with_recipe
 
 
@@ -154,6 +153,8 @@ def _metadata(photo: Photo, choice: str, settings: dict[str, Any]) -> tuple[Meta
     )
     notices = list(said)
     if choice == "strip-private":
+        from lptn_retouch.metadata.private import without_private
+
         metadata, said = without_private(metadata)
         notices += said
     if photo.recipe is not None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from lptn_retouch.color import read_profile
 from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnsupportedPhotoError, shown
-from lptn_retouch.formats import avif, deepjpeg, hdr, heif, jxl, png, tiff
+from lptn_retouch.formats import hdr
 from lptn_retouch.formats.decoded import DamageError, Decoded, several
 from lptn_retouch.formats.hints import Declared, declared
 from lptn_retouch.formats.limits import Fits
@@ -103,20 +103,35 @@ def _in_standard_range(decoded: Decoded, transfer: int) -> Decoded:
 def _decode(
     file: BinaryIO, data: bytes, kind: str, name: str, size: int, metadata: Metadata, fits: Fits | None
 ) -> Decoded:
+    """By the codec of its kind, which is imported for it."""
+    pictures = 1
     if kind == "TIFF":
+        from lptn_retouch.formats import tiff
+
         return tiff.decode(file, name, size, metadata.icc, fits)
     if kind == "HEIC":
+        from lptn_retouch.formats import heif
+
         return heif.decode(data, name, fits)
     if kind == "JPEG XL":
+        from lptn_retouch.formats import jxl
+
         return jxl.decode(data, name, fits)
-    if kind == "PNG" and png.is_deep(data):
-        return png.decode(data, name, fits)
-    if kind == "JPEG" and deepjpeg.is_deep(data):
-        return deepjpeg.decode(data, name, metadata.icc, fits)
-    if kind == "AVIF" and (bits := avif.bits(data)) > 8:
-        return avif.decode_deep(data, bits, name, fits)
-    pictures = 1
+    if kind == "JPEG":
+        from lptn_retouch.formats import deepjpeg
+
+        if deepjpeg.is_deep(data):
+            return deepjpeg.decode(data, name, metadata.icc, fits)
+    if kind == "AVIF":
+        from lptn_retouch.formats import avif
+
+        if (bits := avif.bits(data)) > 8:
+            return avif.decode_deep(data, bits, name, fits)
     if kind == "PNG":
+        from lptn_retouch.formats import png
+
+        if png.is_deep(data):
+            return png.decode(data, name, fits)
         data, pictures = png.bare(data)
     # From memory: a chunk's length is asked of the file as it stands, and would be reserved before anything is read.
     decoded = decode_with_pillow(io.BytesIO(data), data, kind, name, size, metadata.icc, fits)

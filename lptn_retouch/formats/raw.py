@@ -25,7 +25,8 @@ from lptn_retouch.formats.tone import (
     shrink,
     srgb16_table,
 )
-from lptn_retouch.metadata import Metadata, metadata_from_raw
+from lptn_retouch.metadata import Metadata
+from lptn_retouch.metadata.raw import metadata_from_raw
 
 _FIT_SIZE = 256
 """Longest side, in pixels, of the two pictures whose brightness is compared."""

@@ -5,13 +5,12 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
-from xml.sax.saxutils import escape
 
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.blocks import Kind, xmp_block
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.photoshop import IptcRecord, iptc_records
-from lptn_retouch.metadata.xmp import RDF
+from lptn_retouch.metadata.xmp import RDF, escaped
 from lptn_retouch.metadata.xmp_edit import is_xml_text
 from lptn_retouch.metadata.xmp_extended import with_description
 from lptn_retouch.metadata.xmp_properties import xmp_properties
@@ -174,7 +173,7 @@ def _description(said: dict[_Place, list[str]]) -> bytes:
 
 
 def _value(form: str, values: list[str]) -> str:
-    texts = [escape(value, {"\r": "&#xD;"}) for value in values]
+    texts = [escaped(value) for value in values]
     if form in (_TEXT, _DATE):
         return texts[0]
     language = ' xml:lang="x-default"' if form == _ALT else ""

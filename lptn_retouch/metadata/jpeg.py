@@ -17,7 +17,6 @@ from lptn_retouch.metadata.blocks import (
     xmp_block,
 )
 from lptn_retouch.metadata.density import jfif_density
-from lptn_retouch.metadata.exif_fit import fitted_exif
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.png_text import TEXT_CHUNKS, read_text
 from lptn_retouch.metadata.segments import FRAMES, SOI, START_OF_SCAN, Segment, is_metadata, jpeg_segments
@@ -114,6 +113,8 @@ def _segmented(metadata: Metadata) -> tuple[list[Block], tuple[str, ...]]:
 def _split(block: Block) -> tuple[list[Block], tuple[str, ...]]:
     """A block too long for a segment in parts, or shortened, or gone; and notices."""
     if block.kind is Kind.EXIF:
+        from lptn_retouch.metadata.exif_fit import fitted_exif
+
         exif, notices = fitted_exif(block.data[len(EXIF_PREFIX) :], _LONGEST_EXIF)
         return [exif_block(exif)] if exif else [], notices
     if block.kind is Kind.XMP:

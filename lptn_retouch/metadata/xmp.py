@@ -14,6 +14,8 @@ _MAX_BYTES = 64 << 20
 _MAX_ELEMENTS = 200_000
 _MAX_DEPTH = 64
 
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#xD;"})
+_IN_QUOTES = str.maketrans({'"': "&quot;", "\n": "&#xA;", "\t": "&#x9;"})
 _ATTRIBUTE = re.compile(rb"""\s+([^\s=/>"']+)\s*=\s*("[^"]*"|'[^']*')""")
 
 
@@ -89,6 +91,28 @@ def parse_xmp(packet: bytes) -> Element:
     if reader.root is None:
         raise MetadataError("The XMP packet is empty; leave it out.")
     return reader.root
+
+
+def escaped(text: str) -> str:
+    """Text as it stands between tags. The standard library's own imports half of the internet for that.
+
+    >>> escaped("a < b & c")
+    'a &lt; b &amp; c'
+
+    Source: XML 1.0, 2.4 and 2.11.
+    """
+    return text.translate(_ESCAPES)
+
+
+def quoted(value: str) -> str:
+    """An attribute's value with its quotation marks; line breaks and tabs stay what they are.
+
+    >>> quoted('12" & more')
+    '"12&quot; &amp; more"'
+
+    Source: XML 1.0, 2.3 and 3.3.3.
+    """
+    return f'"{value.translate(_ESCAPES | _IN_QUOTES)}"'
 
 
 class _Reader:

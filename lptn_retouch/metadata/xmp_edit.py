@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping
-from xml.sax.saxutils import quoteattr
 
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.metadata.xmp import RDF, XML, Element, parse_xmp
+from lptn_retouch.metadata.xmp import RDF, XML, Element, parse_xmp, quoted
 from lptn_retouch.metadata.xmp_patch import Edit, edited, with_indent
 
 _HEAD = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
@@ -97,10 +96,10 @@ def with_properties(packet: bytes | None, space: str, prefix: str, properties: M
         raise MetadataError("The XMP packet holds no RDF; keep it as it is or leave it out.")
     # All Descriptions of a packet speak of the same subject (XMP part 1, 7.4).
     about = next((child.attribute(RDF, "about") for child in rdf.children if child.name == "Description"), None)
-    values = "".join(f"\n    {prefix}:{name}={quoteattr(value)}" for name, value in properties.items())
+    values = "".join(f"\n    {prefix}:{name}={quoted(value)}" for name, value in properties.items())
     text = (
-        f"\n<rdf:Description rdf:about={quoteattr(about or '')} xmlns:rdf={quoteattr(RDF)}\n"
-        f"    xmlns:{prefix}={quoteattr(space)}{values}/>"
+        f"\n<rdf:Description rdf:about={quoted(about or '')} xmlns:rdf={quoted(RDF)}\n"
+        f"    xmlns:{prefix}={quoted(space)}{values}/>"
     ).encode()
     if rdf.content_end == rdf.end:  # <rdf:RDF/>, which has no inside yet
         name = f"{rdf.prefix}:RDF" if rdf.prefix else "RDF"

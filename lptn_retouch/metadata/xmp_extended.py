@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Iterator
-from xml.sax.saxutils import quoteattr
 
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.blocks import (
@@ -14,7 +13,7 @@ from lptn_retouch.metadata.blocks import (
     joined_extended_xmp,
 )
 from lptn_retouch.metadata.metadata import Metadata
-from lptn_retouch.metadata.xmp import RDF, XML, Attribute, Element, parse_xmp
+from lptn_retouch.metadata.xmp import RDF, XML, Attribute, Element, parse_xmp, quoted
 from lptn_retouch.metadata.xmp_edit import with_properties, without_properties
 from lptn_retouch.metadata.xmp_patch import Edit, edited, with_indent
 
@@ -261,6 +260,6 @@ def _standalone(
     subject = next((a for a in description.attributes if (a.space, a.name) == (RDF, "about")), None)
     if subject is not None and about is not None and subject.value != about:
         start, end = subject.value_span
-        edits.append((start - 1, end + 1, quoteattr(about).encode()))
+        edits.append((start - 1, end + 1, quoted(about).encode()))
     moved = [(start - description.start, end - description.start, text) for start, end, text in edits]
     return edited(packet[description.start : description.end], moved)
