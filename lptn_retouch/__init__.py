@@ -3,8 +3,8 @@
     from lptn_retouch import retouch
     retouch("holiday.jpg").save("holiday-retouched.jpg")
 
-The names in ``__all__`` are the whole public surface. Each is imported when it is first used, torch with the first
-that needs a network.
+The names in ``__all__`` are the whole public surface. Each is imported when it is first used, and torch only where
+it does the work.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from lptn_retouch.color import adobe_rgb_profile, srgb_profile
 from lptn_retouch.formats.depth import one_channel
 from lptn_retouch.metadata import Metadata
 from lptn_retouch.model.graded import GradedLPTN
+from lptn_retouch.model.lptn import LPTN
 from lptn_retouch.preset import write_preset
 from lptn_retouch.serve.wire import MAX_LINE, EndOfInputError, Incoming, UnreadableError
 
@@ -223,10 +224,14 @@ def test_presets_are_told_with_the_users_own(editor: Editor) -> None:
     assert len(presets) == 11
 
 
-def test_hello_and_presets_need_no_torch_and_a_retouch_without_it_is_a_sentence(one_sentence: Sentence) -> None:
-    with Editor(f"import sys; sys.modules['torch'] = None\n{SERVE}") as editor:
+def test_a_look_of_ours_needs_no_torch_and_a_published_one_without_it_is_a_sentence(
+    tmp_path: Path, one_sentence: Sentence
+) -> None:
+    write_preset(tmp_path / "published.safetensors", LPTN(2, 1, 1).state_dict(), {})
+    with Editor(f"import sys; sys.modules['torch'] = None\n{SERVE}", LPTN_RETOUCH_PRESETS=str(tmp_path)) as editor:
         assert len(editor.ask("presets")[0]["presets"]) >= 8
-        code, message = editor.fails("retouch", *sent(picture()), preset="retouch", **said(picture()))
+        editor.ask("retouch", *sent(picture()), preset="retouch", **said(picture()))
+        code, message = editor.fails("retouch", *sent(picture()), preset="published", **said(picture()))
         assert code == "internal" and "torch" in one_sentence(message)
 
 
