@@ -1,39 +1,49 @@
-"""The CPU engine: the full-size levels by fused kernels, what is small by the network in torch.
+"""The CPU engine: a picture is read twice, to be shrunk and to be finished, and all that is small lies between.
 
-How the mathematics follows from the network is said in :mod:`lptn_retouch.engine.coarse`.
+The network moves the low band, and every high band follows it (:mod:`lptn_retouch.model.graded`). With ``G`` the levels
+of the graded picture, from the picture, 0, to the low band, D; ``A`` the field of matrices; ``m`` the mask; and
+``p = amount * detail``, the result at another strength (:meth:`~lptn_retouch.model.translation.Translation.dose`) is
+
+    K[D] = amount * new_low - amount (1 - detail) low_band(picture)
+    K[l] = up(K[l+1]) + (p (1 + A[l]) + detail gain m[l]) (G[l] - up(G[l+1]))        result = K[0] + (1 - p) picture
+
+The mask reaches three levels; let ``k`` be the finest. Above it a level is followed by the next as by a telescope: `A`
+is smooth, so to enlarge a level and then multiply it, or to multiply it and then enlarge it, is the same. What
+``p (1 + A)`` makes of a level's enlarged neighbour is added once and taken off once, at every level, and there remains
+
+    result = p (1 + A[0]) G[0] + (1 - p) picture + up^k(Q)                    Q = K[k] - p (1 + A[k]) G[k]
+
+So between level k, which spans a few hundred samples whatever the picture's size, and the picture nothing is computed
+and nothing is kept.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from lptn_retouch.engine import kernels
-from lptn_retouch.engine.coarse import Coarse, translate_coarse
+from lptn_retouch.engine import inference, kernels
 from lptn_retouch.engine.finite import check_finite
-from lptn_retouch.engine.plan import FULL_SCALE, Plan, plan_picture
-from lptn_retouch.engine.reference import ReferenceEngine
-from lptn_retouch.engine.taps import averaging, enlarging, halving, spline
-from lptn_retouch.model.checkpoint import build_network
-from lptn_retouch.model.form import TERMS, THUMBNAIL, depth_for
-from lptn_retouch.model.graded import GradedLPTN
+from lptn_retouch.engine.inference import Floats, Weights
+from lptn_retouch.engine.plan import FULL_SCALE, finest_masked, level_sizes, work_bytes
+from lptn_retouch.engine.taps import averaging, doubling, enlarging, halving, halvings, steps
+from lptn_retouch.model.form import THUMBNAIL, Form, depth_for, shapes_of
 from lptn_retouch.notices import compiling, without_numba
-from lptn_retouch.threads import in_strips, on_one
+from lptn_retouch.threads import in_strips
 
 Array = npt.NDArray[Any]
+Sizes = Sequence[tuple[int, int]]  # of levels, finest first
 
-_KERNELS = 5  # that numba keeps on the disk
+_KERNELS = 6  # that numba keeps on the disk
 _NOWHERE = np.empty((0, 0), np.float32)
-_NO_MASK = np.empty((0, 0, 0), np.float32)
+_DIAGONAL = slice(None, None, 4)  # of nine numbers that are a 3x3 matrix
 # The network's 20 terms (`cubic_terms`) in the order of `kernels._polynomial`: powers of blue within powers of green
 # within powers of red.
 _HORNER = (0, 3, 6, 12, 2, 8, 18, 5, 16, 11, 1, 9, 17, 7, 19, 15, 4, 14, 13, 10)
@@ -43,125 +53,163 @@ class CpuEngine:
     """Retouch pictures on the CPU with a graded network.
 
     Args:
-        weights: a graded network's state dict.
+        weights: of a graded network, by their names in its state dict.
     """
 
     name = "cpu"
     device = "cpu"
 
-    def __init__(self, weights: Mapping[str, npt.NDArray[np.float32]] | GradedLPTN) -> None:
-        net = weights if isinstance(weights, GradedLPTN) else build_network(weights)
-        assert isinstance(net, GradedLPTN)
-        self._net = net
-        self._reference = ReferenceEngine(net, torch.device("cpu"))
+    def __init__(self, weights: Weights) -> None:
+        self._weights = weights
 
     def __call__(
         self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
     ) -> Array:
         """Retouch one picture; as :meth:`ReferenceEngine.__call__`."""
-        if depth_for(*picture.shape[:2]) < 2 or not _compiled(picture.dtype):
-            return self._reference(picture, amount, detail, where, out)
+        if not _compiled(picture.dtype):
+            return np.asarray(self._slow(picture, amount, detail, where, out))
         return self._retouch(picture, amount, detail, where, out)
 
     def memory(self, height: int, width: int, dtype: npt.DTypeLike) -> int:
         """Bytes at the peak besides the picture and its result; as :meth:`ReferenceEngine.memory`."""
-        return plan_picture(height, width, dtype).level_bytes
+        del dtype
+        return work_bytes(height, width)
 
     def _retouch(self, picture: Array, amount: float, detail: float, where: Array | None, out: Array | None) -> Array:
         height, width, channels = picture.shape
-        plan = plan_picture(height, width, picture.dtype, channels)
-        sizes = plan.sizes
-        scale = np.float32(1 / FULL_SCALE[picture.dtype])
+        if channels == 4:  # alpha passes by
+            out = picture.copy() if out is None else out
+            out[..., :3] = self._retouch(picture[..., :3], amount, detail, where, None)
+            return out
+        sizes = level_sizes(height, width, depth_for(height, width))
         out = np.empty_like(picture, order="C") if out is None else out
-        flat = np.ascontiguousarray(picture).reshape(height, width * channels)
+        flat = np.ascontiguousarray(picture).reshape(height, 3 * width)
         flat.flags.writeable = False  # an array of another kind would be compiled for once more
-        plain = None
-        if detail != 1:
-            plain = _levels(flat, channels, scale, _curve(torch.zeros(3, TERMS)), plan)[-1]
-        curve = _curve(self._coefficients(flat, channels, scale))
-        levels = _levels(flat, channels, scale, curve, plan)
-        low, coarsest, plain_low = _tensor(levels[-1]), _tensor(levels[-2]), None if plain is None else _tensor(plain)
+        pixels = (flat, np.float32(1 / FULL_SCALE[picture.dtype]))
 
-        def translate() -> Coarse:
-            coarse = translate_coarse(self._net, low, coarsest, plain_low, sizes, amount, detail)
-            check_finite(coarse.start, coarse.field, *coarse.masks)
-            return coarse
-
-        coarse = on_one(translate)
-        steps = _unit(levels[-1])
-        result = _as_level(coarse.start, levels[-1].dtype)
-        matrices = np.pad(coarse.field[0].numpy(), ((0, 0), (0, 2), (0, 2)), mode="edge")
-        for level in range(len(sizes) - 2, -1, -1):
-            coarser = levels.pop()
-            down, across = (spline(tuple(size[axis] for size in sizes[level:][::-1])) for axis in (0, 1))
-            masked = len(sizes) - 2 - level
-            mask = coarse.masks[masked][0].numpy() if masked < len(coarse.masks) else _NO_MASK
-            field = kernels.Field(matrices, down, across, mask)
-            below = kernels.Below(coarser, result, steps, *enlarging(coarser.shape[1]))
-            if level == 0:
-                rest, nowhere = np.float32(1 - amount * detail), _NOWHERE if where is None else where
-                finer = out.reshape(flat.shape)
-                work = partial(
-                    kernels.translate_picture, flat, channels, scale, curve, below, field, rest, nowhere, finer
-                )
-            else:
-                finer = np.empty_like(levels[-1])
-                work = partial(kernels.translate_level, levels[-1], below, field, finer)
-            in_strips(work, coarser.shape[1])
-            result = finer
+        coefficients = inference.choose_curve(self._weights, _thumbnail(*pixels))
+        check_finite(coefficients)
+        finest = finest_masked(len(sizes) - 1)
+        curve = _curve(coefficients)
+        levels = _levels(*pixels, curve, sizes)  # k to D
+        plain_low = None if detail == 1 else _levels(*pixels, _curve(np.zeros_like(coefficients)), sizes)[-1]
+        change, matrices = self._translate(levels, plain_low, sizes, amount, detail)
+        rest, nowhere = np.float32(1 - amount * detail), _NOWHERE if where is None else where
+        rows, cells = _rows(change, sizes[: finest + 1], enlarging), _cells(matrices, len(sizes) - 1)
+        in_strips(partial(kernels.finish, *pixels, curve, rows, cells, rest, nowhere, out.reshape(flat.shape)), height)
         return out
 
-    def _coefficients(self, flat: Array, channels: int, scale: np.float32) -> Tensor:
-        """The grade's coefficients for a picture, (3, 20)."""
-        height, width = flat.shape[0], flat.shape[1] // channels
-        thumbnail = np.empty((3, THUMBNAIL, THUMBNAIL), np.float32)
-        rows, columns = averaging(height, THUMBNAIL), averaging(width, THUMBNAIL)
-        in_strips(partial(kernels.average, flat, channels, scale, rows, columns, thumbnail), THUMBNAIL)
+    def _translate(
+        self, levels: list[Floats], plain_low: Floats | None, sizes: Sizes, amount: float, detail: float
+    ) -> tuple[Floats, Floats]:
+        """Translate the small levels.
 
-        def choose() -> Tensor:
-            with torch.no_grad():
-                coefficients = self._net.grade.choose_curve(torch.from_numpy(thumbnail)[None])[0]
-            check_finite(coefficients)
-            return coefficients
+        Args:
+            levels: ``G``, from level k on.
+            plain_low: the low band of the picture before its grade; None if `detail` is 1, where it is not needed.
+            sizes: of all levels.
 
-        return on_one(choose)
+        Returns:
+            ``Q``, (3, h, w) on level k, and ``p (1 + A)``, (9, h, w) on the low band, matrices column by column.
+        """
+        low = levels[-1]
+        transform = inference.low_transform(self._weights, low)
+        new_low = low + _multiplied(transform, low) + transform[9:]
+        result = np.float32(amount) * new_low
+        if plain_low is not None:
+            result -= np.float32(amount * (1 - detail)) * plain_low
+        matrices = transform[:9]
+        matrices[_DIAGONAL] += 1
+        matrices *= np.float32(amount * detail)
+        check_finite(result, matrices)
+        if len(levels) == 1:
+            return result - _multiplied(matrices, low), matrices
+        size = sizes[-2]
+        high = levels[-2] - _mapped(low, enlarging, size)
+        mask = inference.predict_mask(self._weights, high, *(_mapped(x, doubling, size) for x in (low, new_low)))
+        for level in range(1, len(levels)):
+            fine, coarse = levels[-1 - level], levels[-level]
+            here = sizes[len(sizes) - 1 - level :]
+            doubled = [(low.shape[1] << step, low.shape[2] << step) for step in range(level, -1, -1)]
+            more = np.float32(detail) * self._weights["high.gain"][level - 1] * mask
+            check_finite(more)
+            finer = np.empty_like(fine)
+            work = partial(
+                kernels.translate,
+                fine,
+                _rows(coarse, here[:2], enlarging),
+                _rows(result, here[:2], enlarging),
+                _rows(more, here[:-1], doubling),
+                _rows(matrices, doubled, doubling),
+                level == len(levels) - 1,
+                finer,
+            )
+            in_strips(work, fine.shape[1])
+            result = finer
+        return result, matrices
+
+    @cached_property
+    def _slow(self) -> Any:
+        """The reference, where compiled code cannot be had."""
+        import torch
+
+        from lptn_retouch.engine.reference import ReferenceEngine
+        from lptn_retouch.model.checkpoint import build_network
+
+        return ReferenceEngine(build_network(self._weights), torch.device("cpu"))
 
 
-def _levels(flat: Array, channels: int, scale: np.float32, curve: Array, plan: Plan) -> list[Array]:
-    """The graded picture's levels but for the finest, the largest first."""
-    sizes, dtype = plan.sizes, plan.level_type
-    levels = [np.empty((3, *sizes[1]), dtype)]
-    in_strips(
-        partial(kernels.half_of_picture, flat, channels, scale, curve, halving(flat.shape[0]), levels[0]), sizes[1][0]
-    )
-    for size in sizes[2:]:
-        finer = levels[-1]
-        levels.append(np.empty((3, *size), dtype))
-        in_strips(partial(kernels.half, finer, _unit(finer), halving(finer.shape[1]), levels[-1]), size[0])
+def _thumbnail(flat: Array, scale: np.float32) -> Floats:
+    height, width = flat.shape[0], flat.shape[1] // 3
+    thumbnail = np.empty((3, THUMBNAIL, THUMBNAIL), np.float32)
+    rows, columns = averaging(height, THUMBNAIL), averaging(width, THUMBNAIL)
+    in_strips(partial(kernels.average, flat, scale, rows, columns, thumbnail), THUMBNAIL)
+    return thumbnail
+
+
+def _levels(flat: Array, scale: np.float32, curve: Floats, sizes: Sizes) -> list[Floats]:
+    """The graded picture's levels from the finest that the mask reaches on."""
+    finest = finest_masked(len(sizes) - 1)
+    heights, widths = zip(*sizes[: finest + 1], strict=True)
+    level = np.empty((3, *sizes[finest]), np.float32)
+    work = partial(kernels.shrink, flat, scale, curve, np.array(widths), tuple(halvings(heights)), level)
+    in_strips(work, len(level[0]))
+    levels = [level]
+    for size in sizes[finest + 1 :]:
+        finer, level = level, np.empty((3, *size), np.float32)
+        in_strips(partial(kernels.halve, finer, tuple(halving(finer.shape[1])), level), size[0])
+        levels.append(level)
     return levels
 
 
-def _curve(coefficients: Tensor) -> Array:
-    """What the grade makes of a colour, as a cubic of ``2 colour - 1`` a channel, (60,), for the kernels."""
-    total = coefficients.double().numpy().copy()
+def _rows(level: Floats, sizes: Sizes, step: Any) -> tuple[Any, ...]:
+    """A level's rows, and how they are enlarged to the first of the sizes in steps."""
+    heights, widths = zip(*sizes[::-1], strict=True)
+    return level, *steps(step, heights), np.array(widths)
+
+
+def _cells(matrices: Floats, depth: int) -> tuple[Any, ...]:
+    """Matrices on the low band as those of a picture so many levels above it."""
+    return np.pad(matrices, ((0, 0), (1, 1), (1, 1)), "edge"), 2**depth
+
+
+def _mapped(level: Floats, step: Any, size: tuple[int, int]) -> Floats:
+    """A level enlarged by a step."""
+    rows, columns = (step(before, after) for before, after in zip(level.shape[1:], size, strict=True))
+    return np.asarray(columns(rows(level, 1), 2))
+
+
+def _multiplied(matrices: Floats, level: Floats) -> Floats:
+    """Matrices (9 or more, h, w), column by column, times colours (3, h, w)."""
+    return np.asarray(matrices[0:3] * level[0] + matrices[3:6] * level[1] + matrices[6:9] * level[2])
+
+
+def _curve(coefficients: Floats) -> Floats:
+    """What the grade makes of a colour, as a cubic of ``2 colour - 1`` a channel, (3, 20), for the kernels."""
+    total = coefficients.astype(np.float64)
     total[:, 0] += 0.5  # the colour itself, to which the grade adds
     total[(0, 1, 2), (1, 2, 3)] += 0.5
-    return np.ascontiguousarray(total[:, _HORNER].reshape(-1), np.float32)
-
-
-def _unit(level: Array) -> np.float32:
-    return np.float32(1 / kernels.STEPS if level.dtype == np.int16 else 1)
-
-
-def _tensor(level: Array) -> Tensor:
-    return torch.from_numpy(level.astype(np.float32) * _unit(level))[None]
-
-
-def _as_level(tensor: Tensor, dtype: npt.DTypeLike) -> Array:
-    array = tensor[0].numpy()
-    if dtype != np.int16:
-        return np.ascontiguousarray(array)
-    return np.asarray(np.clip(np.rint(array * kernels.STEPS), -32768, 32767), np.int16)
+    return np.ascontiguousarray(total[:, _HORNER], np.float32)
 
 
 _lock = threading.Lock()
@@ -186,8 +234,7 @@ def _compiled(dtype: npt.DTypeLike) -> bool:
 @lru_cache
 def _compile(dtype: np.dtype[Any]) -> bool:
     small = np.zeros((192, 192, 3), dtype)  # the smallest with a pyramid of two levels, which need every kernel
-    with torch.random.fork_rng(devices=[]):  # no random number of the user's is used up
-        engine = CpuEngine(GradedLPTN(width=1, blocks=0, mask_width=1).eval())
+    engine = CpuEngine({name: np.zeros(shape, np.float32) for name, shape in shapes_of(Form(1, 0, 1)).items()})
     try:
         with compiling("processor"):
             for _ in range(_KERNELS):

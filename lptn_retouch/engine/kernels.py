@@ -1,42 +1,43 @@
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 # ruff: noqa: ARG001, ARG005
-"""The full-size levels on a CPU: compiled kernels that go row by row and keep what lies between in the cache.
+"""What a CPU does to a picture's full size, row by row, in compiled code: average it, shrink it, finish it.
 
-A picture of whole numbers is read, and a result of whole numbers written; no full-size picture of floats is ever
-there. Each kernel does a range of rows, releases the GIL, and is run on several ranges at once by
-:mod:`lptn_retouch.engine.cpu`. How the mathematics follows from the network is said in
-:mod:`lptn_retouch.engine.coarse`.
+A picture of whole numbers is read, and a result of whole numbers written; of all that lies between, no more than a few
+rows are ever there. Each kernel does a range of rows, releases the GIL, and is run on several ranges at once by
+:mod:`lptn_retouch.engine.cpu`. How the mathematics follows from the network is said there.
 
-Conventions: a picture is (H, W * C) with C 3 or 4, uint8, uint16 or float32. A level is planar, (3, h, w), float32
-or, for pictures of 8 bits, int16 in steps of 1 / `STEPS`. A row is worked on in tiles of `TILE` samples of its
-coarser level, in a scratch whose rows lie `PITCH` apart: with distances that are constant, the compiler sees that rows
-do not overlap, and vectorises. For the same reason loops are short and plain, and an index that is not plainly counted
-up from nought is said to be unsigned (`_at`).
+Conventions: a picture is (H, 3 W), uint8, uint16 or float32. A level is planar, (3, h, w), float32. A
+row of a level stands in a line with `MARGIN` samples before and after it. Pixels are worked on in tiles of `TILE`, in a
+scratch whose rows lie that far apart: with distances that are constant, the compiler sees that rows do not overlap, and
+vectorises. For the same reason loops are short and plain, and an index that is not plainly counted up from nought is
+said to be unsigned (`_at`).
+
+What several kernels take is a tuple of its parts, since a class of ours would be looked for by numba's cache:
+
+* rows, of a level that is enlarged: the level, (C, h, w); of each row that is made, the first that it is made of, (H,),
+  and the weights of that one and those after it, (H, m), as :class:`lptn_retouch.engine.taps.Band` has them; and the
+  widths, from w to the finest, a doubling each.
+* cells, 3x3 matrices on the low band, each sample of which is a cell of the picture's pixels: the matrices, (9, h + 2,
+  w + 2), column by column, the border once more around; and N, the pixels of a cell in each direction. Doubling by
+  bilinear steps is Chaikin's corner cutting: however many there are, a pixel's matrix is that of its cell and of the
+  two next to it, and pixel i of the N weighs the one before by ``(N - i) (N - i - 1) / 2 N^2`` and the one after by
+  ``i (i + 1) / 2 N^2`` (Chaikin, "An Algorithm for High-Speed Curve Generation", 1974).
 
 All of it is in one file since numba's cache on the disk looks at no other: a kernel whose helper had changed elsewhere
 would be taken from it as it was.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numba
 import numpy as np
 from numba.extending import overload
 
-from lptn_retouch.engine.taps import SPLINE
+TILE = 256  # pixels worked on at once; what they need stays in the first-level cache
+MARGIN = 4
 
-# Of a level in int16, for each unit of the picture's range: it reaches from -8 to 8, as levels of strong looks do at
-# twice their strength, and rounds by an eighth of a thousandth, a thirtieth of an 8-bit step.
-STEPS = 4096
-TILE = 128  # coarse samples worked on at once; what they need stays in the first-level cache
-PITCH = 2 * TILE + 32  # between rows of the scratch
-
-# Rows of the scratch. Three each: the picture, the graded picture (of other levels: the level), the enlarged coarser
-# level, the enlarged coarser result; and while one of these two is enlarged, it in y alone.
-_X, _G, _U, _K, _V = 0, 3, 6, 9, 12
-_LINE = 18 * PITCH  # the field's nine numbers at the coarse columns of a tile, `_ENTRY` apart
-_ENTRY = TILE + 8  # where the field comes from the very next level, as many as the tile has and a few
-_SCRATCH = _LINE + 9 * _ENTRY
+_X, _G, _K = 0, 3 * TILE, 6 * TILE  # in the scratch: the picture; the graded picture, or a band; the result
+_SCRATCH = 9 * TILE
 
 _OPTIONS: Any = {"nogil": True, "fastmath": {"contract", "nsz", "arcp", "reassoc"}, "error_model": "numpy"}
 _F = np.float32
@@ -45,19 +46,19 @@ _at = np.uintp  # of an index that is never negative: the compiler need not coun
 # themselves as well, compiled without knowing what calls them, and it would call those; one that takes the kernel from
 # the cache would use other code, which multiplies and adds in another order.
 _INLINED: Any = {"forceinline": True, **_OPTIONS}
-_kernel = numba.njit(**_INLINED)
+inlined = numba.njit(**_INLINED)
 
 
-def _kept(function):
+def kept(function):
     """A kernel that is called from Python: compiled once for a machine, and kept in numba's cache on the disk."""
     try:
         return numba.njit(cache=True, **_OPTIONS)(function)
     except RuntimeError:  # no folder for a cache can be written to
-        return _kernel(function)
+        return inlined(function)
 
 
-@_kept
-def average(picture, channels, scale, rows, columns, out, first, end):
+@kept
+def average(picture, scale, rows, columns, out, first, end):
     """Average a picture over rectangles; rows `first` to `end` of the result.
 
     Args: rows (h, 2) and columns (w, 2), from `taps.averaging`; out (3, h, w), in the picture's scale.
@@ -71,368 +72,316 @@ def average(picture, channels, scale, rows, columns, out, first, end):
                 sums[x] += _F(row[x])
         for j in range(len(columns)):
             count = (rows[i, 1] - rows[i, 0]) * (columns[j, 1] - columns[j, 0])
-            for c in range(3):
+            for c in range(len(out)):
                 total = 0.0
                 for x in range(columns[j, 0], columns[j, 1]):
-                    total += sums[channels * x + c]
+                    total += sums[3 * x + c]
                 out[c, i, j] = total / count * scale
 
 
-@_kept
-def half_of_picture(picture, channels, scale, curve, rows, out, first, end):
-    """Grade a picture and halve it; rows `first` to `end` of the half.
+@kept
+def shrink(picture, scale, curves, widths, rows, out, first, end):
+    """Grade a picture and halve it several times; rows `first` to `end` of what becomes of it.
 
-    Args: scale, the inverse of the picture's full range; curve (60,), see `_polynomial`; rows (h, 6), from
-    `taps.halving`; out (3, h, w).
+    A row is halved as often as is asked, and what is left of it is added, weighted, to the rows that it is part of.
+
+    Args: scale, the inverse of the picture's full range; curves (3, 20), see `_polynomial`; widths, of the picture and
+    after each halving; rows, of `taps.halvings`; out (3, h, w).
     """
+    planes = len(out)
     scratch = np.empty(_SCRATCH, np.float32)
-    ring = np.empty((6, 3, out.shape[2]), np.float32)
-    width = picture.shape[1] // channels
-    for j in range(first, end):
-        for k in range(0 if j == first else 4, 6):  # four of the six rows served the row before
-            for x0 in range(0, out.shape[2], TILE):
-                n = min(TILE, out.shape[2] - x0)
-                left, right = max(2 * x0 - 2, 0), min(2 * (x0 + n) + 2, width)
-                margin = left - (2 * x0 - 2)
-                _load(picture, rows[j, k], channels, left, right - left, scale, scratch, margin)
-                _grade(curve, right - left, scratch, margin)
-                _half_row(scratch, x0, n, width, ring[(2 * j + k) % 6])
-        _half_column(ring, j, out)
+    lines = np.empty((2, planes, widths[0] + 2 * MARGIN), np.float32)
+    starts, weights = rows
+    taps = weights.shape[1]
+    out[:, first:end] = 0
+    done = first
+    for y in range(starts[first], starts[end - 1] + taps):
+        for x0 in range(0, widths[0], TILE):
+            n = min(TILE, widths[0] - x0)
+            _load(picture, y, x0, n, scale, scratch)
+            _grade(curves, n, scratch)
+            for c in range(planes):
+                _copy(scratch, _G + c * TILE, lines[0, c], MARGIN + x0, n)
+        here = 0
+        for step in range(len(widths) - 1):
+            for c in range(planes):
+                _halve(lines[here, c], widths[step], lines[1 - here, c])
+            here = 1 - here
+        while starts[done] + taps <= y:
+            done += 1
+        j = done
+        while j < end and starts[j] <= y:
+            for c in range(planes):
+                _add_line(weights[j, y - starts[j]], lines[here, c], out[c, j])
+            j += 1
 
 
-@_kept
-def half(level, scale, rows, out, first, end):
-    """Halve a level; rows `first` to `end` of the half. `scale` is the inverse of the level's steps."""
-    scratch = np.empty(_SCRATCH, np.float32)
-    ring = np.empty((6, 3, out.shape[2]), np.float32)
+@kept
+def halve(level, rows, out, first, end):
+    """Halve a level; rows `first` to `end` of the half. Args: rows, of `taps.halving`; out (3, h, w)."""
+    starts, weights = rows
     width = level.shape[2]
+    lines = np.empty((2, width + 2 * MARGIN), np.float32)
     for j in range(first, end):
-        for k in range(0 if j == first else 4, 6):
-            for x0 in range(0, out.shape[2], TILE):
-                n = min(TILE, out.shape[2] - x0)
-                left, right = max(2 * x0 - 2, 0), min(2 * (x0 + n) + 2, width)
-                _load_level(level, rows[j, k], left, right - left, scale, scratch, left - (2 * x0 - 2))
-                _half_row(scratch, x0, n, width, ring[(2 * j + k) % 6])
-        _half_column(ring, j, out)
+        for c in range(len(out)):
+            lines[0] = 0
+            for tap in range(weights.shape[1]):
+                _add_row(weights[j, tap], level[c, starts[j] + tap], lines[0])
+            _halve(lines[0], width, lines[1])
+            _copy(lines[1], MARGIN, out[c, j], 0, out.shape[2])
 
 
-class Below(NamedTuple):
-    """What a level stands on: the next coarser level, (3, h, w), and the result there.
+@kept
+def translate(fine, coarse, result, mask, field, last, out, first, end):
+    """Translate a high band and put it on the enlarged result: ``up(result) + (field + mask) (fine - up(coarse))``.
 
-    Args: level, result; steps, the inverse of their steps; rows and weights (2h, 4), from `taps.enlarging`.
+    Args: fine (3, H, W), a level; coarse, result, rows of the level beneath it and of the result there; mask and
+    field, rows of three numbers and of nine (column by column) that are enlarged by bilinear steps, the field to whole
+    cells; last, whether
+    ``field fine`` is taken off: what is left is no result but the change that the field does not make; out (3, H, W).
     """
+    planes = len(out)
+    room = field[3][-1] + 2 * MARGIN  # the widest
+    lines, matrices = np.empty((3, 2, planes, room), np.float32), np.empty((2, 3 * planes, room), np.float32)
+    whole = _F(0) if last else _F(1)
+    for y in range(first, end):
+        below = _enlarge(coarse, y, True, lines[0])
+        above = _enlarge(result, y, True, lines[1])
+        more = _enlarge(mask, y, False, lines[2])
+        by = _enlarge(field, y, False, matrices)
+        for c in range(planes):
+            _add_high(whole, fine[c, y], more[c], below[c], above[c])
+        for c in range(planes):
+            _multiply_line(by, below, above[c], c, out[c, y])
 
-    level: Any
-    result: Any
-    steps: Any
-    rows: Any
-    weights: Any
 
+@kept
+def finish(picture, scale, curves, change, cells, rest, where, out, first, end):
+    """Grade a picture, multiply, add: rows `first` to `end` of the result.
 
-class Field(NamedTuple):
-    """The 3x3 matrices that a high band is seen through.
-
-    Args: matrices (9, h, w), column by column, on the coarsest level, its last row and column twice more; down and
-    across, `taps.Spline` from there to the level where they are used; mask (3, H, W), added to their diagonal, or
-    (0, 0, 0).
+    Args: picture, scale, curves as for `shrink`; change, rows of what is enlarged and added; cells; rest, the share
+    of the picture itself that is added; where (H, W), the share of the result that replaces the picture, or (0, 0); out
+    as `picture`, or `picture` itself.
     """
-
-    matrices: Any
-    down: Any
-    across: Any
-    mask: Any
-
-
-@_kept
-def translate_picture(picture, channels, scale, curve, below, field, rest, where, out, first, end):
-    """The finest level: what `translate_level` does, of a picture and into a picture; clipped.
-
-    Args: picture, channels, scale, curve as for `half_of_picture`; below, field as for `translate_level`; rest, the
-    share of the picture itself that is added; where (H, W), the share of the result that replaces the picture, or
-    (0, 0); out as `picture`, or `picture` itself.
-    """
+    planes, width = len(curves), picture.shape[1] // 3
     scratch = np.empty(_SCRATCH, np.float32)
-    width = picture.shape[1] // channels
-    height = picture.shape[0]
-    for y in range(2 * first, min(2 * end, height)):
-        for x0 in range(0, below.level.shape[2], TILE):
-            n = min(TILE, below.level.shape[2] - x0)
-            wide = min(2 * n, width - 2 * x0)
-            _enlarge(below.level, below, y, x0, n, scratch, _U)
-            _enlarge(below.result, below, y, x0, n, scratch, _K)
-            _load(picture, y, channels, 2 * x0, wide, scale, scratch, 0)
-            _grade(curve, wide, scratch, 0)
-            _follow(field, y, 2 * x0, wide, scratch)
-            if rest != 0:
-                for c in range(3):
-                    for x in range(wide):
-                        scratch[(_K + c) * PITCH + x] += rest * scratch[(_X + c) * PITCH + x]
-            _clip(wide, scratch)
+    lines = np.empty((2, planes, width + 2 * MARGIN), np.float32)
+    parts = np.empty((3, 3 * planes, cells[0].shape[2]), np.float32)
+    for y in range(first, end):
+        added = _enlarge(change, y, True, lines)
+        _row_of_cells(cells, y, parts)
+        for x0 in range(0, width, TILE):
+            n = min(TILE, width - x0)
+            _load(picture, y, x0, n, scale, scratch)
+            _grade(curves, n, scratch)
+            for c in range(planes):
+                _copy(added[c], MARGIN + x0, scratch, _K + c * TILE, n)
+            _multiply(parts, cells[1], x0, n, planes, scratch)
+            _finish(rest, n, planes, scratch)
             if where.shape[0] > 0:
-                _blend(where, y, 2 * x0, wide, scratch)
-            _save(scratch, channels, 2 * x0, wide, picture, out, y)
+                _blend(where, y, x0, n, planes, scratch)
+            _save(scratch, x0, n, out, y)
 
 
-@_kept
-def translate_level(fine, below, field, out, first, end):
-    """Translate a high band and put it on the enlarged result; rows `2 first` to `2 end` of the level.
-
-    The high band is ``fine - up(level)``; the new level is ``up(result) + field @ (fine - up(level))``.
-
-    Args: fine (3, H, W); below, the level beneath it; field; out (3, H, W).
-    """
-    scratch = np.empty(_SCRATCH, np.float32)
-    height, width = fine.shape[1:]
-    for y in range(2 * first, min(2 * end, height)):
-        for x0 in range(0, below.level.shape[2], TILE):
-            n = min(TILE, below.level.shape[2] - x0)
-            wide = min(2 * n, width - 2 * x0)
-            _enlarge(below.level, below, y, x0, n, scratch, _U)
-            _enlarge(below.result, below, y, x0, n, scratch, _K)
-            _load_level(fine, y, 2 * x0, wide, below.steps, scratch, 0)
-            _follow(field, y, 2 * x0, wide, scratch)
-            for c in range(3):
-                for x in range(wide):
-                    out[c, y, _at(2 * x0 + x)] = _stored(scratch[(_K + c) * PITCH + x], out)
+@inlined
+def _load(picture, y, first, n, scale, scratch):
+    """Pixels `first` to `first + n` of a picture's row, as planes of floats."""
+    for x in range(n):
+        scratch[_at(_X + x)] = _F(picture[y, _at(3 * first + 3 * x)]) * scale
+        scratch[_at(_X + TILE + x)] = _F(picture[y, _at(3 * first + 3 * x + 1)]) * scale
+        scratch[_at(_X + 2 * TILE + x)] = _F(picture[y, _at(3 * first + 3 * x + 2)]) * scale
 
 
-@_kernel
-def _load(picture, y, channels, first, n, scale, scratch, at):
-    """Pixels `first` to `first + n` of a picture's row, as planes of floats from `at` on."""
-    r, g, b = _X * PITCH + at, (_X + 1) * PITCH + at, (_X + 2) * PITCH + at
-    if channels == 3:
-        base = 3 * first
-        for x in range(n):
-            scratch[_at(r + x)] = _F(picture[y, _at(base + 3 * x)]) * scale
-            scratch[_at(g + x)] = _F(picture[y, _at(base + 3 * x + 1)]) * scale
-            scratch[_at(b + x)] = _F(picture[y, _at(base + 3 * x + 2)]) * scale
-    else:
-        base = 4 * first
-        for x in range(n):
-            scratch[_at(r + x)] = _F(picture[y, _at(base + 4 * x)]) * scale
-            scratch[_at(g + x)] = _F(picture[y, _at(base + 4 * x + 1)]) * scale
-            scratch[_at(b + x)] = _F(picture[y, _at(base + 4 * x + 2)]) * scale
-
-
-@_kernel
-def _load_level(level, y, first, n, scale, scratch, at):
-    for c in range(3):
-        to = (_G + c) * PITCH + at
-        for x in range(n):
-            scratch[_at(to + x)] = _F(level[c, y, _at(first + x)]) * scale
-
-
-@_kernel
-def _grade(curve, n, scratch, at):
+@inlined
+def _grade(curves, n, scratch):
     """The global grade of `n` pixels."""
+    for c in range(len(curves)):
+        k, to = curves[c], _G + c * TILE
+        for x in range(n):
+            r = _F(2) * scratch[_at(_X + x)] - _F(1)
+            g = _F(2) * scratch[_at(_X + TILE + x)] - _F(1)
+            b = _F(2) * scratch[_at(_X + 2 * TILE + x)] - _F(1)
+            scratch[_at(to + x)] = _polynomial(k, r, g, b)
+
+
+@inlined
+def _polynomial(k, r, g, b):
+    """A cubic of three variables in Horner's form; its 20 coefficients in the order of `cpu._HORNER`."""
+    p0 = k[0] + b * (k[1] + b * (k[2] + b * k[3]))
+    p0 += g * (k[4] + b * (k[5] + b * k[6]) + g * (k[7] + b * k[8] + g * k[9]))
+    p1 = k[10] + b * (k[11] + b * k[12]) + g * (k[13] + b * k[14] + g * k[15])
+    p2 = k[16] + b * k[17] + g * k[18]
+    return p0 + r * (p1 + r * (p2 + r * k[19]))
+
+
+@inlined
+def _halve(line, n, half):
+    """Halve a line of `n` samples: an odd one is completed by its last, then what lies outside is mirrored."""
+    end = n + n % 2
+    line[MARGIN + end - 1] = line[MARGIN + n - 1]
+    for x in range(2):
+        line[MARGIN + end + x] = line[MARGIN + max(end - 2 - x, 0)]
+        line[MARGIN - 1 - x] = line[MARGIN + min(1 + x, end - 1)]
+    for x in range(end // 2):
+        outer = line[_at(2 * x + MARGIN - 2)] + line[_at(2 * x + MARGIN + 3)]
+        middle = line[_at(2 * x + MARGIN - 1)] + line[_at(2 * x + MARGIN + 2)]
+        inner = line[_at(2 * x + MARGIN)] + line[_at(2 * x + MARGIN + 1)]
+        half[_at(MARGIN + x)] = (outer + _F(5) * middle + _F(10) * inner) * _F(1 / 32)
+
+
+@inlined
+def _enlarge(rows, y, blurred, lines):
+    """Row `y` of an enlarged level, (3, w) in one of two sets of lines."""
+    level, first, weights, widths = rows
+    for c in range(len(level)):
+        line = lines[0, c]
+        line[MARGIN : MARGIN + widths[0]] = 0
+        for tap in range(weights.shape[1]):
+            _add_row(weights[y, tap], level[c, first[y] + tap], line)
+    here = 0
+    for step in range(len(widths) - 1):
+        for c in range(len(level)):
+            _double(lines[here, c], widths[step], blurred, lines[1 - here, c])
+        here = 1 - here
+    return lines[here]
+
+
+@inlined
+def _double(line, n, blurred, doubled):
+    """Double a line of `n` samples by bilinear steps, and blur it if that is asked for."""
+    for x in range(2):
+        line[MARGIN - 1 - x] = line[MARGIN]
+        line[MARGIN + n + x] = line[MARGIN + n - 1]
+    if not blurred:
+        for x in range(n):
+            here = _F(0.75) * line[_at(MARGIN + x)]
+            doubled[_at(MARGIN + 2 * x)] = here + _F(0.25) * line[_at(MARGIN - 1 + x)]
+            doubled[_at(MARGIN + 2 * x + 1)] = here + _F(0.25) * line[_at(MARGIN + 1 + x)]
+        return
     for x in range(n):
-        r = _F(2) * scratch[_at(_X * PITCH + at + x)] - _F(1)
-        g = _F(2) * scratch[_at((_X + 1) * PITCH + at + x)] - _F(1)
-        b = _F(2) * scratch[_at((_X + 2) * PITCH + at + x)] - _F(1)
-        scratch[_at(_G * PITCH + at + x)] = _polynomial(curve, 0, r, g, b)
-        scratch[_at((_G + 1) * PITCH + at + x)] = _polynomial(curve, 20, r, g, b)
-        scratch[_at((_G + 2) * PITCH + at + x)] = _polynomial(curve, 40, r, g, b)
+        a, b, c = line[_at(MARGIN - 2 + x)], line[_at(MARGIN - 1 + x)], line[_at(MARGIN + x)]
+        d, e = line[_at(MARGIN + 1 + x)], line[_at(MARGIN + 2 + x)]
+        doubled[_at(MARGIN + 2 * x)] = (a + _F(21) * b + _F(35) * c + _F(7) * d) * _F(1 / 64)
+        doubled[_at(MARGIN + 2 * x + 1)] = (_F(7) * b + _F(35) * c + _F(21) * d + e) * _F(1 / 64)
+    # The doubled picture is mirrored at its borders, so these weigh otherwise; `taps.enlarging` has the same.
+    for border, inward in ((0, 1), (n - 1, -1)):
+        p = line[MARGIN + border]
+        q, r = line[MARGIN + border + inward * min(1, n - 1)], line[MARGIN + border + inward * min(2, n - 1)]
+        at = MARGIN + 2 * border + (inward < 0)
+        doubled[at] = (_F(50) * p + _F(14) * q) * _F(1 / 64)
+        if n > 1 or inward > 0:
+            doubled[at + inward] = (_F(41) * p + _F(22) * q + r) * _F(1 / 64)
 
 
-@_kernel
-def _polynomial(k, o, r, g, b):
-    """A cubic of three variables in Horner's form; the 20 coefficients from `o` on in the order of `cpu._HORNER`."""
-    p0 = k[o] + b * (k[o + 1] + b * (k[o + 2] + b * k[o + 3]))
-    p0 += g * (k[o + 4] + b * (k[o + 5] + b * k[o + 6]) + g * (k[o + 7] + b * k[o + 8] + g * k[o + 9]))
-    p1 = k[o + 10] + b * (k[o + 11] + b * k[o + 12]) + g * (k[o + 13] + b * k[o + 14] + g * k[o + 15])
-    p2 = k[o + 16] + b * k[o + 17] + g * k[o + 18]
-    return p0 + r * (p1 + r * (p2 + r * k[o + 19]))
+@inlined
+def _add_row(weight, row, line):
+    for x in range(len(row)):
+        line[_at(MARGIN + x)] += weight * row[x]
 
 
-@_kernel
-def _half_row(scratch, x0, n, width, halved):
-    """Halve the graded row in x: `n` samples from x0 on, into `halved` (3, w)."""
-    begin, end, even = 2 * x0 - 2, 2 * (x0 + n) + 2, width + width % 2
-    for c in range(3):
-        base = (_G + c) * PITCH
-        for x in range(width, end):  # what lies outside is mirrored, after an odd row was completed by its last
-            mirrored = abs(2 * (even - 1) - x) if x >= even else x
-            scratch[base + x - begin] = scratch[base + min(mirrored, width - 1) - begin]
-        if x0 == 0:
-            scratch[base + 1] = scratch[base + 2 + min(1, width - 1)]
-            scratch[base] = scratch[base + 2 + (2 if width > 2 else 0)]
-        _halve(scratch[base : base + PITCH], halved[c, x0 : x0 + n])
+@inlined
+def _add_line(weight, line, row):
+    for x in range(len(row)):
+        row[x] += weight * line[_at(MARGIN + x)]
 
 
-@_kernel
-def _halve(row, half):
-    for x in range(len(half)):
-        outer = row[2 * x] + row[2 * x + 5]
-        middle = row[2 * x + 1] + row[2 * x + 4]
-        inner = row[2 * x + 2] + row[2 * x + 3]
-        half[x] = (outer + _F(5) * middle + _F(10) * inner) * _F(1 / 32)
-
-
-@_kernel
-def _double(half, row, n):
+@inlined
+def _copy(source, begin, target, to, n):
     for x in range(n):
-        even = half[x] + _F(21) * half[x + 1] + _F(35) * half[x + 2] + _F(7) * half[x + 3]
-        odd = _F(7) * half[x + 1] + _F(35) * half[x + 2] + _F(21) * half[x + 3] + half[x + 4]
-        row[2 * x] = even * _F(1 / 64)
-        row[2 * x + 1] = odd * _F(1 / 64)
+        target[_at(to + x)] = source[_at(begin + x)]
 
 
-@_kernel
-def _half_column(ring, j, out):
-    """Row j of the half, of the six rows in the ring."""
-    r0, r1, r2 = (2 * j) % 6, (2 * j + 1) % 6, (2 * j + 2) % 6
-    r3, r4, r5 = (2 * j + 3) % 6, (2 * j + 4) % 6, (2 * j + 5) % 6
-    for c in range(3):
-        for x in range(out.shape[2]):
-            outer = ring[r0, c, x] + ring[r5, c, x]
-            middle = ring[r1, c, x] + ring[r4, c, x]
-            inner = ring[r2, c, x] + ring[r3, c, x]
-            out[c, j, x] = _stored((outer + _F(5) * middle + _F(10) * inner) * _F(1 / 32), out)
+@inlined
+def _row_of_cells(cells, y, parts):
+    """The matrices at a row of the picture, as polynomials of a pixel's place in its cell: (3 powers, 9, w + 2)."""
+    matrices, size = cells
+    inverse = _F(1) / _F(size)
+    cell, place = y // size, y % size
+    before = _F(0.5) * (_F(size - place) * inverse) * (_F(size - place - 1) * inverse)
+    after = _F(0.5) * (_F(place) * inverse) * (_F(place + 1) * inverse)
+    own = _F(1) - before - after
+    for entry in range(len(matrices)):
+        a, b, c = matrices[entry, cell], matrices[entry, cell + 1], matrices[entry, cell + 2]
+        line = parts[0, entry]
+        for x in range(len(line)):
+            line[x] = before * a[x] + own * b[x] + after * c[x]
+    for entry in range(len(matrices)):
+        line, linear, square = parts[0, entry], parts[1, entry], parts[2, entry]
+        for x in range(len(line) - 2):
+            left, right = line[x] - line[x + 1], line[x + 2] - line[x + 1]
+            square[x] = _F(0.5) * inverse * inverse * (left + right)
+            linear[x] = square[x] - inverse * left
+            line[x] = line[x + 1] + _F(0.5) * (_F(1) - inverse) * left
 
 
-@_kernel
-def _enlarge(level, below, y, x0, n, scratch, to):
-    """Row `y` of the enlarged level: 2 n samples from 2 x0 on, into three rows from `to` on."""
-    width = level.shape[2]
-    left, right = max(x0 - 2, 0), min(x0 + n + 2, width)
-    a, b = below.weights[y, 0] * below.steps, below.weights[y, 1] * below.steps
-    c, d = below.weights[y, 2] * below.steps, below.weights[y, 3] * below.steps
-    y0, y1, y2, y3 = below.rows[y, 0], below.rows[y, 1], below.rows[y, 2], below.rows[y, 3]
-    for channel in range(3):
-        v = (_V + channel) * PITCH
-        shift = v + left - (x0 - 2)
-        for x in range(right - left):
-            scratch[_at(shift + x)] = (
-                a * _F(level[channel, y0, _at(left + x)])
-                + b * _F(level[channel, y1, _at(left + x)])
-                + c * _F(level[channel, y2, _at(left + x)])
-                + d * _F(level[channel, y3, _at(left + x)])
-            )
-        for x in range(x0 - 2, left):
-            scratch[v + x - (x0 - 2)] = scratch[v + 2]
-        for x in range(right, x0 + n + 2):
-            scratch[v + x - (x0 - 2)] = scratch[v + right - 1 - (x0 - 2)]
-        u = (to + channel) * PITCH
-        _double(scratch[v : v + PITCH], scratch[u : u + PITCH], n)
-        if left == 0 and x0 == 0:  # the doubled picture is mirrored at its borders, so these two weigh otherwise
-            p, q, r = scratch[v + 2], scratch[v + 3], scratch[v + 4]
-            scratch[u] = (_F(50) * p + _F(14) * q) * _F(1 / 64)
-            scratch[u + 1] = (_F(41) * p + _F(22) * q + r) * _F(1 / 64)
-        if x0 + n == width:
-            p, q, r = scratch[v + n + 1], scratch[v + n], scratch[v + n - 1]
-            scratch[u + 2 * n - 1] = (_F(50) * p + _F(14) * q) * _F(1 / 64)
-            if width > 1:
-                scratch[u + 2 * n - 2] = (_F(41) * p + _F(22) * q + r) * _F(1 / 64)
-
-
-@_kernel
-def _follow(field, y, x0, n, scratch):
-    """Add the high band of a row, seen through the field, to the enlarged result: `n` samples from x0 on."""
-    _high(n, scratch)
-    if field.mask.shape[0] > 0:
-        for c in range(3):
-            to, high = (_K + c) * PITCH, (_G + c) * PITCH
-            for x in range(n):
-                scratch[_at(to + x)] += field.mask[c, y, _at(x0 + x)] * scratch[_at(high + x)]
-    across = field.across
-    left = across.first[x0]
-    _field_row(field.matrices, field.down, y, left, across.first[x0 + n - 1] - left + SPLINE, scratch)
-    x = x0
-    run = np.searchsorted(across.runs, x0, "right")
-    while x < x0 + n:
-        end = min(across.runs[run], x0 + n)
-        _follow_run(across, across.first[x] - left, x, end, x - x0, scratch)
+@inlined
+def _multiply(parts, size, x0, n, planes, scratch):
+    """Add the matrices times the graded picture, `n` pixels from x0 on, to the result."""
+    x = 0
+    while x < n:
+        cell = (x0 + x) // size
+        end = min((cell + 1) * size - x0, n)
+        begin = x0 + x - cell * size
+        for c in range(planes):
+            r0, g0, b0 = parts[0, c, cell], parts[0, c + 3, cell], parts[0, c + 6, cell]
+            r1, g1, b1 = parts[1, c, cell], parts[1, c + 3, cell], parts[1, c + 6, cell]
+            r2, g2, b2 = parts[2, c, cell], parts[2, c + 3, cell], parts[2, c + 6, cell]
+            red, green, blue, to = _G + x, _G + TILE + x, _G + 2 * TILE + x, _K + c * TILE + x
+            for i in range(end - x):
+                t = _F(np.int32(begin + i))
+                scratch[_at(to + i)] += (
+                    (r0 + t * (r1 + t * r2)) * scratch[_at(red + i)]
+                    + (g0 + t * (g1 + t * g2)) * scratch[_at(green + i)]
+                    + (b0 + t * (b1 + t * b2)) * scratch[_at(blue + i)]
+                )
         x = end
-        run += 1
 
 
-@_kernel
-def _high(n, scratch):
-    """The high band, in place of the level."""
-    for c in range(3):
-        g, u = (_G + c) * PITCH, (_U + c) * PITCH
+@inlined
+def _add_high(whole, fine, by, below, to):
+    """Add a high band's product with the mask; and make of `below` the high band, or without the whole its rest."""
+    for x in range(len(fine)):
+        at = _at(MARGIN + x)
+        to[at] += by[at] * (fine[x] - below[at])
+        below[at] = whole * fine[x] - below[at]
+
+
+@inlined
+def _multiply_line(matrices, colours, added, c, out):
+    """One of the three colours that matrices make of others, added to what is there."""
+    red, green, blue = matrices[c], matrices[c + 3], matrices[c + 6]
+    r, g, b = colours[0], colours[1], colours[2]
+    for x in range(len(out)):
+        at = _at(MARGIN + x)
+        out[x] = added[at] + red[at] * r[at] + green[at] * g[at] + blue[at] * b[at]
+
+
+@inlined
+def _finish(rest, n, planes, scratch):
+    """Add the picture's own share, and clip."""
+    for c in range(planes):
+        own, to = _X + c * TILE, _K + c * TILE
         for x in range(n):
-            scratch[_at(g + x)] -= scratch[_at(u + x)]
+            scratch[_at(to + x)] = min(max(scratch[_at(to + x)] + rest * scratch[_at(own + x)], _F(0)), _F(1))
 
 
-@_kernel
-def _field_row(matrices, down, y, left, n, scratch):
-    """The field at a fine row, but still at `n` coarse columns from `left` on."""
-    top = down.first[y]
-    a, b, c = down.weights[0, y], down.weights[1, y], down.weights[2, y]
-    for entry in range(9):
-        for x in range(n):
-            at = left + x
-            total = a * matrices[entry, top, at] + b * matrices[entry, top + 1, at] + c * matrices[entry, top + 2, at]
-            scratch[_at(_LINE + entry * _ENTRY + x)] = total
-
-
-@_kernel
-def _follow_run(across, first, begin, end, at, scratch):
-    """`_follow` from column `begin` to `end`, where the same three coarse samples decide."""
-    q = across.weights
-    k0, k1, k2 = _K * PITCH + at, (_K + 1) * PITCH + at, (_K + 2) * PITCH + at
-    for k in range(3):
-        red = _LINE + 3 * k * _ENTRY + first
-        green, blue = red + _ENTRY, red + 2 * _ENTRY
-        r, g, b = scratch[red + 1], scratch[green + 1], scratch[blue + 1]
-        r0, g0, b0 = scratch[red] - r, scratch[green] - g, scratch[blue] - b  # the weights add up to one, so the
-        r2, g2, b2 = scratch[red + 2] - r, scratch[green + 2] - g, scratch[blue + 2] - b  # middle one is not needed
-        high = (_G + k) * PITCH + at
-        for x in range(end - begin):
-            h = scratch[_at(high + x)]
-            q0, q2 = q[0, _at(begin + x)], q[2, _at(begin + x)]
-            scratch[_at(k0 + x)] += (r + r0 * q0 + r2 * q2) * h
-            scratch[_at(k1 + x)] += (g + g0 * q0 + g2 * q2) * h
-            scratch[_at(k2 + x)] += (b + b0 * q0 + b2 * q2) * h
-
-
-@_kernel
-def _clip(n, scratch):
-    for c in range(3):
-        at = (_K + c) * PITCH
-        for x in range(n):
-            scratch[at + x] = min(max(scratch[at + x], _F(0)), _F(1))
-
-
-@_kernel
-def _blend(where, y, x0, n, scratch):
+@inlined
+def _blend(where, y, x0, n, planes, scratch):
     """Replace the picture by the result where the user's mask says so."""
-    for c in range(3):
+    for c in range(planes):
+        own, to = _X + c * TILE, _K + c * TILE
         for x in range(n):
-            before = scratch[(_X + c) * PITCH + x]
-            scratch[(_K + c) * PITCH + x] = before + where[y, _at(x0 + x)] * (scratch[(_K + c) * PITCH + x] - before)
+            share, before, after = where[y, _at(x0 + x)], scratch[_at(own + x)], scratch[_at(to + x)]
+            scratch[_at(to + x)] = before + share * (after - before) if share < 1 else after
 
 
-@_kernel
-def _save(scratch, channels, first, n, picture, out, y):
-    """Results as pixels `first` to `first + n` of a row; alpha is the picture's."""
-    if channels == 3:
-        base = 3 * first
-        for x in range(n):
-            out[y, _at(base + 3 * x)] = _sample(scratch[_K * PITCH + x], out)
-            out[y, _at(base + 3 * x + 1)] = _sample(scratch[(_K + 1) * PITCH + x], out)
-            out[y, _at(base + 3 * x + 2)] = _sample(scratch[(_K + 2) * PITCH + x], out)
-    else:
-        base = 4 * first
-        for x in range(n):
-            out[y, _at(base + 4 * x)] = _sample(scratch[_K * PITCH + x], out)
-            out[y, _at(base + 4 * x + 1)] = _sample(scratch[(_K + 1) * PITCH + x], out)
-            out[y, _at(base + 4 * x + 2)] = _sample(scratch[(_K + 2) * PITCH + x], out)
-            out[y, _at(base + 4 * x + 3)] = picture[y, _at(base + 4 * x + 3)]
-
-
-def _stored(value, like):
-    """A number as the level `like` stores it."""
-
-
-@overload(_stored, jit_options=_INLINED)
-def _stored_compiled(value, like):
-    if like.dtype == numba.int16:
-        return lambda value, like: np.int16(
-            np.int32(min(max(value * _F(STEPS), _F(-32768)), _F(32767)) + _F(32768.5)) - 32768
-        )
-    return lambda value, like: value
+@inlined
+def _save(scratch, first, n, out, y):
+    """Results as pixels `first` to `first + n` of a row."""
+    for x in range(n):
+        out[y, _at(3 * first + 3 * x)] = _sample(scratch[_K + x], out)
+        out[y, _at(3 * first + 3 * x + 1)] = _sample(scratch[_K + TILE + x], out)
+        out[y, _at(3 * first + 3 * x + 2)] = _sample(scratch[_K + 2 * TILE + x], out)
 
 
 def _sample(value, like):

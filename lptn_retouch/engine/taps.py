@@ -1,37 +1,79 @@
 """Where a sample's neighbours are and what they weigh: the pyramid's filters as tables, borders included.
 
-The reference engine filters whole tensors (:mod:`lptn_retouch.model.pyramid`). The fused kernels go row by row, and
-read here, once per picture, what a row needs. All tables are of one axis; the filters are separable.
+All filters are separable and linear. So a table is of one axis, and several steps in a row are one table
+(:func:`steps`): six halvings of a picture's rows are weighted sums of its rows, and nothing lies between.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, reduce
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int32]
 
-SPLINE = 3  # coarse samples that a fine one depends on, however many doublings lie between them
+SPLINE = 3  # coarse samples that a fine one depends on, however many bilinear doublings lie between them
 
 
-def enlarging(coarse: int) -> tuple[Indices, Floats]:
-    """Rows of a level and their weights in the level above it, as ``LaplacianPyramid.up`` gives them.
+class Band(NamedTuple):
+    """A linear map along one axis: sample i is ``sum(weights[i, t] * source[first[i] + t])``.
+
+    Args:
+        first: (n,). No sample lies outside the source.
+        weights: (n, m).
+    """
+
+    first: Indices
+    weights: Floats
+
+    def __call__(self, source: Array, axis: int) -> Floats:
+        """Map an array along an axis.
+
+        Example:
+            >>> halving(4)(np.array([0, 0, 32, 32], np.float32), 0).tolist()
+            [7.0, 25.0]
+        """
+        shape = [1] * source.ndim
+        shape[axis] = -1
+        terms = (
+            self.weights[:, tap].reshape(shape) * source.take(self.first + tap, axis)
+            for tap in range(self.weights.shape[1])
+        )
+        return np.asarray(sum(terms), np.float32)
+
+
+def halving(fine: int) -> Band:
+    """``LaplacianPyramid.down``: [1 5 10 10 5 1]/32, an odd size completed by its last sample, borders mirrored.
+
+    Example:
+        >>> band = halving(4)
+        >>> band.first.tolist(), (32 * band.weights).tolist()
+        ([0, 0], [[10.0, 15.0, 6.0, 1.0], [1.0, 6.0, 15.0, 10.0]])
+    """
+    even = fine + fine % 2
+    outside = np.arange(0, even, 2)[:, None] + np.arange(-2, 4)
+    period = 2 * (even - 1)
+    mirrored = outside % period
+    indices = np.minimum(np.minimum(mirrored, period - mirrored), fine - 1)
+    return _band(indices, np.broadcast_to(np.array([1, 5, 10, 10, 5, 1]) / 32, indices.shape), fine)
+
+
+def enlarging(coarse: int, fine: int) -> Band:
+    """``LaplacianPyramid.up``: bilinear doubling, then the binomial blur, the doubled picture mirrored at its borders.
 
     Args:
         coarse: samples of the level, n.
-
-    Returns:
-        Indices (2n, 4) and weights (2n, 4). Within the picture the weights are [1 21 35 7]/64 and [7 35 21 1]/64 by
-        turns: bilinear doubling, then the binomial blur. At a border the doubled picture is mirrored.
+        fine: of the level above it, 2n or 2n - 1.
 
     Example:
-        >>> indices, weights = enlarging(5)
-        >>> indices[4].tolist(), (64 * weights[4]).tolist()
-        ([0, 1, 2, 3], [1.0, 21.0, 35.0, 7.0])
+        >>> (64 * enlarging(4, 8).weights[3:5]).tolist()
+        [[7.0, 35.0, 21.0, 1.0], [1.0, 21.0, 35.0, 7.0]]
     """
     here = np.arange(coarse)[:, None]
     indices = np.stack([here + np.arange(-2, 2), here + np.arange(-1, 3)], axis=1)  # (n, 2, 4)
@@ -44,84 +86,77 @@ def enlarging(coarse: int) -> tuple[Indices, Floats]:
     if last:
         indices[last, 0] = last - np.arange(4)
         weights[last, 0] = [41, 22, 1, 0]
-    indices = np.clip(indices, 0, last).reshape(-1, 4)
-    return indices.astype(np.int32), (weights.reshape(-1, 4) / 64).astype(np.float32)
+    indices = np.clip(indices, 0, last)
+    return _band(indices.reshape(-1, 4)[:fine], weights.reshape(-1, 4)[:fine] / 64, coarse)
 
 
-def halving(fine: int) -> Indices:
-    """The six rows of a level that one row of the next coarser level is made of, weighing [1 5 10 10 5 1]/32.
-
-    Args:
-        fine: samples of the finer level, n.
-
-    Returns:
-        Indices (ceil(n / 2), 6): an odd size is completed by its last sample, and what lies outside is mirrored.
+def doubling(coarse: int, fine: int) -> Band:
+    """``pyramid.enlarge``: bilinear doubling, the border repeated.
 
     Example:
-        >>> halving(4).tolist()
-        [[2, 1, 0, 1, 2, 3], [0, 1, 2, 3, 2, 1]]
+        >>> doubling(2, 4).weights.tolist()
+        [[1.0, 0.0], [0.75, 0.25], [0.25, 0.75], [0.0, 1.0]]
     """
-    even = fine + fine % 2
-    outside = np.arange(0, even, 2)[:, None] + np.arange(-2, 4)
-    period = 2 * (even - 1)
-    mirrored = outside % period
-    return np.asarray(np.minimum(np.minimum(mirrored, period - mirrored), fine - 1), np.int32)
+    return bilinear(coarse, 2 * coarse, fine)
 
 
-class Spline(NamedTuple):
-    """A smooth field carried up many levels at once: fine sample i is ``sum(weights[k, i] * coarse[first[i] + k])``.
-
-    Doubling by bilinear steps is Chaikin's corner cutting, whose limit is the quadratic B-spline; so however many
-    levels lie between, three coarse samples decide (Chaikin, "An Algorithm for High-Speed Curve Generation", 1974).
-
-    Args:
-        first: (n,).
-        weights: (3, n).
-        runs: (m + 1,), where `first` changes: it is the same within ``runs[j] : runs[j + 1]``.
-    """
-
-    first: Indices
-    weights: Floats
-    runs: Indices
-
-
-@lru_cache(maxsize=64)
-def spline(sizes: tuple[int, ...]) -> Spline:
-    """Compose the doublings that carry a field from the first size to the last, each cropped to the next size.
-
-    Args:
-        sizes: samples of the levels on the way, coarsest first; each the half, rounded up, of the next.
+def bilinear(before: int, after: int, kept: int | None = None) -> Band:
+    """torch's ``interpolate(mode="bilinear", align_corners=False)``; of the result, the first `kept` samples.
 
     Example:
-        >>> carried = spline((3, 6, 12))
-        >>> carried.first[5:9].tolist(), carried.weights[:, 6].tolist()
-        ([0, 0, 1, 1], [0.0625, 0.75, 0.1875])
+        >>> bilinear(3, 2).weights.tolist()
+        [[0.75, 0.25], [0.25, 0.75]]
     """
-    if len(sizes) == 1:
-        first = np.arange(sizes[0], dtype=np.int32)
-        weights = np.zeros((SPLINE, sizes[0]), np.float32)
-        weights[0] = 1
-        return Spline(first, weights, np.arange(sizes[0] + 1, dtype=np.int32))
-    coarser = spline(sizes[:-1])
-    n = len(coarser.first)
-    here = np.arange(n, dtype=np.int32)
-    first, weights = np.empty((n, 2), np.int32), np.empty((SPLINE, n, 2), np.float32)
-    for side, far in enumerate((np.maximum(here - 1, 0), np.minimum(here + 1, n - 1))):
-        start = np.minimum(coarser.first[far], coarser.first)
-        mixed = np.float32(0.25) * _from(start, coarser, far) + np.float32(0.75) * _from(start, coarser, here)
-        unused = mixed[0] == 0  # a sample that begins with nothing begins one later
-        first[:, side] = start + unused
-        weights[:, :, side] = np.where(unused, mixed[1:], mixed[:-1])
-    first = first.reshape(-1)[: sizes[-1]]
-    edges = np.flatnonzero(np.diff(first)) + 1
-    runs = np.concatenate([[0], edges, [len(first)]]).astype(np.int32)
-    return Spline(first, np.ascontiguousarray(weights.reshape(SPLINE, -1)[:, : sizes[-1]]), runs)
+    at = np.maximum((np.arange(kept or after) + 0.5) * before / after - 0.5, 0)
+    low = np.minimum(at.astype(int), before - 1)
+    share = np.minimum(at - low, 1)
+    return _band(np.minimum(np.stack([low, low + 1], 1), before - 1), np.stack([1 - share, share], 1), before)
 
 
-def _from(start: Indices, coarser: Spline, index: Indices) -> Any:
-    """Some of the coarser samples' weights, (4, n), counted from `start`, which is their own first or one less."""
-    weights = np.pad(coarser.weights[:, index], ((1, 1), (0, 0)))
-    return np.where(coarser.first[index] == start, weights[1:], weights[:-1])
+def antialiased(before: int, after: int) -> Band:
+    """torch's ``interpolate(mode="bilinear", antialias=True)``: a triangle as wide as a sample of the result is.
+
+    Example:
+        >>> (7 * antialiased(4, 2).weights).round().tolist()
+        [[3.0, 3.0, 1.0], [1.0, 3.0, 3.0]]
+    """
+    wide = max(before / after, 1.0)
+    centre = (np.arange(after)[:, None] + 0.5) * before / after
+    first = np.maximum((centre - wide + 0.5).astype(int), 0)
+    indices = first + np.arange(int(2 * wide) + 3)
+    end = np.minimum((centre + wide + 0.5).astype(int), before)
+    weights = np.maximum(1 - np.abs((indices - centre + 0.5) / wide), 0) * (indices < end)
+    return _band(np.minimum(indices, before - 1), weights / weights.sum(1, keepdims=True), before)
+
+
+@lru_cache(maxsize=128)
+def steps(step: Callable[[int, int], Band], sizes: tuple[int, ...]) -> Band:
+    """Several steps in a row as one map: from the first size to the last.
+
+    Args:
+        step: what makes a step's map from two sizes; for example :func:`enlarging`.
+        sizes: samples before the first step, after it, and so on; one alone for no step.
+
+    Example:
+        >>> steps(doubling, (3, 6, 12)).weights[5:7].tolist()
+        [[0.1875, 0.75, 0.0625], [0.0625, 0.75, 0.1875]]
+    """
+    bands = [step(*pair) for pair in pairwise(sizes)]
+    return reduce(_after, bands, _band(np.arange(sizes[0])[:, None], np.ones((sizes[0], 1)), sizes[0]))
+
+
+def halvings(sizes: tuple[int, ...]) -> Band:
+    """All halvings from the first size to the last as one map.
+
+    Example:
+        >>> halvings((64, 32, 16, 8)).weights.shape
+        (8, 36)
+    """
+    return steps(_halved, sizes)
+
+
+def _halved(fine: int, coarse: int) -> Band:  # noqa: ARG001  (which follows)
+    return halving(fine)
 
 
 def averaging(fine: int, coarse: int) -> Indices:
@@ -133,3 +168,23 @@ def averaging(fine: int, coarse: int) -> Indices:
     """
     bins = np.arange(coarse)
     return np.stack([bins * fine // coarse, -(-(bins + 1) * fine // coarse)], axis=1).astype(np.int32)
+
+
+def _after(inner: Band, outer: Band) -> Band:
+    """The map that is `outer` after `inner`."""
+    source = int(inner.first.max()) + inner.weights.shape[1]
+    middle = outer.first[:, None] + np.arange(outer.weights.shape[1])  # (n, m), samples between the two
+    indices = inner.first[middle][..., None] + np.arange(inner.weights.shape[1])
+    weights = outer.weights[..., None] * inner.weights[middle].astype(np.float64)
+    return _band(indices.reshape(len(middle), -1), weights.reshape(len(middle), -1), source)
+
+
+def _band(indices: Array, weights: Array, source: int) -> Band:
+    """A band of sums over (n, m) samples of a source, in any order and named more than once."""
+    used = np.where(weights != 0, indices, source)
+    low = used.min(1)
+    width = int((np.where(weights != 0, indices, -1).max(1) - low).max()) + 1
+    first = np.minimum(low, source - width)
+    dense = np.zeros((len(indices), width))
+    np.add.at(dense, (np.arange(len(indices))[:, None], np.clip(indices - first[:, None], 0, width - 1)), weights)
+    return Band(first.astype(np.int32), np.ascontiguousarray(dense, np.float32))

@@ -1,0 +1,181 @@
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
+"""The graded network's own networks without torch, whose import takes longer than a photograph.
+
+There are three, and they are small whatever the picture's size: one looks at a thumbnail and chooses the grade, one
+looks at the low band and answers with a field of transforms, one predicts the mask. The tests hold them to
+:mod:`lptn_retouch.model.graded`, which is where they are explained and trained.
+
+A 3x3 convolution is nine shifted copies of each plane, weighted and added up. A plane is stored with its border, row
+after row in one long line, so a shift is an offset, and the inner loop is as long as the plane. A convolution of every
+second sample is the same of four planes, those of the even and odd rows and columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lptn_retouch.engine.kernels import inlined, kept
+from lptn_retouch.engine.taps import Band, antialiased, bilinear, doubling, steps
+from lptn_retouch.model.form import LOW_SPAN
+from lptn_retouch.threads import in_strips
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
+Weights = Mapping[str, Floats]  # by the names in the network's state dict
+
+_BLOCK = 1024  # samples of a long plane worked on at once
+_SLOPE = 0.1  # of the networks' leaky ReLUs
+_BLOCK_SLOPE = 0.01  # of those within a residual block
+_NO_SLOPE = 1.0
+_at = np.uintp
+
+
+def choose_curve(weights: Weights, thumbnail: Floats) -> Floats:
+    """``GlobalGrade.choose_curve``: a thumbnail (3, 96, 96) to the curve's coefficients (3, 20)."""
+    x = thumbnail * np.float32(2) - np.float32(1)
+    for layer in range(0, 10, 2):
+        x = _convolved(weights, f"grade.eye.{layer}", _zero_bordered(x), _SLOPE, stride=2)
+    seen = np.concatenate([x.mean((1, 2)), x.max((1, 2)), _tone_statistics(thumbnail)])
+    hidden = weights["grade.choose.0.weight"] @ seen + weights["grade.choose.0.bias"]
+    hidden = np.where(hidden > 0, hidden, np.float32(_SLOPE) * hidden)
+    curve: Floats = weights["grade.choose.3.weight"] @ hidden + weights["grade.choose.3.bias"]
+    return curve.reshape(3, -1)
+
+
+def low_transform(weights: Weights, low: Floats) -> Floats:
+    """``LowBandTransform``: a low band (3, h, w) to affine transforms (12, h, w)."""
+    size = low.shape[1:]
+    scale = LOW_SPAN / np.sqrt(size[0] * size[1])
+    small = [max(1, round(n * scale)) for n in size]
+    canonical = _mapped(low, *(antialiased(n, m) for n, m in zip(size, small, strict=True)))
+    mean = canonical.mean((1, 2), keepdims=True)
+    spread = np.sqrt(np.square(canonical - mean).mean((1, 2), keepdims=True) + np.float32(1e-4))
+    x = np.concatenate([canonical * 2 - 1, (canonical - mean) / spread])  # (6, 48, 48)
+    for layer, stride in ((0, 1), (2, 2), (4, 2)):
+        x = _convolved(weights, f"low.inward.{layer}", _bordered(x), _SLOPE, stride)
+    block = 0
+    while f"low.body.{block}.block.0.weight" in weights:
+        inner = _convolved(weights, f"low.body.{block}.block.0", _bordered(x), _BLOCK_SLOPE)
+        x = x + _convolved(weights, f"low.body.{block}.block.2", _bordered(inner), _NO_SLOPE)
+        block += 1
+    x = np.concatenate([x, np.broadcast_to(x.mean((1, 2), keepdims=True), x.shape)])
+    out, bias = weights["low.out.weight"][..., 0, 0], weights["low.out.bias"]
+    field = np.float32(0.5) * np.tanh(np.einsum("oc,chw->ohw", out, x) + bias[:, None, None])
+    return _mapped(field, *(_smoothly(n, m) for n, m in zip(field.shape[1:], size, strict=True)))
+
+
+def predict_mask(weights: Weights, high: Floats, low_before: Floats, low_after: Floats) -> Floats:
+    """``HighBandMask``: the coarsest high band and the low band there before and after, (3, H, W), to (3, H, W)."""
+    x = np.concatenate([4 * high, low_before, low_after])
+    for layer, slope in ((0, _SLOPE), (2, _SLOPE), (4, _NO_SLOPE)):
+        x = _convolved(weights, f"high.model.{layer}", _bordered(x), slope)
+    return np.asarray(np.tanh(x))
+
+
+def _smoothly(coarse: int, fine: int) -> Band:
+    """From the translator's last layer to the low band: twice up by bilinear steps, the rest between like sizes."""
+    return steps(bilinear, (coarse, 2 * coarse, 4 * coarse, fine))
+
+
+def _mapped(planes: Floats, rows: Band, columns: Band) -> Floats:
+    return columns(rows(planes, 1), 2)
+
+
+def enlarged(planes: Floats, size: tuple[int, int]) -> Floats:
+    """``pyramid.enlarge`` of (C, h, w)."""
+    return _mapped(planes, *(doubling(n, m) for n, m in zip(planes.shape[1:], size, strict=True)))
+
+
+def _tone_statistics(thumbnail: Floats) -> Floats:
+    """Of a thumbnail (3, 96, 96), as `graded._tone_statistics`, (40,)."""
+    luma = np.tensordot(np.array([0.2126, 0.7152, 0.0722], np.float32), thumbnail, 1)[None]
+    flat = np.concatenate([thumbnail, luma]).reshape(4, -1)
+    ordered = np.sort(flat)
+    at = [round((flat.shape[1] - 1) * q) for q in (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)]
+    chroma = np.abs(thumbnail - luma).mean((1, 2))
+    spread = (thumbnail.max(0) - thumbnail.min(0)).mean()
+    parts = [ordered[:, at].reshape(-1) * 2 - 1, flat.mean(1), flat.std(1, ddof=1), chroma, spread[None]]
+    return np.concatenate(parts).astype(np.float32)
+
+
+def _convolved(weights: Weights, name: str, planes: Floats, slope: float, stride: int = 1) -> Floats:
+    """A 3x3 convolution with bias and leaky ReLU: planes with their border, (C, h + 2, w + 2), to (O, h, w)."""
+    kernel, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    channels, height, width = planes.shape
+    height, width = -(-(height - 2) // stride), -(-(width - 2) // stride)
+    if stride == 2:
+        phases = np.zeros((channels, 2, 2, height + 1, width + 1), np.float32)
+        for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            phase = planes[:, i::2, j::2]
+            phases[:, i, j, : phase.shape[1], : phase.shape[2]] = phase[:, : height + 1, : width + 1]
+        planes = phases
+    pitch = planes.shape[-1]
+    shifts = _shifts(channels, planes[0].size, pitch, stride)
+    out = np.empty((len(kernel), height * pitch), np.float32)
+    length = height * pitch - (pitch - width)
+    taps = np.ascontiguousarray(kernel.reshape(len(kernel), -1))
+    work = partial(convolve, planes.reshape(-1), shifts, taps, bias, np.float32(slope), out, length)
+    blocks = -(-length // _BLOCK)
+    in_strips(work, blocks) if blocks > 4 else work(0, blocks)
+    return out.reshape(len(kernel), height, pitch)[:, :, :width]
+
+
+@lru_cache(maxsize=64)
+def _shifts(channels: int, plane: int, pitch: int, stride: int) -> npt.NDArray[np.int64]:
+    """Where in the line of all planes each weight of a kernel finds its first sample, (9 C,)."""
+    at = np.arange(3)
+    if stride == 1:
+        window = at[:, None] * pitch + at
+    else:
+        part = plane // 4
+        window = (at[:, None] % 2 * 2 + at % 2) * part + at[:, None] // 2 * pitch + at // 2
+    return (np.arange(channels)[:, None] * plane + window.reshape(-1)).reshape(-1)
+
+
+@kept
+def convolve(line, shifts, taps, bias, slope, out, length, first, end):
+    """Weighted sums of shifted copies of a line, with a leaky ReLU; blocks `first` to `end` of the results.
+
+    Args: line (n,); shifts (9 C,); taps (O, 9 C); bias (O,); slope, of what is negative; out (O, length or more).
+    """
+    for block in range(first, end):
+        begin = block * _BLOCK
+        n = min(_BLOCK, length - begin)
+        for o in range(len(taps)):
+            total = out[o, begin : begin + n]
+            total[:] = bias[o]
+            for t in range(0, len(shifts), 9):
+                _add_nine(line, shifts[t : t + 9], begin, taps[o, t : t + 9], total)
+            for x in range(n):
+                total[x] = max(total[x], np.float32(0)) + slope * min(total[x], np.float32(0))
+
+
+@inlined
+def _add_nine(line, shifts, begin, taps, total):
+    a, b, c = begin + shifts[0], begin + shifts[1], begin + shifts[2]
+    d, e, f = begin + shifts[3], begin + shifts[4], begin + shifts[5]
+    g, h, i = begin + shifts[6], begin + shifts[7], begin + shifts[8]
+    for x in range(len(total)):
+        upper = taps[0] * line[_at(a + x)] + taps[1] * line[_at(b + x)] + taps[2] * line[_at(c + x)]
+        middle = taps[3] * line[_at(d + x)] + taps[4] * line[_at(e + x)] + taps[5] * line[_at(f + x)]
+        lower = taps[6] * line[_at(g + x)] + taps[7] * line[_at(h + x)] + taps[8] * line[_at(i + x)]
+        total[x] += upper + middle + lower
+
+
+def _bordered(x: Floats) -> Floats:
+    """Planes with their border repeated once around."""
+    out = _zero_bordered(x)
+    out[:, 0], out[:, -1] = out[:, 1], out[:, -2]
+    out[:, :, 0], out[:, :, -1] = out[:, :, 1], out[:, :, -2]
+    return out
+
+
+def _zero_bordered(x: Floats) -> Floats:
+    out = np.zeros((x.shape[0], x.shape[1] + 2, x.shape[2] + 2), np.float32)
+    out[:, 1:-1, 1:-1] = x
+    return out
