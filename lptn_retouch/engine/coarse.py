@@ -1,4 +1,4 @@
-"""The coarse part of a translation, which every engine leaves to torch: it is small whatever the picture's size.
+"""The small levels of a translation in torch, and what the full size needs of them: the pyramid telescopes.
 
 The graded network (:mod:`lptn_retouch.model.graded`) says, for each level ``l`` from the coarsest, D, up, with ``G``
 the graded picture's levels, ``A`` the field of matrices and ``m`` the mask ::
@@ -12,76 +12,71 @@ same filter, so their mixture ``K`` is as well; with ``p = amount * detail`` ::
     K[D] = amount * new_low - amount (1 - detail) low_band(picture)
     K[l] = up(K[l+1]) + (p (1 + A[l]) + detail gain m[l]) H[l]         dosed = K[0] + (1 - p) picture
 
-So one pass down and one pass up do, at any strength, and a level needs the two next to it and nothing else. What
-stands in brackets is a smooth field of matrices. Here it is computed at the coarsest level, from where
-:func:`lptn_retouch.engine.taps.spline` carries it up, and so is the mask of the few levels that have one.
+The mask ends at level ``k``, three above the low band. Finer levels add ``p (1 + A) (G - up(G'))``, with ``G'`` the
+next coarser; and since ``A`` is smooth, what a level takes away with ``up(G')`` is what the next coarser has added.
+Only the finest ``G`` is left, and what there is at ``k`` beside the matrices' share ::
+
+    Q = K[k] - p (1 + A[k]) G[k]                                       K[0] = p (1 + A[0]) G[0] + up^k(Q)
+
+This is exact where ``k`` is 0, and else within a fraction of an 8-bit level. The levels between are never there; those
+from ``k`` on, at most 0.8 megapixels together whatever the picture's size, are computed here as the network does it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from lptn_retouch.model.form import MASKED_LEVELS
-from lptn_retouch.model.graded import GradedLPTN, apply_affine
+from lptn_retouch.engine.plan import finest_masked
+from lptn_retouch.model.graded import GradedLPTN, apply_affine, apply_linear
 from lptn_retouch.model.pyramid import LaplacianPyramid, enlarge
 
 _DIAGONAL = slice(None, None, 4)  # of nine numbers that are a 3x3 matrix
 
 
 class Coarse(NamedTuple):
-    """What the coarse part hands to the levels above.
+    """What the full size needs of the small levels.
 
     Args:
-        start: ``K[D]``, (B, 3, h, w).
-        field: ``p (1 + A[D])``, (B, 9, h, w), matrices column by column.
-        masks: ``detail * gain * m`` of the levels that have a mask, coarsest (D - 1) first; (B, 3, H, W) each. It
-            belongs on the diagonal of the level's matrices.
+        left: ``Q``, (B, 3, H, W), what the matrices of level k leave to be added.
+        field: ``p (1 + A[D])``, (B, 9, h, w), matrices column by column, on the low band.
     """
 
-    start: Tensor
+    left: Tensor
     field: Tensor
-    masks: list[Tensor]
 
 
 def translate_coarse(
-    net: GradedLPTN,
-    low: Tensor,
-    coarsest: Tensor,
-    plain_low: Tensor | None,
-    sizes: Sequence[tuple[int, int]],
-    amount: float,
-    detail: float,
+    net: GradedLPTN, graded: Tensor, plain: Tensor | None, depth: int, amount: float, detail: float
 ) -> Coarse:
-    """Translate the low band and predict the masks.
+    """Translate the levels that have a mask.
 
     Args:
         net: in eval mode, on the tensors' device.
-        low: ``G[D]``, (B, 3, h, w), float32.
-        coarsest: ``G[D-1]``, the level above it.
-        plain_low: the low band of the picture before its grade; None if `detail` is 1, where it is not needed.
-        sizes: of all levels, from :func:`lptn_retouch.engine.plan.level_sizes`; at least two.
+        graded: ``G[k]``, (B, 3, H, W), float32.
+        plain: level k of the picture before its grade; None if `detail` is 1, where it is not needed.
+        depth: D, of the picture's pyramid.
         amount, detail: 0 to 2.
     """
+    pyramid = LaplacianPyramid(depth - finest_masked(depth))
     with torch.no_grad():
+        *highs, low = pyramid.decompose(graded)
         transform = net.low(low)
         new_low = low + apply_affine(transform, low)
-        start = amount * new_low
-        if plain_low is not None:
-            start = start - amount * (1 - detail) * plain_low
-        masks: list[Tensor] = []
+        result = amount * new_low
+        if plain is not None:
+            result = result - amount * (1 - detail) * pyramid.low_band(plain)
+        field = matrices = _field(transform, amount * detail)
         mask = low
-        for level, size in enumerate(reversed(sizes[:-1][-MASKED_LEVELS:])):
-            if level == 0:
-                high = coarsest - LaplacianPyramid(1).up(low, size)
-                mask = net.high(high, enlarge(low, size), enlarge(new_low, size))
-            else:
-                mask = enlarge(mask, size)
-            masks.append(detail * net.high.gain[level] * mask)
-        return Coarse(start, _field(transform, amount * detail), masks)
+        for level, high in enumerate(reversed(highs)):
+            size = high.shape[-2:]
+            matrices = enlarge(matrices, size)
+            mask = enlarge(mask, size) if level else net.high(high, enlarge(low, size), enlarge(new_low, size))
+            refined = detail * net.high.gain[level] * mask * high
+            result = pyramid.up(result, size) + apply_linear(matrices, high) + refined
+        return Coarse(result - apply_linear(matrices, graded), field)
 
 
 def _field(transform: Tensor, strength: float) -> Tensor:

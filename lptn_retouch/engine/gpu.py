@@ -1,8 +1,8 @@
-"""The GPU engine: the full-size levels by kernels in Triton, what is small by the network in torch.
+"""The GPU engine: the full size by kernels in Triton, what is small by the network in torch.
 
 How the mathematics follows from the network is said in :mod:`lptn_retouch.engine.coarse`.
 
-A picture is read three times and written once: averaged, for its grade; graded and halved; graded, translated and
+A picture is read three times and written once: averaged, for its grade; graded and shrunk; graded, translated and
 saved. What lies between these is many launches of little work, the same for all pictures of a size; so it is recorded
 in CUDA graphs. All pictures pass through one stream of the engine's, which keeps them out of each other's buffers.
 """
@@ -22,8 +22,7 @@ import torch
 from torch import Tensor
 
 from lptn_retouch.engine.reference import ReferenceEngine
-from lptn_retouch.errors import UsageError, reason
-from lptn_retouch.model.form import depth_for
+from lptn_retouch.errors import reason
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.notices import compiling
 
@@ -68,12 +67,12 @@ def obstacle(device: torch.device) -> str | None:
 
 
 def _agrees(device: torch.device) -> bool:
-    """Whether the engine agrees with the reference on the smallest picture, plainly and recorded."""
+    """Whether the engine agrees with the reference on a small picture of several levels, plainly and recorded."""
     with torch.random.fork_rng(devices=[]):
-        net = GradedLPTN(width=1, blocks=0, mask_width=1).eval()
-    picture = np.resize(np.arange(251, dtype=np.uint8), (192, 192, 3))  # stripes, askew
-    expected = ReferenceEngine(net, torch.device("cpu"))(picture, 1, 1)
-    engine = GpuEngine(net.to(device), device)
+        net = GradedLPTN(width=1, blocks=0, mask_width=1).eval().to(device)
+    picture = np.resize(np.arange(251, dtype=np.uint8), (1536, 1536, 3))  # stripes, askew
+    expected = ReferenceEngine(net, device)(picture, 1, 1)
+    engine = GpuEngine(net, device)
     return all(np.abs(engine(picture, 1, 1) - expected.astype(int)).max() <= 1 for _ in range(2))
 
 
@@ -90,7 +89,6 @@ class GpuEngine:
     def __init__(self, net: GradedLPTN, device: torch.device) -> None:
         self.device = device
         self._net = net
-        self._reference = ReferenceEngine(net, device)
         self._workspaces: OrderedDict[tuple[Any, ...], Workspace] = OrderedDict()
         self._lock = threading.Lock()
         self._apart = device.type == "cuda"  # else Triton interprets the kernels, in the host's own memory
@@ -133,11 +131,8 @@ class GpuEngine:
             A new tensor like `picture`.
 
         Raises:
-            UsageError: the picture is too small for a pyramid of two levels; 192 x 192 is not.
-            torch.OutOfMemoryError: it is too large for the device.
+            torch.OutOfMemoryError: the picture is too large for the device.
         """
-        if depth_for(*picture.shape[:2]) < 2:
-            raise UsageError(f"a picture of shape {tuple(picture.shape)} is too small for this; give it as an array.")
         if not self._apart:
             return self._retouch(picture, amount, detail, where)
         current = torch.cuda.current_stream(self.device)
@@ -151,8 +146,6 @@ class GpuEngine:
 
     def tensors(self, pictures: Tensor, amount: float, detail: float) -> Tensor:
         """Retouch a batch of pictures; as :meth:`ReferenceEngine.tensors`."""
-        if depth_for(*pictures.shape[-2:]) < 2:
-            return self._reference.tensors(pictures, amount, detail)
         rows = pictures.permute(0, 2, 3, 1).contiguous()  # (B, 3, H, W) to (B, H, W, 3)
         results = torch.stack([self.on_device(picture, amount, detail) for picture in rows])
         return results.permute(0, 3, 1, 2).contiguous()
@@ -166,8 +159,6 @@ class GpuEngine:
 
     def _begin(self, picture: Array, amount: float, detail: float, where: Array | None) -> Callable[..., Array]:
         """Put a picture on its way; what is returned waits for the result and puts it into an array."""
-        if depth_for(*picture.shape[:2]) < 2:
-            return partial(self._reference, picture, amount, detail, where)
         if self._apart:
             return self._fitting(partial(self._send_and_fetch, picture, amount, detail, where))
         mask = None if where is None else torch.from_numpy(where.copy())
@@ -206,7 +197,7 @@ class GpuEngine:
     def _retouch(self, picture: Tensor, amount: float, detail: float, where: Tensor | None) -> Tensor:
         with self._lock, torch.no_grad():
             height, width = picture.shape[:2]
-            key = (height, width, picture.dtype, amount, detail)
+            key = (height, width, amount, detail)
             workspace = self._workspaces.get(key)
             if workspace is None:
                 if len(self._workspaces) == _KEPT:

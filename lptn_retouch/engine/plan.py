@@ -41,8 +41,8 @@ def work_bytes(height: int, width: int) -> int:
     row by row, so a picture of any size needs a few hundred kilobytes more for each thread, and there are no seams.
 
     Example:
-        >>> work_bytes(4000, 6000) / 1e6, work_bytes(40_000, 60_000) / 1e6
-        (13.5, 20.7)
+        >>> [round(work_bytes(*size) / 1e6, 1) for size in ((4000, 6000), (40_000, 60_000))]
+        [13.5, 21.1]
     """
     depth = depth_for(height, width)
     sizes = level_sizes(height, width, depth)

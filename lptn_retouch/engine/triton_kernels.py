@@ -1,66 +1,44 @@
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator, import-untyped, import-not-found"
-"""The full-size levels on a GPU: three kernels in Triton, for what :mod:`lptn_retouch.engine.kernels` does on a CPU.
+"""What is done at full size on a GPU, as kernels in Triton: a picture is averaged, graded and shrunk, and finished.
 
 A picture of whole numbers is read, and a result of whole numbers written; no full-size picture of floats is ever
 there. How the mathematics follows from the network is said in :mod:`lptn_retouch.engine.coarse`.
 
-Conventions: a picture is (H, W, C) with C 3 or 4, uint8, uint16 or float32. A level is planar, (3, h, w), of floats;
-the kernels tell it from a picture by ``channels == 0``. They compute in float32. Indices that lie outside a level are
-brought back inside before anything is loaded, so only a store needs a mask. Offsets are int64 from the row on: a large
-picture has more samples than an int32 can count. Integers are not specialised, so a new size compiles nothing.
+All halvings that lie between the picture and its level k are done at once, and so are all doublings back: the filters
+are linear and separable, so they compose to one filter of few taps in each direction. Down the rows that is done where
+the picture is read or written: a thread keeps to a column, holds what several rows share in registers, and grades each
+pixel once. Across, it is done on the level's few rows by small kernels of their own. The level with the rows of k and
+the picture's columns is all that goes through memory.
+
+Conventions: a picture is (H, W, C) with C 3 or 4, uint8, uint16 or float32. A level is planar, (3, h, w), of floats.
+The kernels compute in float32. A cell is the 2**doublings samples of the fine size that lie under one of the coarse,
+and a table says what a fine sample has to do with that and with its neighbours (:mod:`lptn_retouch.engine.cells`).
+Indices that lie outside are brought back inside before anything is loaded: there the tables are zero. Offsets are
+int64 from the row on: a large picture has more samples than an int32 can count. Integers are not specialised, so a new
+size compiles nothing, but the rows of a cell are: there are three kinds.
 """
 
-from typing import NamedTuple
-
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-# What one program does.
-_SAMPLES = 1024  # of a picture's row, to average
-_STRIPS, _STRIP, _COLUMNS = 1, 16, 128  # of a half: strips, of so many rows each, and columns
-_QUADS = 256  # samples of a coarser level, each of which makes 2x2 of the level to translate
-_WIDE = 32  # of them side by side, at most; a warp then reads whole lines of the cache
-_CELL = 16  # from this size on, a tile is made to lie in one cell of the field
-_QUADS_PER_WARP = 32  # a thread has one: with two it runs out of registers
+from lptn_retouch.engine.triton_pixels import grade, load, stored, unit
 
-_FUSED = {"enable_fp_fusion": True}  # a * b + c in one instruction
+Pair = tuple[Tensor, Tensor]  # down the rows, across the columns; or of a level, and of the field
 
-_SIZES = ["height", "width", "below_height", "below_width", "field_height", "field_width", "cell"]
+# What one program does; constants of the kernels.
+_SAMPLES = tl.constexpr(1024)  # of a picture's row, to average
+_COLUMNS = tl.constexpr(128)  # of a picture or level; a thread has one of them
+_STRIP = tl.constexpr(16)  # rows of a shrunk picture; the rows of four more are read for them
+_LINES = tl.constexpr(4)  # rows of a level that is shrunk or enlarged across
+_ROWS = 4  # of a picture at once, at most: in one cell; a thread has all of them, and of 8 it has no registers for two
+
+_WARP = 64 if torch.version.hip else 32  # threads
+_FUSED = {"enable_fp_fusion": True, "num_warps": 128 // _WARP}  # fusion: a * b + c in one instruction
+
+_SIZES = ["height", "width", "coarse", "field_height", "doublings", "field_doublings"]
 _jit = triton.jit(do_not_specialize=_SIZES)
-
-
-class Below(NamedTuple):
-    """What a level stands on: the next coarser level, (3, h, w), and the result there.
-
-    Args:
-        level, result: on the coarser level.
-        down, across: the weights of enlarging, (h, 2, 5) and (w, 2, 5), from
-            :func:`lptn_retouch.engine.gpu_workspace.doubling`.
-    """
-
-    level: Tensor
-    result: Tensor
-    down: Tensor
-    across: Tensor
-
-
-class Field(NamedTuple):
-    """The 3x3 matrices that a high band is seen through.
-
-    Args:
-        matrices: (9, h, w), column by column, on the coarsest level.
-        down, across: weights (3, H) and (3, W) of the sample in whose cell one of the level lies, and of its two
-            neighbours, from :func:`lptn_retouch.engine.gpu_workspace.in_cells`.
-        cell: samples of the level, in each direction, to one of the coarsest level: a power of two.
-        mask: (3, H, W), added to their diagonal, or None.
-    """
-
-    matrices: Tensor
-    down: Tensor
-    across: Tensor
-    cell: int
-    mask: Tensor | None
 
 
 def average_rows(picture: Tensor, out: Tensor) -> None:
@@ -72,80 +50,105 @@ def average_rows(picture: Tensor, out: Tensor) -> None:
     """
     height, width, channels = picture.shape
     bins = out.shape[1]
-    grid = (triton.cdiv(width * channels, _SAMPLES), bins)
-    _average_rows[grid](picture, out, height, width, channels, bins, _SAMPLES, **_FUSED)
+    grid = (triton.cdiv(width * channels, _SAMPLES.value), bins)
+    _average_rows[grid](picture, out, height, width, channels, bins, **_FUSED)
 
 
-def halve(fine: Tensor, curve: Tensor | None, out: Tensor) -> None:
-    """Halve a level; or grade a picture and halve it.
+def shrink(picture: Tensor, curve: Tensor, tables: Pair, doublings: int, wide: Tensor, out: Tensor) -> None:
+    """Grade a picture and halve it, several times at once.
 
     Args:
-        fine: a level, (3, H, W), or a picture, (H, W, C).
-        curve: the coefficients of a picture's grade, (3, 20); None for a level.
-        out: (3, ceil(H / 2), ceil(W / 2)).
+        picture: (H, W, C).
+        curve: the coefficients of its grade, (3, 20).
+        tables: (5, H) and (5, W), from :func:`lptn_retouch.engine.cells.shrinking`.
+        doublings: k.
+        wide: (3, h, W), for what is shrunk down the rows alone.
+        out: (3, h, w), level k.
     """
-    height, width, channels = _shape(fine, curve)
-    rows, columns = out.shape[1:]
-    grid = (triton.cdiv(columns, _COLUMNS), triton.cdiv(rows, _STRIPS * _STRIP))
-    curve = fine if curve is None else curve
-    _halve[grid](fine, curve, out, height, width, rows, columns, channels, _STRIPS, _STRIP, _COLUMNS, **_FUSED)
+    height, width, channels = picture.shape
+    _, rows, columns = out.shape
+    grid, sizes = _grid(rows, width, _STRIP.value), (height, width, rows, doublings)
+    _shrink_down[grid](picture, curve, tables[0], wide, *sizes, channels, min(1 << doublings, _ROWS), **_FUSED)
+    grid = _grid(3 * rows, columns, _LINES.value)
+    _shrink_across[grid](wide, tables[1], out, 3 * rows, width, columns, doublings, **_FUSED)
 
 
-def translate(
-    fine: Tensor, curve: Tensor | None, below: Below, field: Field, rest: float, where: Tensor | None, out: Tensor
+def enlarge_across(level: Tensor, table: Tensor, doublings: int, out: Tensor) -> None:
+    """Enlarge a level across its columns alone, (c, h, w) to (c, h, W).
+
+    Args:
+        level: of three planes, or a field's nine.
+        table: (7, W) or (3, W), from :func:`lptn_retouch.engine.cells.enlarging` or `interpolating`.
+        doublings: from w to W.
+        out: not `level` itself.
+    """
+    lines, width = level.shape[0] * level.shape[1], out.shape[2]
+    sizes = (lines, width, level.shape[2], doublings, table.shape[0])
+    _enlarge_across[_grid(lines, width, _LINES.value)](level, table, out, *sizes, **_FUSED)
+
+
+def finish(
+    picture: Tensor,
+    curve: Tensor,
+    levels: Pair,
+    tables: Pair,
+    doublings: tuple[int, int],
+    rest: float,
+    where: Tensor | None,
+    out: Tensor,
 ) -> None:
-    """Translate a high band and put it on the enlarged result: ``up(result) + field @ (fine - up(level))``.
-
-    A picture is graded first; `rest` times the picture itself is added, and the sum is clipped.
+    """Make each pixel ``field @ graded + left + rest * picture``, clipped.
 
     Args:
-        fine, curve: as for :func:`halve`.
-        below: the level beneath it.
-        field: its matrices.
-        rest: the share of the picture itself that is added; not of a level.
-        where: (H, W), float32, the share of the result that replaces the picture; None for all. Not for a level.
-        out: as `fine`; a picture, not a level, may be translated in place.
+        picture: (H, W, C).
+        curve: the coefficients of its grade, (3, 20).
+        levels: `left` and `field`, enlarged across: (3, h, W), and (9, h', W), matrices column by column.
+        tables: (7, H) and (3, H), by which they are enlarged down.
+        doublings: from h, and from h', to H; not fewer for the field.
+        rest: the share of the picture itself that is added.
+        where: (H, W), float32, the share of the result that replaces the picture; None for all.
+        out: like the picture, or itself.
     """
-    height, width, channels = _shape(fine, curve)
-    rows, columns = below.level.shape[1:]
-    one_cell = field.cell >= _CELL
-    side = field.cell // 2 if one_cell else _QUADS
-    wide = min(_WIDE, side)
-    high = min(_QUADS // wide, side)
-    grid = (triton.cdiv(columns, wide), triton.cdiv(rows, high))
-    _translate[grid](
-        fine,
-        fine if curve is None else curve,
-        *below,
-        *field[:3],
-        fine if field.mask is None else field.mask,
+    height, width, channels = picture.shape
+    rows = min(1 << doublings[0], _ROWS)
+    _finish[_grid(height, width, rows)](
+        picture,
+        curve,
+        *levels,
+        *tables,
         float(rest),  # whole numbers would be compiled for anew
-        fine if where is None else where,
+        picture if where is None else where,
         out,
-        *(height, width, rows, columns, *field.matrices.shape[1:], field.cell),
-        *(channels, one_cell, field.mask is not None, where is not None, high, wide),
-        num_warps=max(1, high * wide // _QUADS_PER_WARP),
+        *(height, width, levels[0].shape[1], levels[1].shape[1], *doublings),
+        *(channels, where is not None, rows),
         **_FUSED,
     )
 
 
-def _shape(fine: Tensor, curve: Tensor | None) -> tuple[int, int, int]:
-    """Height, width and channels; 0 channels for a level."""
-    if curve is None:
-        return fine.shape[1], fine.shape[2], 0
-    return fine.shape[0], fine.shape[1], fine.shape[2]
+def _grid(height: int, width: int, rows: int) -> tuple[int]:
+    """Of tiles, in one dimension: CUDA's second ends at 65535."""
+    return (triton.cdiv(height, rows) * triton.cdiv(width, _COLUMNS.value),)
 
 
 @_jit
-def _average_rows(picture, out, height, width, channels: tl.constexpr, bins: tl.constexpr, samples: tl.constexpr):
-    at = tl.program_id(0) * samples + tl.arange(0, samples)
+def _tile(height, width, rows: tl.constexpr):
+    """Where a program is: its first row, rows and columns brought inside, and which of them were."""
+    across = (width + (_COLUMNS - 1)) // _COLUMNS
+    top = tl.program_id(0) // across * rows
+    y, x = top + tl.arange(0, rows)[:, None], tl.program_id(0) % across * _COLUMNS + tl.arange(0, _COLUMNS)[None, :]
+    return top, tl.minimum(y, height - 1), tl.minimum(x, width - 1), (y < height) & (x < width)
+
+
+@_jit
+def _average_rows(picture, out, height, width, channels: tl.constexpr, bins: tl.constexpr):
+    at = tl.program_id(0) * _SAMPLES + tl.arange(0, _SAMPLES)
     row = tl.program_id(1)
     inside = at < width * channels
     first, end = row * height // bins, ((row + 1) * height + bins - 1) // bins
     line = picture + first.to(tl.int64) * (width * channels)
-    total = tl.full([samples], 0, tl.float32)
+    total = tl.full([_SAMPLES], 0, tl.float32)
     for _ in range(first, end):
-        total += _unit(tl.load(line + at, mask=inside, other=0))
+        total += unit(tl.load(line + at, mask=inside, other=0))
         line += width * channels
     channel = at % channels
     to = out + (channel * bins + row).to(tl.int64) * width + at // channels
@@ -153,234 +156,133 @@ def _average_rows(picture, out, height, width, channels: tl.constexpr, bins: tl.
 
 
 @_jit
-def _halve(
-    fine,
-    curve,
-    out,
-    height,
-    width,
-    below_height,
-    below_width,
-    channels: tl.constexpr,
-    strips: tl.constexpr,
-    strip: tl.constexpr,
-    columns: tl.constexpr,
+def _shrink_down(
+    picture, curve, table, out, height, width, coarse, doublings, channels: tl.constexpr, rows: tl.constexpr
 ):
-    x = tl.program_id(0) * columns + tl.arange(0, columns)[None, :]
-    top = (tl.program_id(1) * strips + tl.arange(0, strips)[:, None]) * strip
-    pitch = below_width.to(tl.int64)
-    plane = below_height * pitch
-    # A pair of rows goes into three rows of the half: above its own with weights [5 1], its own, [10 10], and below
-    # it, [1 5]. So two rows are under way: `above`, which this pair completes, and `own`.
-    nothing = tl.full([strips, columns], 0, tl.float32)
-    above_r, above_g, above_b = nothing, nothing, nothing
-    own_r, own_g, own_b = nothing, nothing, nothing
-    for step in range(strip + 2):
-        pair = top + (step - 1)
-        r0, g0, b0 = _halve_row(fine, curve, 2 * pair, x, height, width, channels)
-        r1, g1, b1 = _halve_row(fine, curve, 2 * pair + 1, x, height, width, channels)
-        complete = (x < below_width) & (pair > top) & (pair <= below_height)
-        to = out + (pair - 1) * pitch + x
-        tl.store(to, above_r + (5 * r0 + r1), mask=complete)
-        tl.store(to + plane, above_g + (5 * g0 + g1), mask=complete)
-        tl.store(to + 2 * plane, above_b + (5 * b0 + b1), mask=complete)
-        above_r, above_g, above_b = own_r + 10 * (r0 + r1), own_g + 10 * (g0 + g1), own_b + 10 * (b0 + b1)
-        own_r, own_g, own_b = r0 + 5 * r1, g0 + 5 * g1, b0 + 5 * b1
+    first, _, x, _ = _tile(coarse, width, _STRIP)  # what is outside repeats the last column
+    plane = coarse.to(tl.int64) * width
+    # A cell's rows go into five rows of the result: two above its own, its own, and two below it. So five are under
+    # way, and the cell completes the first of them.
+    nothing = tl.full([1, _COLUMNS], 0, tl.float32)
+    r0, r1, r2, r3, r4 = nothing, nothing, nothing, nothing, nothing
+    g0, g1, g2, g3, g4 = nothing, nothing, nothing, nothing, nothing
+    b0, b1, b2, b3, b4 = nothing, nothing, nothing, nothing, nothing
+    for step in range(_STRIP + 4):
+        top = (first + (step - 2)) << doublings
+        for part in range(0, 1 << doublings, rows):
+            y = top + part + tl.arange(0, rows)[:, None]
+            there = (y >= 0) & (y < height)
+            y = tl.minimum(tl.maximum(y, 0), height - 1)
+            r, g, b = load(picture, y, x, width, channels)
+            r, g, b = grade(curve, r, g, b)
+            r0, g0, b0 = _weigh(table + y, there, r, g, b, r0, g0, b0)
+            r1, g1, b1 = _weigh(table + height + y, there, r, g, b, r1, g1, b1)
+            r2, g2, b2 = _weigh(table + 2 * height + y, there, r, g, b, r2, g2, b2)
+            r3, g3, b3 = _weigh(table + 3 * height + y, there, r, g, b, r3, g3, b3)
+            r4, g4, b4 = _weigh(table + 4 * height + y, there, r, g, b, r4, g4, b4)
+        row = first + (step - 4)
+        if (row >= first) & (row < coarse):
+            to = out + row.to(tl.int64) * width + x
+            tl.store(to, r0)
+            tl.store(to + plane, g0)
+            tl.store(to + 2 * plane, b0)
+        r0, r1, r2, r3, r4 = r1, r2, r3, r4, nothing
+        g0, g1, g2, g3, g4 = g1, g2, g3, g4, nothing
+        b0, b1, b2, b3, b4 = b1, b2, b3, b4, nothing
 
 
 @_jit
-def _halve_row(fine, curve, y, x, height, width, channels: tl.constexpr):
-    """A row halved in x alone, at the half's columns `x`; divided by 32 for the other direction as well."""
-    row = _mirrored(y, height)
-    r, g, b = 0.0, 0.0, 0.0
-    for k in tl.static_range(6):
-        fine_r, fine_g, fine_b = _load(fine, curve, row, _mirrored(2 * x + (k - 2), width), height, width, channels)
-        tap = (10 if k == 2 or k == 3 else (5 if k == 1 or k == 4 else 1)) / 1024
-        r += tap * fine_r
-        g += tap * fine_g
-        b += tap * fine_b
-    return r, g, b
+def _weigh(weights, there, r, g, b, red, green, blue):
+    """Add some rows' share to a row of the result."""
+    share = tl.load(weights, mask=there, other=0)  # (rows, 1)
+    red += tl.sum(share * r, 0, keep_dims=True)
+    green += tl.sum(share * g, 0, keep_dims=True)
+    blue += tl.sum(share * b, 0, keep_dims=True)
+    return red, green, blue
 
 
 @_jit
-def _mirrored(at, size):
-    """Where a sample comes from that may lie outside: an odd size is completed by its last, then mirrored."""
-    last = size + size % 2 - 1
-    at = tl.abs(at)
-    at = tl.where(at > last, tl.abs(2 * last - at), at)
-    return tl.minimum(at, size - 1)
+def _shrink_across(level, table, out, height, width, coarse, doublings):
+    _, line, cell, inside = _tile(height, coarse, _LINES)
+    line = line.to(tl.int64)
+    total = tl.full([_LINES, _COLUMNS], 0, tl.float32)
+    for away in tl.static_range(5):  # a cell two before counts as one two after it does for that
+        for part in range(1 << doublings):
+            x = ((cell + (away - 2)) << doublings) + part
+            there = (x >= 0) & (x < width)
+            x = tl.minimum(tl.maximum(x, 0), width - 1)
+            share = tl.load(table + (4 - away) * width + x, mask=there, other=0)
+            total += share * tl.load(level + line * width + x)
+    tl.store(out + line * coarse + cell, total, mask=inside)
 
 
 @_jit
-def _load(fine, curve, y, x, height, width, channels: tl.constexpr):
-    """Red, green and blue: of a level, or of a picture and graded."""
-    at = y.to(tl.int64) * width + x
-    if channels == 0:
-        plane = height.to(tl.int64) * width
-        r = tl.load(fine + at).to(tl.float32)
-        g = tl.load(fine + plane + at).to(tl.float32)
-        b = tl.load(fine + 2 * plane + at).to(tl.float32)
-    else:
-        r = _unit(tl.load(fine + at * channels))
-        g = _unit(tl.load(fine + at * channels + 1))
-        b = _unit(tl.load(fine + at * channels + 2))
-        red, green, blue = 2 * r - 1, 2 * g - 1, 2 * b - 1
-        r += _polynomial(curve, red, green, blue)
-        g += _polynomial(curve + 20, red, green, blue)
-        b += _polynomial(curve + 40, red, green, blue)
-    return r, g, b
+def _enlarge_across(level, table, out, height, width, coarse, doublings, taps: tl.constexpr):
+    _, line, x, inside = _tile(height, width, _LINES)
+    line = line.to(tl.int64)
+    total = tl.full([_LINES, _COLUMNS], 0, tl.float32)
+    for away in tl.static_range(taps):
+        cell = _inside((x >> doublings) + (away - taps // 2), coarse)
+        total += tl.load(table + away * width + x) * tl.load(level + line * coarse + cell)
+    tl.store(out + line * width + x, total, mask=inside)
 
 
 @_jit
-def _polynomial(k, r, g, b):
-    """A cubic of the terms of `cubic_terms` in Horner's form: powers of blue in those of green in those of red."""
-    p0 = tl.load(k) + b * (tl.load(k + 3) + b * (tl.load(k + 6) + b * tl.load(k + 12)))
-    p0 += g * (tl.load(k + 2) + b * (tl.load(k + 8) + b * tl.load(k + 18)))
-    p0 += g * g * (tl.load(k + 5) + b * tl.load(k + 16) + g * tl.load(k + 11))
-    p1 = tl.load(k + 1) + b * (tl.load(k + 9) + b * tl.load(k + 17))
-    p1 += g * (tl.load(k + 7) + b * tl.load(k + 19) + g * tl.load(k + 15))
-    p2 = tl.load(k + 4) + b * tl.load(k + 14) + g * tl.load(k + 13)
-    return p0 + r * (p1 + r * (p2 + r * tl.load(k + 10)))
-
-
-@_jit
-def _unit(sample):
-    """A picture's samples as floats in [0, 1]."""
-    value = sample.to(tl.float32)
-    if sample.dtype == tl.uint8:
-        value *= 1 / 255
-    elif sample.dtype == tl.uint16:
-        value *= 1 / 65535
-    return value
-
-
-@_jit
-def _translate(
-    fine,
+def _finish(
+    picture,
     curve,
-    level,
-    result,
-    down,
-    across,
+    left,
     field,
-    field_down,
-    field_across,
-    mask,
+    table,
+    field_table,
     rest,
     where,
     out,
     height,
     width,
-    below_height,
-    below_width,
+    coarse,
     field_height,
-    field_width,
-    cell,
+    doublings,
+    field_doublings,
     channels: tl.constexpr,
-    one_cell: tl.constexpr,
-    masked: tl.constexpr,
     partly: tl.constexpr,
-    high: tl.constexpr,
-    wide: tl.constexpr,
+    rows: tl.constexpr,
 ):
-    top, left = tl.program_id(1) * high, tl.program_id(0) * wide
-    y = 2 * top + tl.arange(0, 2 * high)[:, None]
-    x = 2 * left + tl.arange(0, 2 * wide)[None, :]
-    inside = (y < height) & (x < width)
-    y, x = tl.minimum(y, height - 1), tl.minimum(x, width - 1)
+    top, y, x, inside = _tile(height, width, rows)
+    own_r, own_g, own_b = load(picture, y, x, width, channels)
+    r, g, b = grade(curve, own_r, own_g, own_b)
+    k0, k1, k2 = rest * own_r, rest * own_g, rest * own_b
+    plane = coarse.to(tl.int64) * width
+    for away in tl.static_range(7):
+        cell = _inside((top >> doublings) + (away - 3), coarse)
+        at = left + cell.to(tl.int64) * width + x
+        share = tl.load(table + away * height + y)
+        k0 += share * tl.load(at)
+        k1 += share * tl.load(at + plane)
+        k2 += share * tl.load(at + 2 * plane)
+    plane = field_height.to(tl.int64) * width
+    for away in tl.static_range(3):
+        cell = _inside((top >> field_doublings) + (away - 1), field_height)
+        at = field + cell.to(tl.int64) * width + x
+        share = tl.load(field_table + away * height + y)
+        share_r, share_g, share_b = share * r, share * g, share * b
+        k0 += share_r * tl.load(at) + share_g * tl.load(at + 3 * plane) + share_b * tl.load(at + 6 * plane)
+        k1 += share_r * tl.load(at + plane) + share_g * tl.load(at + 4 * plane) + share_b * tl.load(at + 7 * plane)
+        k2 += share_r * tl.load(at + 2 * plane) + share_g * tl.load(at + 5 * plane) + share_b * tl.load(at + 8 * plane)
     at = y.to(tl.int64) * width + x
-    h0, h1, h2 = _load(fine, curve, y, x, height, width, channels)
-    below = below_height.to(tl.int64) * below_width
-    h0 -= _enlarge(level, down, across, top, left, below_height, below_width, high, wide)
-    h1 -= _enlarge(level + below, down, across, top, left, below_height, below_width, high, wide)
-    h2 -= _enlarge(level + 2 * below, down, across, top, left, below_height, below_width, high, wide)
-    k0 = _enlarge(result, down, across, top, left, below_height, below_width, high, wide)
-    k1 = _enlarge(result + below, down, across, top, left, below_height, below_width, high, wide)
-    k2 = _enlarge(result + 2 * below, down, across, top, left, below_height, below_width, high, wide)
-    plane = height.to(tl.int64) * width
-    if masked:
-        k0 += h0 * tl.load(mask + at)
-        k1 += h1 * tl.load(mask + plane + at)
-        k2 += h2 * tl.load(mask + 2 * plane + at)
-    if one_cell:  # so what is loaded serves the whole tile
-        i, j = 2 * top // cell, 2 * left // cell
-    else:
-        i, j = y // cell, x // cell
-    to_y, to_x = field_down + y, field_across + x
-    numbers = field_height * field_width
-    for column in tl.static_range(3):
-        h = h0 if column == 0 else (h1 if column == 1 else h2)
-        red = field + 3 * column * numbers
-        k0 += h * _in_cell(red, to_y, to_x, i, j, height, width, field_height, field_width)
-        k1 += h * _in_cell(red + numbers, to_y, to_x, i, j, height, width, field_height, field_width)
-        k2 += h * _in_cell(red + 2 * numbers, to_y, to_x, i, j, height, width, field_height, field_width)
-    if channels == 0:
-        tl.store(out + at, k0, mask=inside)
-        tl.store(out + plane + at, k1, mask=inside)
-        tl.store(out + 2 * plane + at, k2, mask=inside)
-    else:
-        weight = tl.load(where + at) if partly else 1.0
-        pixel = fine + at * channels
-        k0 = _sample(k0, tl.load(pixel), rest, weight, partly)
-        k1 = _sample(k1, tl.load(pixel + 1), rest, weight, partly)
-        k2 = _sample(k2, tl.load(pixel + 2), rest, weight, partly)
-        to = out + at * channels
-        if channels == 4:
-            tl.store(to + 3, tl.load(pixel + 3), mask=inside)
-        tl.store(to, k0, mask=inside)
-        tl.store(to + 1, k1, mask=inside)
-        tl.store(to + 2, k2, mask=inside)
+    weight = tl.load(where + at) if partly else 1.0
+    pixel, to = picture + at * channels, out + at * channels
+    if channels == 4:
+        tl.store(to + 3, tl.load(pixel + 3), mask=inside)
+    sort = out.dtype.element_ty
+    tl.store(to, stored(k0, own_r, weight, partly, sort), mask=inside)
+    tl.store(to + 1, stored(k1, own_g, weight, partly, sort), mask=inside)
+    tl.store(to + 2, stored(k2, own_b, weight, partly, sort), mask=inside)
 
 
 @_jit
-def _enlarge(level, down, across, top, left, height, width, high: tl.constexpr, wide: tl.constexpr):
-    """A tile of the enlarged level, (2 high, 2 wide), from `top` and `left` of the level on."""
-    i = tl.minimum(top + tl.arange(0, high)[:, None], height - 1)
-    j = tl.minimum(left + tl.arange(0, wide)[None, :], width - 1)
-    a, b, c, d = 0.0, 0.0, 0.0, 0.0  # of each sample's quad: a b above c d
-    for dx in tl.static_range(5):
-        column = tl.minimum(tl.maximum(j + (dx - 2), 0), width - 1)
-        upper, lower = 0.0, 0.0
-        for dy in tl.static_range(5):
-            row = tl.minimum(tl.maximum(i + (dy - 2), 0), height - 1)
-            sample = tl.load(level + row.to(tl.int64) * width + column).to(tl.float32)
-            upper += sample * tl.load(down + 10 * i + dy)
-            lower += sample * tl.load(down + 10 * i + (5 + dy))
-        even, odd = tl.load(across + 10 * j + dx), tl.load(across + 10 * j + (5 + dx))
-        a += even * upper
-        b += odd * upper
-        c += even * lower
-        d += odd * lower
-    quads = tl.join(tl.join(a, c), tl.join(b, d))  # (high, wide, 2 in y, 2 in x)
-    return tl.reshape(tl.permute(quads, 0, 2, 1, 3), 2 * high, 2 * wide)
+def _inside(at, size):
+    return tl.minimum(tl.maximum(at, 0), size - 1)
 
 
-@_jit
-def _in_cell(number, down, across, i, j, height, width, field_height, field_width):
-    """One of the field's nine numbers, of what the cells (i, j) and their neighbours say."""
-    total = 0.0
-    for dy in tl.static_range(3):
-        row = tl.minimum(tl.maximum(i + (dy - 1), 0), field_height - 1)
-        line = 0.0
-        for dx in tl.static_range(3):
-            column = tl.minimum(tl.maximum(j + (dx - 1), 0), field_width - 1)
-            line += tl.load(across + dx * width) * tl.load(number + row * field_width + column)
-        total += tl.load(down + dy * height) * line
-    return total
-
-
-@_jit
-def _sample(value, before, rest, weight, partly: tl.constexpr):
-    """A result as the picture stores it, blended with the picture's own sample."""
-    own = _unit(before)
-    value = tl.minimum(tl.maximum(value + rest * own, 0.0), 1.0)
-    if partly:
-        value = own + weight * (value - own)
-    if before.dtype == tl.uint8:
-        value = (value * 255 + 0.5).to(tl.int32)
-    elif before.dtype == tl.uint16:
-        value = (value * 65535 + 0.5).to(tl.int32)
-    return value.to(before.dtype)
-
-
-INTERPRETED = not isinstance(_translate, triton.JITFunction)  # as TRITON_INTERPRET=1 asks for: on the CPU, for tests
+INTERPRETED = not isinstance(_finish, triton.JITFunction)  # as TRITON_INTERPRET=1 asks for: on the CPU, for tests
