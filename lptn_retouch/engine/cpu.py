@@ -19,29 +19,25 @@ and nothing is kept.
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Sequence
-from contextlib import suppress
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lptn_retouch.engine import inference, kernels
+from lptn_retouch.engine.compiling import compiled
 from lptn_retouch.engine.finite import check_finite
 from lptn_retouch.engine.inference import Floats, Weights
 from lptn_retouch.engine.plan import FULL_SCALE, finest_masked, level_sizes, work_bytes
 from lptn_retouch.engine.taps import averaging, doubling, enlarging, halving, halvings, steps
-from lptn_retouch.model.form import THUMBNAIL, Form, depth_for, shapes_of
-from lptn_retouch.notices import compiling, without_numba
+from lptn_retouch.model.form import THUMBNAIL, depth_for
 from lptn_retouch.threads import in_strips
 
 Array = npt.NDArray[Any]
 Sizes = Sequence[tuple[int, int]]  # of levels, finest first
 
-_KERNELS = 6  # that numba keeps on the disk
 _NOWHERE = np.empty((0, 0), np.float32)
 _DIAGONAL = slice(None, None, 4)  # of nine numbers that are a 3x3 matrix
 # The network's 20 terms (`cubic_terms`) in the order of `kernels._polynomial`: powers of blue within powers of green
@@ -66,7 +62,7 @@ class CpuEngine:
         self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
     ) -> Array:
         """Retouch one picture; as :meth:`ReferenceEngine.__call__`."""
-        if not _compiled(picture.dtype):
+        if not compiled(picture.dtype):
             return np.asarray(self._slow(picture, amount, detail, where, out))
         return self._retouch(picture, amount, detail, where, out)
 
@@ -87,19 +83,16 @@ class CpuEngine:
         flat.flags.writeable = False  # an array of another kind would be compiled for once more
         pixels = (flat, np.float32(1 / FULL_SCALE[picture.dtype]))
 
-        coefficients = inference.choose_curve(self._weights, _thumbnail(*pixels))
+        coefficients = inference.choose_curve(self._weights, thumbnail_of(*pixels))
         check_finite(coefficients)
-        finest = finest_masked(len(sizes) - 1)
-        curve = _curve(coefficients)
-        levels = _levels(*pixels, curve, sizes)  # k to D
-        plain_low = None if detail == 1 else _levels(*pixels, _curve(np.zeros_like(coefficients)), sizes)[-1]
-        change, matrices = self._translate(levels, plain_low, sizes, amount, detail)
-        rest, nowhere = np.float32(1 - amount * detail), _NOWHERE if where is None else where
-        rows, cells = _rows(change, sizes[: finest + 1], enlarging), _cells(matrices, len(sizes) - 1)
-        in_strips(partial(kernels.finish, *pixels, curve, rows, cells, rest, nowhere, out.reshape(flat.shape)), height)
+        curve = curve_of(coefficients)
+        levels = graded_levels(*pixels, curve, sizes)
+        plain_low = None if detail == 1 else graded_levels(*pixels, curve_of(np.zeros_like(coefficients)), sizes)[-1]
+        change, matrices = self.translate(levels, plain_low, sizes, amount, detail)
+        finish(*pixels, curve, change, matrices, sizes, 1 - amount * detail, where, out.reshape(flat.shape))
         return out
 
-    def _translate(
+    def translate(
         self, levels: list[Floats], plain_low: Floats | None, sizes: Sizes, amount: float, detail: float
     ) -> tuple[Floats, Floats]:
         """Translate the small levels.
@@ -134,17 +127,14 @@ class CpuEngine:
             more = np.float32(detail) * self._weights["high.gain"][level - 1] * mask
             check_finite(more)
             finer = np.empty_like(fine)
-            work = partial(
-                kernels.translate,
-                fine,
+            rows = (
                 _rows(coarse, here[:2], enlarging),
                 _rows(result, here[:2], enlarging),
                 _rows(more, here[:-1], doubling),
                 _rows(matrices, doubled, doubling),
-                level == len(levels) - 1,
-                finer,
             )
-            in_strips(work, fine.shape[1])
+            last = level == len(levels) - 1
+            in_strips(partial(kernels.translate, fine, rows, last, finer), fine.shape[1])
             result = finer
         return result, matrices
 
@@ -159,7 +149,8 @@ class CpuEngine:
         return ReferenceEngine(build_network(self._weights), torch.device("cpu"))
 
 
-def _thumbnail(flat: Array, scale: np.float32) -> Floats:
+def thumbnail_of(flat: Array, scale: np.float32) -> Floats:
+    """What the grade looks at, (3, 96, 96), of a picture (H, 3 W)."""
     height, width = flat.shape[0], flat.shape[1] // 3
     thumbnail = np.empty((3, THUMBNAIL, THUMBNAIL), np.float32)
     rows, columns = averaging(height, THUMBNAIL), averaging(width, THUMBNAIL)
@@ -167,8 +158,8 @@ def _thumbnail(flat: Array, scale: np.float32) -> Floats:
     return thumbnail
 
 
-def _levels(flat: Array, scale: np.float32, curve: Floats, sizes: Sizes) -> list[Floats]:
-    """The graded picture's levels from the finest that the mask reaches on."""
+def graded_levels(flat: Array, scale: np.float32, curve: Floats, sizes: Sizes) -> list[Floats]:
+    """``G`` from the finest level that the mask reaches on."""
     finest = finest_masked(len(sizes) - 1)
     heights, widths = zip(*sizes[: finest + 1], strict=True)
     level = np.empty((3, *sizes[finest]), np.float32)
@@ -182,15 +173,29 @@ def _levels(flat: Array, scale: np.float32, curve: Floats, sizes: Sizes) -> list
     return levels
 
 
+def finish(
+    flat: Array,
+    scale: np.float32,
+    curve: Floats,
+    change: Floats,
+    matrices: Floats,
+    sizes: Sizes,
+    rest: float,
+    where: Array | None,
+    out: Array,
+) -> None:
+    """``p (1 + A) G + up^k(Q)`` and the `rest` of the picture itself, into `out`."""
+    rows = _rows(change, sizes[: finest_masked(len(sizes) - 1) + 1], enlarging)
+    cells = np.pad(matrices, ((0, 0), (1, 1), (1, 1)), "edge"), 2 ** (len(sizes) - 1)
+    nowhere = _NOWHERE if where is None else where
+    in_strips(partial(kernels.finish, flat, scale, curve, rows, cells, np.float32(rest), nowhere, out), len(out))
+
+
 def _rows(level: Floats, sizes: Sizes, step: Any) -> tuple[Any, ...]:
     """A level's rows, and how they are enlarged to the first of the sizes in steps."""
     heights, widths = zip(*sizes[::-1], strict=True)
-    return level, *steps(step, heights), np.array(widths)
-
-
-def _cells(matrices: Floats, depth: int) -> tuple[Any, ...]:
-    """Matrices on the low band as those of a picture so many levels above it."""
-    return np.pad(matrices, ((0, 0), (1, 1), (1, 1)), "edge"), 2**depth
+    taps = kernels.BLURRED if step is enlarging else kernels.BILINEAR
+    return level, *steps(step, heights), np.array(widths), taps
 
 
 def _mapped(level: Floats, step: Any, size: tuple[int, int]) -> Floats:
@@ -204,46 +209,9 @@ def _multiplied(matrices: Floats, level: Floats) -> Floats:
     return np.asarray(matrices[0:3] * level[0] + matrices[3:6] * level[1] + matrices[6:9] * level[2])
 
 
-def _curve(coefficients: Floats) -> Floats:
+def curve_of(coefficients: Floats) -> Floats:
     """What the grade makes of a colour, as a cubic of ``2 colour - 1`` a channel, (3, 20), for the kernels."""
     total = coefficients.astype(np.float64)
     total[:, 0] += 0.5  # the colour itself, to which the grade adds
     total[(0, 1, 2), (1, 2, 3)] += 0.5
     return np.ascontiguousarray(total[:, _HORNER], np.float32)
-
-
-_lock = threading.Lock()
-
-
-def _unlock() -> None:
-    """In a forked process: whoever may have held the lock is not there."""
-    global _lock
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_unlock)
-
-
-def _compiled(dtype: npt.DTypeLike) -> bool:
-    """Have the kernels for a kind of picture, compiled or from the cache; say so if that takes long, or fails."""
-    with _lock:
-        return _compile(np.dtype(dtype))
-
-
-@lru_cache
-def _compile(dtype: np.dtype[Any]) -> bool:
-    small = np.zeros((192, 192, 3), dtype)  # the smallest with a pyramid of two levels, which need every kernel
-    engine = CpuEngine({name: np.zeros(shape, np.float32) for name, shape in shapes_of(Form(1, 0, 1)).items()})
-    try:
-        with compiling("processor"):
-            for _ in range(_KERNELS):
-                with suppress(OSError):  # a kernel is there, but the disk is full and does not keep it
-                    engine._retouch(small, 1, 1, None, None)
-                    break
-            else:
-                engine._retouch(small, 1, 1, None, None)
-    except Exception as error:
-        without_numba(error)
-        return False
-    return True

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lptn_retouch.engine.kernels import inlined, kept
+from lptn_retouch.engine.kernels import kept
 from lptn_retouch.engine.taps import Band, antialiased, bilinear, doubling, steps
 from lptn_retouch.model.form import LOW_SPAN
 from lptn_retouch.threads import in_strips
@@ -150,21 +150,17 @@ def convolve(line, shifts, taps, bias, slope, out, length, first, end):
             total = out[o, begin : begin + n]
             total[:] = bias[o]
             for t in range(0, len(shifts), 9):
-                _add_nine(line, shifts[t : t + 9], begin, taps[o, t : t + 9], total)
+                a, b, c = begin + shifts[t], begin + shifts[t + 1], begin + shifts[t + 2]
+                d, e, f = begin + shifts[t + 3], begin + shifts[t + 4], begin + shifts[t + 5]
+                g, h, i = begin + shifts[t + 6], begin + shifts[t + 7], begin + shifts[t + 8]
+                k = taps[o, t : t + 9]
+                for x in range(n):
+                    upper = k[0] * line[_at(a + x)] + k[1] * line[_at(b + x)] + k[2] * line[_at(c + x)]
+                    middle = k[3] * line[_at(d + x)] + k[4] * line[_at(e + x)] + k[5] * line[_at(f + x)]
+                    lower = k[6] * line[_at(g + x)] + k[7] * line[_at(h + x)] + k[8] * line[_at(i + x)]
+                    total[x] += upper + middle + lower
             for x in range(n):
-                total[x] = max(total[x], np.float32(0)) + slope * min(total[x], np.float32(0))
-
-
-@inlined
-def _add_nine(line, shifts, begin, taps, total):
-    a, b, c = begin + shifts[0], begin + shifts[1], begin + shifts[2]
-    d, e, f = begin + shifts[3], begin + shifts[4], begin + shifts[5]
-    g, h, i = begin + shifts[6], begin + shifts[7], begin + shifts[8]
-    for x in range(len(total)):
-        upper = taps[0] * line[_at(a + x)] + taps[1] * line[_at(b + x)] + taps[2] * line[_at(c + x)]
-        middle = taps[3] * line[_at(d + x)] + taps[4] * line[_at(e + x)] + taps[5] * line[_at(f + x)]
-        lower = taps[6] * line[_at(g + x)] + taps[7] * line[_at(h + x)] + taps[8] * line[_at(i + x)]
-        total[x] += upper + middle + lower
+                total[x] = total[x] if total[x] > 0 else slope * total[x]
 
 
 def _bordered(x: Floats) -> Floats:

@@ -15,8 +15,8 @@ said to be unsigned (`_at`).
 What several kernels take is a tuple of its parts, since a class of ours would be looked for by numba's cache:
 
 * rows, of a level that is enlarged: the level, (C, h, w); of each row that is made, the first that it is made of, (H,),
-  and the weights of that one and those after it, (H, m), as :class:`lptn_retouch.engine.taps.Band` has them; and the
-  widths, from w to the finest, a doubling each.
+  and the weights of that one and those after it, (H, m), as :class:`lptn_retouch.engine.taps.Band` has them; the
+  widths, from w to the finest, a doubling each; and the doubling's taps, `BLURRED` or `BILINEAR`.
 * cells, 3x3 matrices on the low band, each sample of which is a cell of the picture's pixels: the matrices, (9, h + 2,
   w + 2), column by column, the border once more around; and N, the pixels of a cell in each direction. Doubling by
   bilinear steps is Chaikin's corner cutting: however many there are, a pixel's matrix is that of its cell and of the
@@ -38,6 +38,11 @@ MARGIN = 4
 
 _X, _G, _K = 0, 3 * TILE, 6 * TILE  # in the scratch: the picture; the graded picture, or a band; the result
 _SCRATCH = 9 * TILE
+
+# What a doubled sample is made of: the four nearest; and at a border, from there on, the first and the second.
+# `taps.enlarging` and `taps.doubling` are the same.
+BLURRED = np.array([[1, 21, 35, 7], [50, 14, 0, 0], [41, 22, 1, 0]], np.float32) / np.float32(64)
+BILINEAR = np.array([[0, 1, 3, 0], [4, 0, 0, 0], [3, 1, 0, 0]], np.float32) / np.float32(4)
 
 _OPTIONS: Any = {"nogil": True, "fastmath": {"contract", "nsz", "arcp", "reassoc"}, "error_model": "numpy"}
 _F = np.float32
@@ -85,7 +90,7 @@ def shrink(picture, scale, curves, widths, rows, out, first, end):
 
     A row is halved as often as is asked, and what is left of it is added, weighted, to the rows that it is part of.
 
-    Args: scale, the inverse of the picture's full range; curves (3, 20), see `_polynomial`; widths, of the picture and
+    Args: scale, the inverse of the picture's full range; curves (3, 20), see `_grade`; widths, of the picture and
     after each halving; rows, of `taps.halvings`; out (3, h, w).
     """
     planes = len(out)
@@ -101,7 +106,7 @@ def shrink(picture, scale, curves, widths, rows, out, first, end):
             _load(picture, y, x0, n, scale, scratch)
             _grade(curves, n, scratch)
             for c in range(planes):
-                _copy(scratch, _G + c * TILE, lines[0, c], MARGIN + x0, n)
+                _copy(scratch[_G + c * TILE : _G + c * TILE + n], lines[0, c, MARGIN + x0 :])
         here = 0
         for step in range(len(widths) - 1):
             for c in range(planes):
@@ -112,7 +117,7 @@ def shrink(picture, scale, curves, widths, rows, out, first, end):
         j = done
         while j < end and starts[j] <= y:
             for c in range(planes):
-                _add_line(weights[j, y - starts[j]], lines[here, c], out[c, j])
+                _add(weights[j, y - starts[j]], lines[here, c, MARGIN : MARGIN + out.shape[2]], out[c, j])
             j += 1
 
 
@@ -126,33 +131,35 @@ def halve(level, rows, out, first, end):
         for c in range(len(out)):
             lines[0] = 0
             for tap in range(weights.shape[1]):
-                _add_row(weights[j, tap], level[c, starts[j] + tap], lines[0])
+                _add(weights[j, tap], level[c, starts[j] + tap], lines[0, MARGIN:])
             _halve(lines[0], width, lines[1])
-            _copy(lines[1], MARGIN, out[c, j], 0, out.shape[2])
+            _copy(lines[1, MARGIN : MARGIN + out.shape[2]], out[c, j])
 
 
 @kept
-def translate(fine, coarse, result, mask, field, last, out, first, end):
+def translate(fine, rows, last, out, first, end):
     """Translate a high band and put it on the enlarged result: ``up(result) + (field + mask) (fine - up(coarse))``.
 
-    Args: fine (3, H, W), a level; coarse, result, rows of the level beneath it and of the result there; mask and
-    field, rows of three numbers and of nine (column by column) that are enlarged by bilinear steps, the field to whole
-    cells; last, whether
-    ``field fine`` is taken off: what is left is no result but the change that the field does not make; out (3, H, W).
+    Args: fine (3, H, W), a level; rows, four times: of the level beneath it, of the result there, of the mask, and of
+    the field, nine numbers, column by column; last, whether ``field fine`` is taken off: what is left is no result but
+    the change that the field does not make; out (3, H, W).
     """
     planes = len(out)
-    room = field[3][-1] + 2 * MARGIN  # the widest
-    lines, matrices = np.empty((3, 2, planes, room), np.float32), np.empty((2, 3 * planes, room), np.float32)
+    lines = np.empty((len(rows), 2, 3 * planes, rows[3][3][-1] + 2 * MARGIN), np.float32)  # the field's are the longest
     whole = _F(0) if last else _F(1)
     for y in range(first, end):
-        below = _enlarge(coarse, y, True, lines[0])
-        above = _enlarge(result, y, True, lines[1])
-        more = _enlarge(mask, y, False, lines[2])
-        by = _enlarge(field, y, False, matrices)
+        for i in range(len(rows)):
+            _enlarge(rows[i], y, lines[i])
+        below, above, mask, field = (
+            lines[0, 1],
+            lines[1, 1],
+            lines[2, (len(rows[2][3]) - 1) % 2],
+            lines[3, (len(rows[3][3]) - 1) % 2],
+        )
         for c in range(planes):
-            _add_high(whole, fine[c, y], more[c], below[c], above[c])
+            _add_high(whole, fine[c, y], mask[c], below[c], above[c])
         for c in range(planes):
-            _multiply_line(by, below, above[c], c, out[c, y])
+            _multiply_line(field, below, above[c], c, out[c, y])
 
 
 @kept
@@ -166,17 +173,18 @@ def finish(picture, scale, curves, change, cells, rest, where, out, first, end):
     planes, width = len(curves), picture.shape[1] // 3
     scratch = np.empty(_SCRATCH, np.float32)
     lines = np.empty((2, planes, width + 2 * MARGIN), np.float32)
-    parts = np.empty((3, 3 * planes, cells[0].shape[2]), np.float32)
+    matrices = np.empty((3 * planes, cells[0].shape[2]), np.float32)
+    here = (len(change[3]) - 1) % 2
     for y in range(first, end):
-        added = _enlarge(change, y, True, lines)
-        _row_of_cells(cells, y, parts)
+        _enlarge(change, y, lines)
+        _row_of_cells(cells, y, matrices)
         for x0 in range(0, width, TILE):
             n = min(TILE, width - x0)
             _load(picture, y, x0, n, scale, scratch)
             _grade(curves, n, scratch)
             for c in range(planes):
-                _copy(added[c], MARGIN + x0, scratch, _K + c * TILE, n)
-            _multiply(parts, cells[1], x0, n, planes, scratch)
+                _copy(lines[here, c, MARGIN + x0 : MARGIN + x0 + n], scratch[_K + c * TILE :])
+            _multiply(matrices, cells[1], x0, n, planes, scratch)
             _finish(rest, n, planes, scratch)
             if where.shape[0] > 0:
                 _blend(where, y, x0, n, planes, scratch)
@@ -194,24 +202,18 @@ def _load(picture, y, first, n, scale, scratch):
 
 @inlined
 def _grade(curves, n, scratch):
-    """The global grade of `n` pixels."""
+    """The global grade of `n` pixels: cubics of red, green and blue in Horner's form, in the order of `cpu._HORNER`."""
     for c in range(len(curves)):
         k, to = curves[c], _G + c * TILE
         for x in range(n):
             r = _F(2) * scratch[_at(_X + x)] - _F(1)
             g = _F(2) * scratch[_at(_X + TILE + x)] - _F(1)
             b = _F(2) * scratch[_at(_X + 2 * TILE + x)] - _F(1)
-            scratch[_at(to + x)] = _polynomial(k, r, g, b)
-
-
-@inlined
-def _polynomial(k, r, g, b):
-    """A cubic of three variables in Horner's form; its 20 coefficients in the order of `cpu._HORNER`."""
-    p0 = k[0] + b * (k[1] + b * (k[2] + b * k[3]))
-    p0 += g * (k[4] + b * (k[5] + b * k[6]) + g * (k[7] + b * k[8] + g * k[9]))
-    p1 = k[10] + b * (k[11] + b * k[12]) + g * (k[13] + b * k[14] + g * k[15])
-    p2 = k[16] + b * k[17] + g * k[18]
-    return p0 + r * (p1 + r * (p2 + r * k[19]))
+            p0 = k[0] + b * (k[1] + b * (k[2] + b * k[3]))
+            p0 += g * (k[4] + b * (k[5] + b * k[6]) + g * (k[7] + b * k[8] + g * k[9]))
+            p1 = k[10] + b * (k[11] + b * k[12]) + g * (k[13] + b * k[14] + g * k[15])
+            p2 = k[16] + b * k[17] + g * k[18]
+            scratch[_at(to + x)] = p0 + r * (p1 + r * (p2 + r * k[19]))
 
 
 @inlined
@@ -230,102 +232,86 @@ def _halve(line, n, half):
 
 
 @inlined
-def _enlarge(rows, y, blurred, lines):
-    """Row `y` of an enlarged level, (3, w) in one of two sets of lines."""
-    level, first, weights, widths = rows
+def _enlarge(rows, y, lines):
+    """Row `y` of an enlarged level, in two sets of lines (2, C, w) by turns; at the end in the last doubling's."""
+    level, first, weights, widths, taps = rows
     for c in range(len(level)):
-        line = lines[0, c]
-        line[MARGIN : MARGIN + widths[0]] = 0
+        lines[0, c, MARGIN : MARGIN + widths[0]] = 0
         for tap in range(weights.shape[1]):
-            _add_row(weights[y, tap], level[c, first[y] + tap], line)
-    here = 0
+            _add(weights[y, tap], level[c, first[y] + tap], lines[0, c, MARGIN:])
     for step in range(len(widths) - 1):
         for c in range(len(level)):
-            _double(lines[here, c], widths[step], blurred, lines[1 - here, c])
-        here = 1 - here
-    return lines[here]
+            _double(lines[step % 2, c], widths[step], taps, lines[1 - step % 2, c])
 
 
 @inlined
-def _double(line, n, blurred, doubled):
-    """Double a line of `n` samples by bilinear steps, and blur it if that is asked for."""
+def _double(line, n, taps, doubled):
+    """Double a line of `n` samples."""
     for x in range(2):
         line[MARGIN - 1 - x] = line[MARGIN]
         line[MARGIN + n + x] = line[MARGIN + n - 1]
-    if not blurred:
-        for x in range(n):
-            here = _F(0.75) * line[_at(MARGIN + x)]
-            doubled[_at(MARGIN + 2 * x)] = here + _F(0.25) * line[_at(MARGIN - 1 + x)]
-            doubled[_at(MARGIN + 2 * x + 1)] = here + _F(0.25) * line[_at(MARGIN + 1 + x)]
-        return
+    t, u, v, w = taps[0, 0], taps[0, 1], taps[0, 2], taps[0, 3]
     for x in range(n):
         a, b, c = line[_at(MARGIN - 2 + x)], line[_at(MARGIN - 1 + x)], line[_at(MARGIN + x)]
         d, e = line[_at(MARGIN + 1 + x)], line[_at(MARGIN + 2 + x)]
-        doubled[_at(MARGIN + 2 * x)] = (a + _F(21) * b + _F(35) * c + _F(7) * d) * _F(1 / 64)
-        doubled[_at(MARGIN + 2 * x + 1)] = (_F(7) * b + _F(35) * c + _F(21) * d + e) * _F(1 / 64)
-    # The doubled picture is mirrored at its borders, so these weigh otherwise; `taps.enlarging` has the same.
-    for border, inward in ((0, 1), (n - 1, -1)):
-        p = line[MARGIN + border]
-        q, r = line[MARGIN + border + inward * min(1, n - 1)], line[MARGIN + border + inward * min(2, n - 1)]
-        at = MARGIN + 2 * border + (inward < 0)
-        doubled[at] = (_F(50) * p + _F(14) * q) * _F(1 / 64)
-        if n > 1 or inward > 0:
-            doubled[at + inward] = (_F(41) * p + _F(22) * q + r) * _F(1 / 64)
+        doubled[_at(MARGIN + 2 * x)] = t * a + u * b + v * c + w * d
+        doubled[_at(MARGIN + 2 * x + 1)] = w * b + v * c + u * d + t * e
+    for end in range(2):  # the two samples at a border, and at the other
+        inward = 1 - 2 * end
+        border = MARGIN + end * (n - 1)
+        p, q, r = line[border], line[border + inward * (n > 1)], line[border + inward * ((n > 1) + (n > 2))]
+        for x in range(2 if n > 1 else 1 - end):
+            at = MARGIN + end * (2 * n - 1) + inward * x
+            doubled[at] = taps[1 + x, 0] * p + taps[1 + x, 1] * q + taps[1 + x, 2] * r
 
 
 @inlined
-def _add_row(weight, row, line):
+def _add(weight, row, to):
     for x in range(len(row)):
-        line[_at(MARGIN + x)] += weight * row[x]
+        to[x] += weight * row[x]
 
 
 @inlined
-def _add_line(weight, line, row):
+def _copy(row, to):
     for x in range(len(row)):
-        row[x] += weight * line[_at(MARGIN + x)]
+        to[x] = row[x]
 
 
 @inlined
-def _copy(source, begin, target, to, n):
-    for x in range(n):
-        target[_at(to + x)] = source[_at(begin + x)]
-
-
-@inlined
-def _row_of_cells(cells, y, parts):
-    """The matrices at a row of the picture, as polynomials of a pixel's place in its cell: (3 powers, 9, w + 2)."""
-    matrices, size = cells
-    inverse = _F(1) / _F(size)
+def _row_of_cells(cells, y, matrices):
+    """The matrices at a row of the picture, but still of the cells, (9, w + 2)."""
+    of_cells, size = cells
     cell, place = y // size, y % size
-    before = _F(0.5) * (_F(size - place) * inverse) * (_F(size - place - 1) * inverse)
-    after = _F(0.5) * (_F(place) * inverse) * (_F(place + 1) * inverse)
-    own = _F(1) - before - after
+    before = _F((size - place) * (size - place - 1) / (2 * size * size))
+    after = _F(place * (place + 1) / (2 * size * size))
     for entry in range(len(matrices)):
-        a, b, c = matrices[entry, cell], matrices[entry, cell + 1], matrices[entry, cell + 2]
-        line = parts[0, entry]
-        for x in range(len(line)):
-            line[x] = before * a[x] + own * b[x] + after * c[x]
-    for entry in range(len(matrices)):
-        line, linear, square = parts[0, entry], parts[1, entry], parts[2, entry]
-        for x in range(len(line) - 2):
-            left, right = line[x] - line[x + 1], line[x + 2] - line[x + 1]
-            square[x] = _F(0.5) * inverse * inverse * (left + right)
-            linear[x] = square[x] - inverse * left
-            line[x] = line[x + 1] + _F(0.5) * (_F(1) - inverse) * left
+        matrices[entry] = 0
+        _add(before, of_cells[entry, cell], matrices[entry])
+        _add(_F(1) - before - after, of_cells[entry, cell + 1], matrices[entry])
+        _add(after, of_cells[entry, cell + 2], matrices[entry])
 
 
 @inlined
-def _multiply(parts, size, x0, n, planes, scratch):
+def _multiply(matrices, size, x0, n, planes, scratch):
     """Add the matrices times the graded picture, `n` pixels from x0 on, to the result."""
+    step = _F(1) / _F(size)
+    powers = np.empty((3, 3), np.float32)  # of a pixel's place in its cell; of red, green and blue
     x = 0
     while x < n:
         cell = (x0 + x) // size
         end = min((cell + 1) * size - x0, n)
         begin = x0 + x - cell * size
         for c in range(planes):
-            r0, g0, b0 = parts[0, c, cell], parts[0, c + 3, cell], parts[0, c + 6, cell]
-            r1, g1, b1 = parts[1, c, cell], parts[1, c + 3, cell], parts[1, c + 6, cell]
-            r2, g2, b2 = parts[2, c, cell], parts[2, c + 3, cell], parts[2, c + 6, cell]
+            for k in range(3):
+                line = matrices[3 * k + c]
+                left, right = line[cell] - line[cell + 1], line[cell + 2] - line[cell + 1]
+                square = _F(0.5) * step * step * (left + right)
+                powers[0, k] = line[cell + 1] + _F(0.5) * (_F(1) - step) * left
+                powers[1, k] = square - step * left
+                powers[2, k] = square
+            r0, g0, b0 = powers[0, 0], powers[0, 1], powers[0, 2]
+            r1, g1, b1 = powers[1, 0], powers[1, 1], powers[1, 2]
+            r2, g2, b2 = powers[2, 0], powers[2, 1], powers[2, 2]
             red, green, blue, to = _G + x, _G + TILE + x, _G + 2 * TILE + x, _K + c * TILE + x
             for i in range(end - x):
                 t = _F(np.int32(begin + i))
@@ -362,7 +348,9 @@ def _finish(rest, n, planes, scratch):
     for c in range(planes):
         own, to = _X + c * TILE, _K + c * TILE
         for x in range(n):
-            scratch[_at(to + x)] = min(max(scratch[_at(to + x)] + rest * scratch[_at(own + x)], _F(0)), _F(1))
+            value = scratch[_at(to + x)] + rest * scratch[_at(own + x)]
+            value = value if value > 0 else _F(0)
+            scratch[_at(to + x)] = value if value < 1 else _F(1)
 
 
 @inlined

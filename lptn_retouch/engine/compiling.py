@@ -1,0 +1,101 @@
+"""The CPU engine's kernels, compiled for this processor or fetched from numba's cache on the disk.
+
+They are compiled once a machine and a kind of picture. That takes a while, and numba does one after the other; so where
+there is a second core, another process compiles those of the last step meanwhile, and this one finds them in the cache.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lptn_retouch.model.form import TERMS, Form, shapes_of
+from lptn_retouch.notices import compiling, without_numba
+from lptn_retouch.threads import core_count
+
+_KERNELS = 6  # that numba keeps on the disk
+_OTHER = "from lptn_retouch.engine.compiling import compile_finish; compile_finish({!r})"
+_PATIENCE = 60  # seconds
+
+_SIZES = ((4, 4), (2, 2))  # levels of a picture that needs every kernel
+
+_lock = threading.Lock()
+
+
+def compiled(dtype: npt.DTypeLike) -> bool:
+    """Have the kernels for a kind of picture; say so if that takes long, or fails.
+
+    Returns:
+        Whether they are there.
+    """
+    with _lock:
+        return _compile(np.dtype(dtype).name)
+
+
+@lru_cache
+def _compile(dtype: str) -> bool:
+    try:
+        with compiling("processor"):
+            for _ in range(_KERNELS):
+                with suppress(OSError):  # a kernel is there, but the disk is full and does not keep it
+                    compile_all(dtype)
+                    break
+            else:
+                compile_all(dtype)
+    except Exception as error:
+        without_numba(error)
+        return False
+    return True
+
+
+def compile_all(dtype: str) -> None:
+    """Have all kernels for a kind of picture, "uint8" for example, by having them do a small one."""
+    from lptn_retouch.engine import cpu, inference, kernels
+
+    weights = {name: np.zeros(shape, np.float32) for name, shape in shapes_of(Form(1, 0, 1)).items()}
+    small = _small(dtype)
+    thumbnail = cpu.thumbnail_of(*small)  # by the kernel that is compiled soonest: it tells whether any is kept
+    other = None
+    if kernels.average.stats.cache_misses and kernels.average.stats.cache_path and core_count() > 1:
+        with suppress(OSError):
+            other = subprocess.Popen([sys.executable, "-c", _OTHER.format(dtype)], stdin=subprocess.DEVNULL)
+    curve = cpu.curve_of(inference.choose_curve(weights, thumbnail))
+    levels = cpu.graded_levels(*small, curve, _SIZES)
+    cpu.CpuEngine(weights).translate(levels, None, _SIZES, 1, 1)
+    if other is not None:
+        with suppress(subprocess.TimeoutExpired):
+            other.wait(_PATIENCE)
+    compile_finish(dtype)
+
+
+def compile_finish(dtype: str) -> None:
+    """Have the kernel of the last step."""
+    from lptn_retouch.engine import cpu
+
+    flat, scale = _small(dtype)
+    curve, level, matrices = (np.zeros(shape, np.float32) for shape in ((3, TERMS), (3, *_SIZES[0]), (9, *_SIZES[-1])))
+    cpu.finish(flat, scale, curve, level, matrices, _SIZES, 0, None, np.empty_like(flat))
+
+
+def _small(dtype: str) -> tuple[npt.NDArray[Any], np.float32]:
+    flat = np.zeros((_SIZES[0][0], 3 * _SIZES[0][1]), dtype)
+    flat.flags.writeable = False
+    return flat, np.float32(1)
+
+
+def _unlock() -> None:
+    """In a forked process: whoever may have held the lock is not there."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
