@@ -11,7 +11,7 @@ from lptn_retouch.benchmark.figure import Figure, duration
 from lptn_retouch.benchmark.setting import Setting
 from lptn_retouch.benchmark.timing import timed
 
-AT_MOST, AT_MOST_FIRST = 2.5, 20.0  # seconds
+AT_MOST, AT_MOST_FIRST = 1.8, 10.0  # seconds
 
 
 def measure(setting: Setting, megapixels: float = 12, *, first_ever: bool = True) -> list[Figure]:

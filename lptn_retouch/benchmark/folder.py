@@ -41,7 +41,7 @@ from lptn_retouch.threads import thread_count
 
 PHOTOGRAPHS, QUICK_PHOTOGRAPHS = 200, 40
 MANY, QUICK_MANY = 1000, 200  # small ones
-AT_LEAST = 0.35  # of Pillow's pace
+AT_LEAST = 0.6  # of Pillow's pace
 STEADY = 5.0  # percent at most between memory at the end and at the beginning
 _VARIANTS = 6  # photographs that differ in every pixel; the others are copies
 _LOOKS = 200  # at memory in a long run: each takes hundredths of a second

@@ -15,7 +15,7 @@ from lptn_retouch.benchmark.setting import Setting
 
 SIZES = (4.0, 12.0, 24.0, 50.0, 100.0, 200.0)
 QUICK = 24.0  # the largest size of a quick run
-PEAKS = {24.0: 450.0}  # MB at most
+PEAKS = {24.0: 120.0}  # MB at most
 DEVIATION = 10.0  # percent at most that a peak may lie off the line through all
 EVENNESS = 1.25  # at most, of seconds a megapixel
 

@@ -16,7 +16,7 @@ from lptn_retouch.model.lptn import LPTN
 from lptn_retouch.retoucher import Retoucher
 
 SIZES = {"480p": (854, 480), "1080p": (1920, 1080), "4K": (3840, 2160)}
-TARGETS = {"4K": 25.0}
+TARGETS = {"4K": 150.0}
 _LONG = 4_000_000  # pixels from which the published network is run only a few times: it takes seconds
 
 

@@ -98,7 +98,7 @@ class CpuEngine:
         """Translate the small levels.
 
         Args:
-            levels: ``G``, from level k on.
+            levels: ``G``, from level k on; the first is written over.
             plain_low: the low band of the picture before its grade; None if `detail` is 1, where it is not needed.
             sizes: of all levels.
 
@@ -126,14 +126,14 @@ class CpuEngine:
             doubled = [(low.shape[1] << step, low.shape[2] << step) for step in range(level, -1, -1)]
             more = np.float32(detail) * self._weights["high.gain"][level - 1] * mask
             check_finite(more)
-            finer = np.empty_like(fine)
+            last = level == len(levels) - 1
+            finer = fine if last else np.empty_like(fine)  # row by row, so in place
             rows = (
                 _rows(coarse, here[:2], enlarging),
                 _rows(result, here[:2], enlarging),
                 _rows(more, here[:-1], doubling),
                 _rows(matrices, doubled, doubling),
             )
-            last = level == len(levels) - 1
             in_strips(partial(kernels.translate, fine, rows, last, finer), fine.shape[1])
             result = finer
         return result, matrices
@@ -186,7 +186,8 @@ def finish(
 ) -> None:
     """``p (1 + A) G + up^k(Q)`` and the `rest` of the picture itself, into `out`."""
     rows = _rows(change, sizes[: finest_masked(len(sizes) - 1) + 1], enlarging)
-    cells = np.pad(matrices, ((0, 0), (1, 1), (1, 1)), "edge"), 2 ** (len(sizes) - 1)
+    bordered = np.pad(np.moveaxis(matrices, 0, 2), ((1, 1), (1, 1), (0, 0)), "edge")  # (h + 2, w + 2, 9)
+    cells = bordered.reshape(len(bordered), -1), 2 ** (len(sizes) - 1)
     nowhere = _NOWHERE if where is None else where
     in_strips(partial(kernels.finish, flat, scale, curve, rows, cells, np.float32(rest), nowhere, out), len(out))
 

@@ -29,6 +29,7 @@ Floats = npt.NDArray[np.float32]
 Weights = Mapping[str, Floats]  # by the names in the network's state dict
 
 _BLOCK = 1024  # samples of a long plane worked on at once
+_SHARED = 10_000_000  # multiplications from which a convolution is shared out among threads
 _SLOPE = 0.1  # of the networks' leaky ReLUs
 _BLOCK_SLOPE = 0.01  # of those within a residual block
 _NO_SLOPE = 1.0
@@ -120,8 +121,7 @@ def _convolved(weights: Weights, name: str, planes: Floats, slope: float, stride
     length = height * pitch - (pitch - width)
     taps = np.ascontiguousarray(kernel.reshape(len(kernel), -1))
     work = partial(convolve, planes.reshape(-1), shifts, taps, bias, np.float32(slope), out, length)
-    blocks = -(-length // _BLOCK)
-    in_strips(work, blocks) if blocks > 4 else work(0, blocks)
+    in_strips(work, len(kernel)) if taps.size * length > _SHARED else work(0, len(kernel))
     return out.reshape(len(kernel), height, pitch)[:, :, :width]
 
 
@@ -139,14 +139,13 @@ def _shifts(channels: int, plane: int, pitch: int, stride: int) -> npt.NDArray[n
 
 @kept
 def convolve(line, shifts, taps, bias, slope, out, length, first, end):
-    """Weighted sums of shifted copies of a line, with a leaky ReLU; blocks `first` to `end` of the results.
+    """Weighted sums of shifted copies of a line, with a leaky ReLU; results `first` to `end`.
 
     Args: line (n,); shifts (9 C,); taps (O, 9 C); bias (O,); slope, of what is negative; out (O, length or more).
     """
-    for block in range(first, end):
-        begin = block * _BLOCK
+    for begin in range(0, length, _BLOCK):
         n = min(_BLOCK, length - begin)
-        for o in range(len(taps)):
+        for o in range(first, end):
             total = out[o, begin : begin + n]
             total[:] = bias[o]
             for t in range(0, len(shifts), 9):

@@ -17,11 +17,11 @@ What several kernels take is a tuple of its parts, since a class of ours would b
 * rows, of a level that is enlarged: the level, (C, h, w); of each row that is made, the first that it is made of, (H,),
   and the weights of that one and those after it, (H, m), as :class:`lptn_retouch.engine.taps.Band` has them; the
   widths, from w to the finest, a doubling each; and the doubling's taps, `BLURRED` or `BILINEAR`.
-* cells, 3x3 matrices on the low band, each sample of which is a cell of the picture's pixels: the matrices, (9, h + 2,
-  w + 2), column by column, the border once more around; and N, the pixels of a cell in each direction. Doubling by
-  bilinear steps is Chaikin's corner cutting: however many there are, a pixel's matrix is that of its cell and of the
-  two next to it, and pixel i of the N weighs the one before by ``(N - i) (N - i - 1) / 2 N^2`` and the one after by
-  ``i (i + 1) / 2 N^2`` (Chaikin, "An Algorithm for High-Speed Curve Generation", 1974).
+* cells, 3x3 matrices on the low band, each sample of which is a cell of the picture's pixels: the matrices,
+  (h + 2, (w + 2) * 9), column by column, the border once more around; and N, the pixels of a cell in each direction.
+  Doubling by bilinear steps is Chaikin's corner cutting: however many there are, a pixel's matrix is that of its cell
+  and of the two next to it, and pixel i of the N weighs the one before by ``(N - i) (N - i - 1) / 2 N^2`` and the one
+  after by ``i (i + 1) / 2 N^2`` (Chaikin, "An Algorithm for High-Speed Curve Generation", 1974).
 
 All of it is in one file since numba's cache on the disk looks at no other: a kernel whose helper had changed elsewhere
 would be taken from it as it was.
@@ -35,6 +35,7 @@ from numba.extending import overload
 
 TILE = 256  # pixels worked on at once; what they need stays in the first-level cache
 MARGIN = 4
+_SUMS = 4096  # samples summed up at once
 
 _X, _G, _K = 0, 3 * TILE, 6 * TILE  # in the scratch: the picture; the graded picture, or a band; the result
 _SCRATCH = 9 * TILE
@@ -71,17 +72,19 @@ def average(picture, scale, rows, columns, out, first, end):
     sums = np.empty(picture.shape[1], np.float32)
     for i in range(first, end):
         sums[:] = 0
-        for y in range(rows[i, 0], rows[i, 1]):
-            row = picture[y]
-            for x in range(len(sums)):
-                sums[x] += _F(row[x])
+        for x0 in range(0, len(sums), _SUMS):
+            part = sums[x0 : x0 + _SUMS]
+            for y in range(rows[i, 0], rows[i, 1]):
+                row = picture[y, x0 : x0 + _SUMS]
+                for x in range(len(part)):
+                    part[x] += _F(row[x])
         for j in range(len(columns)):
             count = (rows[i, 1] - rows[i, 0]) * (columns[j, 1] - columns[j, 0])
             for c in range(len(out)):
-                total = 0.0
+                total = _F(0)
                 for x in range(columns[j, 0], columns[j, 1]):
                     total += sums[3 * x + c]
-                out[c, i, j] = total / count * scale
+                out[c, i, j] = total / _F(count) * scale
 
 
 @kept
@@ -103,10 +106,10 @@ def shrink(picture, scale, curves, widths, rows, out, first, end):
     for y in range(starts[first], starts[end - 1] + taps):
         for x0 in range(0, widths[0], TILE):
             n = min(TILE, widths[0] - x0)
-            _load(picture, y, x0, n, scale, scratch)
+            _load(picture, y, x0, n, _F(2) * scale, _F(-1), scratch)
             _grade(curves, n, scratch)
             for c in range(planes):
-                _copy(scratch[_G + c * TILE : _G + c * TILE + n], lines[0, c, MARGIN + x0 :])
+                _copy(scratch, _G + c * TILE, n, lines[0, c], MARGIN + x0)
         here = 0
         for step in range(len(widths) - 1):
             for c in range(planes):
@@ -127,13 +130,14 @@ def halve(level, rows, out, first, end):
     starts, weights = rows
     width = level.shape[2]
     lines = np.empty((2, width + 2 * MARGIN), np.float32)
+    out[:, first:end] = 0
     for j in range(first, end):
         for c in range(len(out)):
             lines[0] = 0
             for tap in range(weights.shape[1]):
                 _add(weights[j, tap], level[c, starts[j] + tap], lines[0, MARGIN:])
             _halve(lines[0], width, lines[1])
-            _copy(lines[1, MARGIN : MARGIN + out.shape[2]], out[c, j])
+            _add(_F(1), lines[1, MARGIN : MARGIN + out.shape[2]], out[c, j])
 
 
 @kept
@@ -173,42 +177,42 @@ def finish(picture, scale, curves, change, cells, rest, where, out, first, end):
     planes, width = len(curves), picture.shape[1] // 3
     scratch = np.empty(_SCRATCH, np.float32)
     lines = np.empty((2, planes, width + 2 * MARGIN), np.float32)
-    matrices = np.empty((3 * planes, cells[0].shape[2]), np.float32)
+    matrices, powers = np.empty(cells[0].shape[1], np.float32), np.empty(27, np.float32)
     here = (len(change[3]) - 1) % 2
     for y in range(first, end):
         _enlarge(change, y, lines)
         _row_of_cells(cells, y, matrices)
         for x0 in range(0, width, TILE):
             n = min(TILE, width - x0)
-            _load(picture, y, x0, n, scale, scratch)
+            _load(picture, y, x0, n, _F(2) * scale, _F(-1), scratch)
             _grade(curves, n, scratch)
             for c in range(planes):
-                _copy(lines[here, c, MARGIN + x0 : MARGIN + x0 + n], scratch[_K + c * TILE :])
-            _multiply(matrices, cells[1], x0, n, planes, scratch)
-            _finish(rest, n, planes, scratch)
+                _copy(lines[here, c], MARGIN + x0, n, scratch, _K + c * TILE)
+            _multiply(matrices, cells[1], x0, n, planes, powers, scratch)
+            if rest != 0 or where.shape[0] > 0:
+                _load(picture, y, x0, n, scale, _F(0), scratch)
+                _add(rest, scratch[_X : _X + 3 * TILE], scratch[_K:])
             if where.shape[0] > 0:
                 _blend(where, y, x0, n, planes, scratch)
             _save(scratch, x0, n, out, y)
 
 
 @inlined
-def _load(picture, y, first, n, scale, scratch):
-    """Pixels `first` to `first + n` of a picture's row, as planes of floats."""
+def _load(picture, y, first, n, scale, offset, scratch):
+    """Pixels `first` to `first + n` of a picture's row, scaled and offset, as planes of floats."""
     for x in range(n):
-        scratch[_at(_X + x)] = _F(picture[y, _at(3 * first + 3 * x)]) * scale
-        scratch[_at(_X + TILE + x)] = _F(picture[y, _at(3 * first + 3 * x + 1)]) * scale
-        scratch[_at(_X + 2 * TILE + x)] = _F(picture[y, _at(3 * first + 3 * x + 2)]) * scale
+        scratch[_at(_X + x)] = _F(picture[y, _at(3 * first + 3 * x)]) * scale + offset
+        scratch[_at(_X + TILE + x)] = _F(picture[y, _at(3 * first + 3 * x + 1)]) * scale + offset
+        scratch[_at(_X + 2 * TILE + x)] = _F(picture[y, _at(3 * first + 3 * x + 2)]) * scale + offset
 
 
 @inlined
 def _grade(curves, n, scratch):
-    """The global grade of `n` pixels: cubics of red, green and blue in Horner's form, in the order of `cpu._HORNER`."""
+    """The global grade of `n` pixels from -1 to 1: cubics in Horner's form, in the order of `cpu._HORNER`."""
     for c in range(len(curves)):
         k, to = curves[c], _G + c * TILE
         for x in range(n):
-            r = _F(2) * scratch[_at(_X + x)] - _F(1)
-            g = _F(2) * scratch[_at(_X + TILE + x)] - _F(1)
-            b = _F(2) * scratch[_at(_X + 2 * TILE + x)] - _F(1)
+            r, g, b = scratch[_at(_X + x)], scratch[_at(_X + TILE + x)], scratch[_at(_X + 2 * TILE + x)]
             p0 = k[0] + b * (k[1] + b * (k[2] + b * k[3]))
             p0 += g * (k[4] + b * (k[5] + b * k[6]) + g * (k[7] + b * k[8] + g * k[9]))
             p1 = k[10] + b * (k[11] + b * k[12]) + g * (k[13] + b * k[14] + g * k[15])
@@ -272,46 +276,47 @@ def _add(weight, row, to):
 
 
 @inlined
-def _copy(row, to):
-    for x in range(len(row)):
-        to[x] = row[x]
+def _copy(row, begin, n, to, at):
+    for x in range(n):
+        to[_at(at + x)] = row[_at(begin + x)]
 
 
 @inlined
 def _row_of_cells(cells, y, matrices):
-    """The matrices at a row of the picture, but still of the cells, (9, w + 2)."""
+    """The matrices at a row of the picture, but still of the cells."""
     of_cells, size = cells
     cell, place = y // size, y % size
     before = _F((size - place) * (size - place - 1) / (2 * size * size))
     after = _F(place * (place + 1) / (2 * size * size))
-    for entry in range(len(matrices)):
-        matrices[entry] = 0
-        _add(before, of_cells[entry, cell], matrices[entry])
-        _add(_F(1) - before - after, of_cells[entry, cell + 1], matrices[entry])
-        _add(after, of_cells[entry, cell + 2], matrices[entry])
+    matrices[:] = 0
+    _add(before, of_cells[cell], matrices)
+    _add(_F(1) - before - after, of_cells[cell + 1], matrices)
+    _add(after, of_cells[cell + 2], matrices)
 
 
 @inlined
-def _multiply(matrices, size, x0, n, planes, scratch):
-    """Add the matrices times the graded picture, `n` pixels from x0 on, to the result."""
+def _multiply(matrices, size, x0, n, planes, powers, scratch):
+    """Add the matrices times the graded picture, `n` pixels from x0 on, to the result.
+
+    Within a cell they are polynomials of a pixel's place in it; `powers` is room for what they are made of.
+    """
     step = _F(1) / _F(size)
-    powers = np.empty((3, 3), np.float32)  # of a pixel's place in its cell; of red, green and blue
     x = 0
     while x < n:
         cell = (x0 + x) // size
         end = min((cell + 1) * size - x0, n)
         begin = x0 + x - cell * size
+        for entry in range(9):
+            own = matrices[_at(9 * cell + 9 + entry)]
+            left, right = matrices[_at(9 * cell + entry)] - own, matrices[_at(9 * cell + 18 + entry)] - own
+            square = _F(0.5) * step * step * (left + right)
+            powers[_at(entry)] = own + _F(0.5) * (_F(1) - step) * left
+            powers[_at(9 + entry)] = square - step * left
+            powers[_at(18 + entry)] = square
         for c in range(planes):
-            for k in range(3):
-                line = matrices[3 * k + c]
-                left, right = line[cell] - line[cell + 1], line[cell + 2] - line[cell + 1]
-                square = _F(0.5) * step * step * (left + right)
-                powers[0, k] = line[cell + 1] + _F(0.5) * (_F(1) - step) * left
-                powers[1, k] = square - step * left
-                powers[2, k] = square
-            r0, g0, b0 = powers[0, 0], powers[0, 1], powers[0, 2]
-            r1, g1, b1 = powers[1, 0], powers[1, 1], powers[1, 2]
-            r2, g2, b2 = powers[2, 0], powers[2, 1], powers[2, 2]
+            r0, r1, r2 = powers[c], powers[9 + c], powers[18 + c]
+            g0, g1, g2 = powers[3 + c], powers[12 + c], powers[21 + c]
+            b0, b1, b2 = powers[6 + c], powers[15 + c], powers[24 + c]
             red, green, blue, to = _G + x, _G + TILE + x, _G + 2 * TILE + x, _K + c * TILE + x
             for i in range(end - x):
                 t = _F(np.int32(begin + i))
@@ -343,14 +348,9 @@ def _multiply_line(matrices, colours, added, c, out):
 
 
 @inlined
-def _finish(rest, n, planes, scratch):
-    """Add the picture's own share, and clip."""
-    for c in range(planes):
-        own, to = _X + c * TILE, _K + c * TILE
-        for x in range(n):
-            value = scratch[_at(to + x)] + rest * scratch[_at(own + x)]
-            value = value if value > 0 else _F(0)
-            scratch[_at(to + x)] = value if value < 1 else _F(1)
+def _clipped(value):
+    value = value if value > 0 else _F(0)
+    return value if value < 1 else _F(1)
 
 
 @inlined
@@ -359,17 +359,17 @@ def _blend(where, y, x0, n, planes, scratch):
     for c in range(planes):
         own, to = _X + c * TILE, _K + c * TILE
         for x in range(n):
-            share, before, after = where[y, _at(x0 + x)], scratch[_at(own + x)], scratch[_at(to + x)]
+            share, before, after = where[y, _at(x0 + x)], scratch[_at(own + x)], _clipped(scratch[_at(to + x)])
             scratch[_at(to + x)] = before + share * (after - before) if share < 1 else after
 
 
 @inlined
 def _save(scratch, first, n, out, y):
-    """Results as pixels `first` to `first + n` of a row."""
+    """Results, clipped, as pixels `first` to `first + n` of a row."""
     for x in range(n):
-        out[y, _at(3 * first + 3 * x)] = _sample(scratch[_K + x], out)
-        out[y, _at(3 * first + 3 * x + 1)] = _sample(scratch[_K + TILE + x], out)
-        out[y, _at(3 * first + 3 * x + 2)] = _sample(scratch[_K + 2 * TILE + x], out)
+        out[y, _at(3 * first + 3 * x)] = _sample(_clipped(scratch[_K + x]), out)
+        out[y, _at(3 * first + 3 * x + 1)] = _sample(_clipped(scratch[_K + TILE + x]), out)
+        out[y, _at(3 * first + 3 * x + 2)] = _sample(_clipped(scratch[_K + 2 * TILE + x]), out)
 
 
 def _sample(value, like):

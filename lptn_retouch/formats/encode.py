@@ -174,7 +174,9 @@ def _encoded(
     if kind == "JPEG":
         from lptn_retouch.formats import jpeg
 
-        return splice_jpeg(jpeg.encode(samples, quality, photo.source.subsampling or "4:4:4"), metadata)
+        head, *scan = jpeg.encode_parts(samples, quality, photo.source.subsampling or "4:4:4")
+        spliced, notices = splice_jpeg(bytes(head), metadata)
+        return b"".join([spliced, *scan]), notices
     if kind == "PNG":
         from lptn_retouch.formats import png
         from lptn_retouch.metadata.png import splice_png

@@ -78,8 +78,17 @@ def encode(pixels: Rgb, quality: int, subsampling: str, strips: int | None = Non
         >>> [int(decode(encode(picture, 92, "4:2:0", strips)).max()) for strips in (1, 3)]
         [0, 0]
     """
+    return b"".join(encode_parts(pixels, quality, subsampling, strips))
+
+
+def encode_parts(pixels: Rgb, quality: int, subsampling: str, strips: int | None = None) -> list[bytes | memoryview]:
+    """:func:`encode`, in parts yet to be put together: whoever puts metadata in front of the scan copies it but once.
+
+    Returns:
+        Of a picture encoded in strips, the headers and then the scan; else all of it.
+    """
     if pixels.ndim == 2:
-        return bytes(imagecodecs.jpeg8_encode(_regular(pixels), quality))
+        return [bytes(imagecodecs.jpeg8_encode(_regular(pixels), quality))]
     height, width = pixels.shape[:2]
     if strips is None:
         strips = thread_count() if height * width > _ONE_STRIP else 1
@@ -88,9 +97,9 @@ def encode(pixels: Rgb, quality: int, subsampling: str, strips: int | None = Non
     each = min(-(-down // strips), max(1, _MOST_UNITS // across)) if strips > 1 else down
     if strips > 1 and each < down and each * across <= _MOST_UNITS:
         tops = range(0, height, each * high)
-        parts = at_once([partial(_encode, pixels[top : top + each * high], quality, subsampling) for top in tops])
-        return _joined(parts, height, each * across)
-    return _encode(pixels, quality, subsampling)
+        strip = [partial(_encode, pixels[top : top + each * high], quality, subsampling) for top in tops]
+        return _joined(at_once(strip), height, each * across)
+    return [_encode(pixels, quality, subsampling)]
 
 
 def _encode(pixels: Rgb, quality: int, subsampling: str) -> bytes:
@@ -102,7 +111,7 @@ def _regular(pixels: Rgb) -> Rgb:
     return np.ascontiguousarray(pixels).ravel().reshape(pixels.shape)
 
 
-def _joined(parts: list[bytes], height: int, interval: int) -> bytes:
+def _joined(parts: list[bytes], height: int, interval: int) -> list[bytes | memoryview]:
     """One JPEG of several that lie below each other, each but the last of `interval` units."""
     at = 2
     while (marker := parts[0][at + 1]) != 0xDA:  # up to the start of scan; the encoder's own headers hold no surprises
@@ -111,8 +120,10 @@ def _joined(parts: list[bytes], height: int, interval: int) -> bytes:
         at += 2 + int.from_bytes(parts[0][at + 2 : at + 4], "big")
     scan = at + 2 + int.from_bytes(parts[0][at + 2 : at + 4], "big")
     first = parts[0]
-    pieces = [first[: frame + 5], height.to_bytes(2, "big"), first[frame + 7 : at]]
-    pieces += [b"\xff\xdd\x00\x04", interval.to_bytes(2, "big"), first[at:scan]]
+    restarts = b"\xff\xdd\x00\x04" + interval.to_bytes(2, "big")
+    head = first[: frame + 5] + height.to_bytes(2, "big") + first[frame + 7 : at] + restarts + first[at:scan]
+    pieces: list[bytes | memoryview] = [head]
     for number, part in enumerate(parts):
-        pieces += [part[scan:-2], bytes([0xFF, 0xD0 + number % 8])]  # the picture's end is cut off, a restart set
-    return b"".join([*pieces[:-1], b"\xff\xd9"])
+        # the picture's end is cut off, a restart set
+        pieces += [memoryview(part)[scan:-2], bytes([0xFF, 0xD0 + number % 8])]
+    return [*pieces[:-1], b"\xff\xd9"]

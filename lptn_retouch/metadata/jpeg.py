@@ -71,7 +71,8 @@ def splice_jpeg(jpeg: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]
     carried.sort(key=lambda block: rank.get(block.kind, 3))
     carried += [block for block in own if block.kind is Kind.ADOBE]
     rest = b"".join(jpeg[s.start : s.end] for s in segments if not is_metadata(s.marker))
-    return SOI + b"".join(_coded(block) for block in carried) + rest + jpeg[segments[-1].end :], notices
+    scan = memoryview(jpeg)[segments[-1].end :]
+    return b"".join([SOI, *(_coded(block) for block in carried), rest, scan]), notices
 
 
 def _coded(block: Block) -> bytes:
