@@ -12,22 +12,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from lptn_retouch import Photo, Retoucher
 from lptn_retouch.batch.local import Process
+from lptn_retouch.threads import thread_count
 
 HAS_SERVER = "forkserver" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
 
 
 def kernels_ready() -> bool:
-    from lptn_retouch.engine import cpu
+    from lptn_retouch.engine import compiling
 
-    return cpu._compile.cache_info().currsize > 0
+    return compiling._compile.cache_info().currsize > 0
 
 
 def retouched(side: int) -> tuple[int, np.ndarray]:
-    return torch.get_num_threads(), Retoucher("winter", "cpu")(np.full((side, side, 3), 90, np.uint8))
+    return thread_count(), Retoucher("winter", "cpu")(np.full((side, side, 3), 90, np.uint8))
 
 
 @pytest.mark.skipif(not HAS_SERVER, reason="processes are started, not forked, here")

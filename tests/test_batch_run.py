@@ -541,10 +541,10 @@ def test_what_the_system_gives_no_memory_for_is_done_alone(source: Path, monkeyp
 
 def test_what_is_too_large_for_its_share_is_done_alone(source: Path, out: Path) -> None:
     Photo(np.full((1000, 1400, 3), 90, np.uint8)).save(source / "large.png")
-    found = {r.file: r for r in retouch_folder(source, out, workers=2, memory_limit=16_000_000)}
+    found = {r.file: r for r in retouch_folder(source, out, workers=2, memory_limit=20_000_000)}
     assert {r.outcome for r in found.values()} == {"done"}
     shutil.rmtree(out)
-    found = {r.file: r for r in retouch_folder(source, out, workers=2, memory_limit=6_000_000)}
+    found = {r.file: r for r in retouch_folder(source, out, workers=2, memory_limit=10_000_000)}
     assert found["large.png"].outcome == "failed"
     assert "megapixels needs" in found["large.png"].reason
     assert found["a.jpg"].outcome == "done"

@@ -165,8 +165,11 @@ def test_the_network_is_measured(tiny: Setting):
 def test_jpegs_are_measured_whole_and_in_parts(tiny: Setting):
     figures = jpeg.measure(tiny, [SMALL])
     first = "0.3 MP"
-    assert names(figures) == [first, *(f"{first}, {part}" for part in ("open", "retouch", "save", "in a stream"))]
-    assert figures[0].at_most == 2.5 and figures[0].facts["aim"] == 1.5
+    assert names(figures) == [
+        first,
+        *(f"{first}, {part}" for part in ("open", "retouch", "save", "in core-seconds", "in a stream")),
+    ]
+    assert figures[0].at_most == 1.5 and figures[0].facts["aim"] == 1.2
     assert figures[0].seconds.keys() == {"whole", "codec"}
 
 
@@ -196,7 +199,7 @@ def test_the_peak_is_that_from_here(tmp_path: Path):
 def test_the_command_is_measured_from_its_start(tiny: Setting, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Setting, "repeats", 1)
     (figure,) = cold.measure(tiny, SMALL, first_ever=False)
-    assert figure.name == "0.3 MP" and figure.measured > 0.3 and figure.at_most == 2.5
+    assert figure.name == "0.3 MP" and figure.measured > 0.3 and figure.at_most == 1.8
 
 
 def test_a_folder_is_measured_by_turns_in_parts_as_a_command_and_in_a_long_run(tiny: Setting):
@@ -209,7 +212,7 @@ def test_a_folder_is_measured_by_turns_in_parts_as_a_command_and_in_a_long_run(t
         *("0.3 MP, whole commands", f"{run}, to the first result", f"{run}, when all is done already"),
     ]
     assert {name: len(runs) for name, runs in figures[0].seconds.items()} == {"batch": 3, "Pillow": 3}
-    assert figures[0].at_least == 0.35 and figures[1].facts["photographs_a_turn"] == 2
+    assert figures[0].at_least == 0.6 and figures[1].facts["photographs_a_turn"] == 2
     if processes.missing() is None:
         assert 0 <= figures[1].facts["Pillow_cpu_seconds"] < 5  # told in hundredths
         assert (
@@ -272,7 +275,7 @@ def test_the_report_says_what_was_measured_where_and_with_what(capsys: pytest.Ca
     assert {"lptn_retouch", "python", "torch", "numba", "numpy", "pillow", "simplejpeg"} <= report["versions"].keys()
     assert list(report["benchmarks"]) == ["network", "gpu"]
     (figure,) = report["benchmarks"]["network"]["figures"]
-    assert figure["at_least"] == 25 and figure["met"] is (figure["measured"] >= 25)
+    assert figure["at_least"] == 150 and figure["met"] is (figure["measured"] >= 150)
     assert figure["seconds"].keys() == {"engine", "published"}
     assert report["benchmarks"]["gpu"].keys() == {"skipped"}
     assert "network" in err

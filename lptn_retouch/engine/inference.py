@@ -106,7 +106,8 @@ def _tone_statistics(thumbnail: Floats) -> Floats:
 
 def _convolved(weights: Weights, name: str, planes: Floats, slope: float, stride: int = 1) -> Floats:
     """A 3x3 convolution with bias and leaky ReLU: planes with their border, (C, h + 2, w + 2), to (O, h, w)."""
-    kernel, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    # Copies, as for arrays that may not be written to the kernel would be compiled once more.
+    kernel, bias = (np.array(weights[f"{name}.{part}"]) for part in ("weight", "bias"))
     channels, height, width = planes.shape
     height, width = -(-(height - 2) // stride), -(-(width - 2) // stride)
     if stride == 2:
@@ -119,7 +120,7 @@ def _convolved(weights: Weights, name: str, planes: Floats, slope: float, stride
     shifts = _shifts(channels, planes[0].size, pitch, stride)
     out = np.empty((len(kernel), height * pitch), np.float32)
     length = height * pitch - (pitch - width)
-    taps = np.ascontiguousarray(kernel.reshape(len(kernel), -1))
+    taps = kernel.reshape(len(kernel), -1)
     work = partial(convolve, planes.reshape(-1), shifts, taps, bias, np.float32(slope), out, length)
     in_strips(work, len(kernel)) if taps.size * length > _SHARED else work(0, len(kernel))
     return out.reshape(len(kernel), height, pitch)[:, :, :width]
@@ -152,11 +153,13 @@ def convolve(line, shifts, taps, bias, slope, out, length, first, end):
                 a, b, c = begin + shifts[t], begin + shifts[t + 1], begin + shifts[t + 2]
                 d, e, f = begin + shifts[t + 3], begin + shifts[t + 4], begin + shifts[t + 5]
                 g, h, i = begin + shifts[t + 6], begin + shifts[t + 7], begin + shifts[t + 8]
-                k = taps[o, t : t + 9]
+                k0, k1, k2 = taps[o, t], taps[o, t + 1], taps[o, t + 2]
+                k3, k4, k5 = taps[o, t + 3], taps[o, t + 4], taps[o, t + 5]
+                k6, k7, k8 = taps[o, t + 6], taps[o, t + 7], taps[o, t + 8]
                 for x in range(n):
-                    upper = k[0] * line[_at(a + x)] + k[1] * line[_at(b + x)] + k[2] * line[_at(c + x)]
-                    middle = k[3] * line[_at(d + x)] + k[4] * line[_at(e + x)] + k[5] * line[_at(f + x)]
-                    lower = k[6] * line[_at(g + x)] + k[7] * line[_at(h + x)] + k[8] * line[_at(i + x)]
+                    upper = k0 * line[_at(a + x)] + k1 * line[_at(b + x)] + k2 * line[_at(c + x)]
+                    middle = k3 * line[_at(d + x)] + k4 * line[_at(e + x)] + k5 * line[_at(f + x)]
+                    lower = k6 * line[_at(g + x)] + k7 * line[_at(h + x)] + k8 * line[_at(i + x)]
                     total[x] += upper + middle + lower
             for x in range(n):
                 total[x] = total[x] if total[x] > 0 else slope * total[x]
