@@ -88,7 +88,9 @@ def save(
         raise UnwritablePhotoError(
             f"{shown(target)}: it could not be encoded as {kind}; choose another format."
         ) from error
-    write_atomically(target, lambda file: file.write(content), photo.source.modified if metadata != "none" else None)
+    write_atomically(
+        target, lambda file: file.writelines(content), photo.source.modified if metadata != "none" else None
+    )
     return Saved(target, (*notices, *said, *left_out))
 
 
@@ -165,8 +167,8 @@ def _metadata(photo: Photo, choice: str, settings: dict[str, Any]) -> tuple[Meta
 
 def _encoded(
     photo: Photo, pixels: Pixels, metadata: Metadata, kind: str, quality: int
-) -> tuple[bytes, tuple[str, ...]]:
-    """The file: the codec's bare picture, with the blocks put in; and what the container had no place for."""
+) -> tuple[list[bytes | memoryview], tuple[str, ...]]:
+    """The file, in parts: the codec's bare picture, the blocks put in; and what the container had no place for."""
     pixels = np.ascontiguousarray(pixels).reshape(-1).reshape(pixels.shape)  # codecs ask for the strides of a copy
     # A profile of RGB is not for pictures of one channel: then three are written.
     space, _ = read_profile(metadata.icc, grey=photo.source.grey)
@@ -176,28 +178,33 @@ def _encoded(
 
         head, *scan = jpeg.encode_parts(samples, quality, photo.source.subsampling or "4:4:4")
         spliced, notices = splice_jpeg(bytes(head), metadata)
-        return b"".join([spliced, *scan]), notices
+        return [spliced, *scan], notices
     if kind == "PNG":
         from lptn_retouch.formats import png
         from lptn_retouch.metadata.png import splice_png
 
-        return splice_png(png.encode(samples), metadata)
+        content, notices = splice_png(png.encode(samples), metadata)
+        return [content], notices
     if kind == "TIFF":
         from lptn_retouch.formats import tiff
         from lptn_retouch.metadata.tiff_file import byte_order, splice_tiff
 
-        return splice_tiff(tiff.encode(samples, ">" if byte_order(metadata) == ">" else "<"), metadata)
+        content, notices = splice_tiff(tiff.encode(samples, ">" if byte_order(metadata) == ">" else "<"), metadata)
+        return [content], notices
     if kind == "WEBP":
         from lptn_retouch.formats import webp
         from lptn_retouch.metadata.webp import splice_webp
 
-        return splice_webp(webp.encode(pixels, quality), metadata)
+        content, notices = splice_webp(webp.encode(pixels, quality), metadata)
+        return [content], notices
     if kind == "AVIF":
         from lptn_retouch.formats import avif
         from lptn_retouch.metadata.heif import splice_avif
 
-        return splice_avif(avif.encode(pixels, quality), metadata)
+        content, notices = splice_avif(avif.encode(pixels, quality), metadata)
+        return [content], notices
     from lptn_retouch.formats import jxl
     from lptn_retouch.metadata.jxl import splice_jxl
 
-    return splice_jxl(jxl.encode(samples, quality), metadata)
+    content, notices = splice_jxl(jxl.encode(samples, quality), metadata)
+    return [content], notices
