@@ -24,6 +24,7 @@ Rgb = npt.NDArray[np.uint8]
 _SUBSAMPLING = {"4:4:4": "444", "4:2:2": "422", "4:2:0": "420"}
 _BLOCK = {"4:4:4": (8, 8), "4:2:2": (8, 16), "4:2:0": (16, 16)}  # height and width of a minimum coded unit
 _MOST_UNITS = 65535  # between restart markers: the interval is stored in 16 bits (T.81 B.2.4.4)
+_HEADERS = 1024  # bytes, more than a JPEG's tables take
 _ONE_STRIP = 1_000_000  # pixels below which strips gain nothing
 
 
@@ -102,8 +103,12 @@ def encode_parts(pixels: Rgb, quality: int, subsampling: str, strips: int | None
     return [_encode(pixels, quality, subsampling)]
 
 
-def _encode(pixels: Rgb, quality: int, subsampling: str) -> bytes:
-    return bytes(imagecodecs.jpeg8_encode(_regular(pixels), quality, subsampling=_SUBSAMPLING[subsampling]))
+def _encode(pixels: Rgb, quality: int, subsampling: str) -> memoryview:
+    """A JPEG in memory of its own. That which the library would double, again and again, is kept by the allocator."""
+    room = np.empty(pixels.size // 2 + _HEADERS, np.uint8)  # if it is too little, the library has its way
+    chroma = _SUBSAMPLING[subsampling]
+    coded = imagecodecs.jpeg8_encode(_regular(pixels), quality, subsampling=chroma, out=room)  # type: ignore[arg-type]
+    return memoryview(coded)
 
 
 def _regular(pixels: Rgb) -> Rgb:
@@ -111,7 +116,7 @@ def _regular(pixels: Rgb) -> Rgb:
     return np.ascontiguousarray(pixels).ravel().reshape(pixels.shape)
 
 
-def _joined(parts: list[bytes], height: int, interval: int) -> list[bytes | memoryview]:
+def _joined(parts: list[memoryview], height: int, interval: int) -> list[bytes | memoryview]:
     """One JPEG of several that lie below each other, each but the last of `interval` units."""
     at = 2
     while (marker := parts[0][at + 1]) != 0xDA:  # up to the start of scan; the encoder's own headers hold no surprises
@@ -121,9 +126,9 @@ def _joined(parts: list[bytes], height: int, interval: int) -> list[bytes | memo
     scan = at + 2 + int.from_bytes(parts[0][at + 2 : at + 4], "big")
     first = parts[0]
     restarts = b"\xff\xdd\x00\x04" + interval.to_bytes(2, "big")
-    head = first[: frame + 5] + height.to_bytes(2, "big") + first[frame + 7 : at] + restarts + first[at:scan]
+    head = b"".join([first[: frame + 5], height.to_bytes(2, "big"), first[frame + 7 : at], restarts, first[at:scan]])
     pieces: list[bytes | memoryview] = [head]
     for number, part in enumerate(parts):
         # the picture's end is cut off, a restart set
-        pieces += [memoryview(part)[scan:-2], bytes([0xFF, 0xD0 + number % 8])]
+        pieces += [part[scan:-2], bytes([0xFF, 0xD0 + number % 8])]
     return [*pieces[:-1], b"\xff\xd9"]
