@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import re
 import struct
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from lptn_retouch.model.weights import read_safetensors, sound
 
 Sentence = Callable[[object], str]
 BIAS = "grade.eye.0.bias"
+NAMED = re.compile("`[^`]*`")
 
 
 def load(path: Path) -> Network:
@@ -44,7 +46,8 @@ def refused(one_sentence: Sentence) -> Callable[[Path], str]:
         if path.suffix == ".safetensors":  # the same sentence without torch
             with pytest.raises(InvalidPresetError) as again:
                 sound(read_safetensors(path)[0])
-            assert str(again.value) == str(caught.value)
+            # Of several tensors at fault the library names any.
+            assert NAMED.sub("", str(again.value)) == NAMED.sub("", str(caught.value))
         return one_sentence(caught.value)
 
     return check
