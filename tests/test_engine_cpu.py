@@ -491,6 +491,25 @@ for picture in ((noise * 65535).astype(np.uint16), (noise * 255).astype(np.uint8
     assert first.stdout == second.stdout
 
 
+def test_what_lies_in_the_working_folder_is_not_run(tmp_path: Path) -> None:
+    """The process that helps to compile is Python, which would look for modules there first."""
+    (tmp_path / "script.py").write_text(RETOUCH)
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    (folder / "numba.py").write_text("open('was run', 'w').close()")
+    done = subprocess.run(
+        [sys.executable, tmp_path / "script.py"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        cwd=folder,
+        env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")},
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, "the notice, and no word from the process that helps"
+    assert [file.name for file in folder.iterdir()] == ["numba.py"]
+
+
 def test_it_works_where_no_cache_can_be_kept(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     blocked = "import numba.core.caching as c\nc.CacheImpl._locator_classes = []\n" + RETOUCH + "print(result.mean())"

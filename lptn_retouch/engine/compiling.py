@@ -63,17 +63,32 @@ def compile_all(dtype: str) -> None:
     weights = {name: np.zeros(shape, np.float32) for name, shape in shapes_of(Form(1, 0, 1)).items()}
     small = _small(dtype)
     thumbnail = cpu.thumbnail_of(*small)  # by the kernel that is compiled soonest: it tells whether any is kept
-    other = None
-    if kernels.average.stats.cache_misses and kernels.average.stats.cache_path and core_count() > 1:
-        with suppress(OSError):
-            other = subprocess.Popen([sys.executable, "-c", _OTHER.format(dtype)], stdin=subprocess.DEVNULL)
-    curve = cpu.curve_of(inference.choose_curve(weights, thumbnail))
-    levels = cpu.graded_levels(*small, curve, _SIZES)
-    cpu.CpuEngine(weights).translate(levels, None, _SIZES, 1, 1)
-    if other is not None:
-        with suppress(subprocess.TimeoutExpired):
-            other.wait(_PATIENCE)
+    kept = kernels.average.stats.cache_path is not None
+    other = _another(dtype) if kept and kernels.average.stats.cache_misses else None
+    try:
+        curve = cpu.curve_of(inference.choose_curve(weights, thumbnail))
+        levels = cpu.graded_levels(*small, curve, _SIZES)
+        cpu.CpuEngine(weights).translate(levels, None, _SIZES, 1, 1)
+    finally:
+        if other is not None:
+            with suppress(subprocess.TimeoutExpired):
+                other.wait(_PATIENCE)
     compile_finish(dtype)
+
+
+@lru_cache
+def _another(dtype: str) -> subprocess.Popen[bytes] | None:
+    """A process that compiles the last step's kernel; once, however often the rest is tried. None where none can be.
+
+    It says nothing, since what this process prints may be read by a program; and with -P it imports nothing from the
+    working folder, which may be anybody's.
+    """
+    if core_count() < 2 or not sys.executable or getattr(sys, "frozen", False):  # that would be the frozen program
+        return None
+    nothing, words = subprocess.DEVNULL, [sys.executable, "-P", "-c", _OTHER.format(dtype)]
+    with suppress(OSError):
+        return subprocess.Popen(words, stdin=nothing, stdout=nothing, stderr=nothing)
+    return None
 
 
 def compile_finish(dtype: str) -> None:
