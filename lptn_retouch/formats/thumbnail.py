@@ -9,7 +9,7 @@ from lptn_retouch.formats.photo import Photo
 from lptn_retouch.metadata import ThumbnailMaker
 
 _QUALITIES = (85, 75, 60, 45, 30)
-_SAMPLES = 4  # a side, of the pixels that each of the thumbnail's is averaged from: more cannot be told apart
+_SAMPLES = 8  # a side, of the pixels that each of the thumbnail's is averaged from: more cannot be told apart
 
 
 def thumbnailer(photo: Photo) -> ThumbnailMaker:
