@@ -1,25 +1,8 @@
 """The small levels of a translation in torch, and what the full size needs of them: the pyramid telescopes.
 
-The graded network (:mod:`lptn_retouch.model.graded`) says, for each level ``l`` from the coarsest, D, up, with ``G``
-the graded picture's levels, ``A`` the field of matrices and ``m`` the mask ::
-
-    H[l] = G[l] - up(G[l+1])
-    result[l] = up(result[l+1]) + (1 + A[l] + gain m[l]) H[l]          colour[l] = up(colour[l+1]) + (1 + A[l]) H[l]
-
-and :meth:`Translation.dose` mixes ``result``, ``colour``, ``light`` and the picture. All of them are carried up by the
-same filter, so their mixture ``K`` is as well; with ``p = amount * detail`` ::
-
-    K[D] = amount * new_low - amount (1 - detail) low_band(picture)
-    K[l] = up(K[l+1]) + (p (1 + A[l]) + detail gain m[l]) H[l]         dosed = K[0] + (1 - p) picture
-
-The mask ends at level ``k``, three above the low band. Finer levels add ``p (1 + A) (G - up(G'))``, with ``G'`` the
-next coarser; and since ``A`` is smooth, what a level takes away with ``up(G')`` is what the next coarser has added.
-Only the finest ``G`` is left, and what there is at ``k`` beside the matrices' share ::
-
-    Q = K[k] - p (1 + A[k]) G[k]                                       K[0] = p (1 + A[0]) G[0] + up^k(Q)
-
-This is exact where ``k`` is 0, and else within a fraction of an 8-bit level. The levels between are never there; those
-from ``k`` on, at most 0.8 megapixels together whatever the picture's size, are computed here as the network does it.
+What :mod:`lptn_retouch.engine.cpu` says of the mathematics, and calls by the same letters, is done here for a GPU. The
+levels from k on, at most 0.8 megapixels together whatever the picture's size, are computed as the network does it; and
+of them what is left to be added when each pixel has been multiplied by its matrix. Where k is 0 that is exact.
 """
 
 from __future__ import annotations

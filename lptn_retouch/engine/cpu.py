@@ -31,7 +31,7 @@ from lptn_retouch.engine.compiling import compiled
 from lptn_retouch.engine.finite import check_finite
 from lptn_retouch.engine.inference import Floats, Weights
 from lptn_retouch.engine.plan import FULL_SCALE, finest_masked, level_sizes, work_bytes
-from lptn_retouch.engine.taps import averaging, doubling, enlarging, halving, halvings, steps
+from lptn_retouch.engine.taps import averaging, doubling, enlarging, halving, halvings, resampled, steps
 from lptn_retouch.model.form import THUMBNAIL, depth_for
 from lptn_retouch.threads import in_strips
 
@@ -40,7 +40,7 @@ Sizes = Sequence[tuple[int, int]]  # of levels, finest first
 
 _NOWHERE = np.empty((0, 0), np.float32)
 _DIAGONAL = slice(None, None, 4)  # of nine numbers that are a 3x3 matrix
-# The network's 20 terms (`cubic_terms`) in the order of `kernels._polynomial`: powers of blue within powers of green
+# The network's 20 terms (`cubic_terms`) in the order of `kernels._grade`: powers of blue within powers of green
 # within powers of red.
 _HORNER = (0, 3, 6, 12, 2, 8, 18, 5, 16, 11, 1, 9, 17, 7, 19, 15, 4, 14, 13, 10)
 
@@ -118,8 +118,8 @@ class CpuEngine:
         if len(levels) == 1:
             return result - _multiplied(matrices, low), matrices
         size = sizes[-2]
-        high = levels[-2] - _mapped(low, enlarging, size)
-        mask = inference.predict_mask(self._weights, high, *(_mapped(x, doubling, size) for x in (low, new_low)))
+        high = levels[-2] - resampled(low, enlarging, size)
+        mask = inference.predict_mask(self._weights, high, *(resampled(x, doubling, size) for x in (low, new_low)))
         for level in range(1, len(levels)):
             fine, coarse = levels[-1 - level], levels[-level]
             here = sizes[len(sizes) - 1 - level :]
@@ -197,12 +197,6 @@ def _rows(level: Floats, sizes: Sizes, step: Any) -> tuple[Any, ...]:
     heights, widths = zip(*sizes[::-1], strict=True)
     taps = kernels.BLURRED if step is enlarging else kernels.BILINEAR
     return level, *steps(step, heights), np.array(widths), taps
-
-
-def _mapped(level: Floats, step: Any, size: tuple[int, int]) -> Floats:
-    """A level enlarged by a step."""
-    rows, columns = (step(before, after) for before, after in zip(level.shape[1:], size, strict=True))
-    return np.asarray(columns(rows(level, 1), 2))
 
 
 def _multiplied(matrices: Floats, level: Floats) -> Floats:

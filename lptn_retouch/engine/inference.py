@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lptn_retouch.engine.kernels import kept
-from lptn_retouch.engine.taps import Band, antialiased, bilinear, doubling, steps
+from lptn_retouch.engine.taps import Band, antialiased, bilinear, resampled, steps
 from lptn_retouch.model.form import LOW_SPAN
 from lptn_retouch.threads import in_strips
 
@@ -53,7 +53,7 @@ def low_transform(weights: Weights, low: Floats) -> Floats:
     size = low.shape[1:]
     scale = LOW_SPAN / np.sqrt(size[0] * size[1])
     small = [max(1, round(n * scale)) for n in size]
-    canonical = _mapped(low, *(antialiased(n, m) for n, m in zip(size, small, strict=True)))
+    canonical = resampled(low, antialiased, small)
     mean = canonical.mean((1, 2), keepdims=True)
     spread = np.sqrt(np.square(canonical - mean).mean((1, 2), keepdims=True) + np.float32(1e-4))
     x = np.concatenate([canonical * 2 - 1, (canonical - mean) / spread])  # (6, 48, 48)
@@ -67,7 +67,7 @@ def low_transform(weights: Weights, low: Floats) -> Floats:
     x = np.concatenate([x, np.broadcast_to(x.mean((1, 2), keepdims=True), x.shape)])
     out, bias = weights["low.out.weight"][..., 0, 0], weights["low.out.bias"]
     field = np.float32(0.5) * np.tanh(np.einsum("oc,chw->ohw", out, x) + bias[:, None, None])
-    return _mapped(field, *(_smoothly(n, m) for n, m in zip(field.shape[1:], size, strict=True)))
+    return resampled(field, _smoothly, size)
 
 
 def predict_mask(weights: Weights, high: Floats, low_before: Floats, low_after: Floats) -> Floats:
@@ -81,15 +81,6 @@ def predict_mask(weights: Weights, high: Floats, low_before: Floats, low_after: 
 def _smoothly(coarse: int, fine: int) -> Band:
     """From the translator's last layer to the low band: twice up by bilinear steps, the rest between like sizes."""
     return steps(bilinear, (coarse, 2 * coarse, 4 * coarse, fine))
-
-
-def _mapped(planes: Floats, rows: Band, columns: Band) -> Floats:
-    return columns(rows(planes, 1), 2)
-
-
-def enlarged(planes: Floats, size: tuple[int, int]) -> Floats:
-    """``pyramid.enlarge`` of (C, h, w)."""
-    return _mapped(planes, *(doubling(n, m) for n, m in zip(planes.shape[1:], size, strict=True)))
 
 
 def _tone_statistics(thumbnail: Floats) -> Floats:

@@ -37,7 +37,7 @@ TILE = 256  # pixels worked on at once; what they need stays in the first-level 
 MARGIN = 4
 _SUMS = 4096  # samples summed up at once
 
-_X, _G, _K = 0, 3 * TILE, 6 * TILE  # in the scratch: the picture; the graded picture, or a band; the result
+_X, _G, _K = 0, 3 * TILE, 6 * TILE  # in the scratch: the picture; the graded picture; the result
 _SCRATCH = 9 * TILE
 
 # What a doubled sample is made of: the four nearest; and at a border, from there on, the first and the second.
@@ -102,7 +102,7 @@ def shrink(picture, scale, curves, widths, rows, out, first, end):
     starts, weights = rows
     taps = weights.shape[1]
     out[:, first:end] = 0
-    done = first
+    done = first  # rows of the result that are whole
     for y in range(starts[first], starts[end - 1] + taps):
         for x0 in range(0, widths[0], TILE):
             n = min(TILE, widths[0] - x0)

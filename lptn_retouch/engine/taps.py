@@ -6,7 +6,7 @@ All filters are separable and linear. So a table is of one axis, and several ste
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, reduce
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -143,6 +143,17 @@ def steps(step: Callable[[int, int], Band], sizes: tuple[int, ...]) -> Band:
     """
     bands = [step(*pair) for pair in pairwise(sizes)]
     return reduce(_after, bands, _band(np.arange(sizes[0])[:, None], np.ones((sizes[0], 1)), sizes[0]))
+
+
+def resampled(planes: Array, step: Callable[[int, int], Band], size: Sequence[int]) -> Floats:
+    """Planes (C, h, w) taken to another size by one step each way.
+
+    Example:
+        >>> resampled(np.ones((3, 2, 5), np.float32), doubling, (4, 9)).shape
+        (3, 4, 9)
+    """
+    rows, columns = (steps(step, pair) for pair in zip(planes.shape[1:], size, strict=True))
+    return columns(rows(planes, 1), 2)
 
 
 def halvings(sizes: tuple[int, ...]) -> Band:
