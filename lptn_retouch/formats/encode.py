@@ -184,27 +184,24 @@ def _encoded(
         from lptn_retouch.metadata.png import splice_png
 
         content, notices = splice_png(png.encode(samples), metadata)
-        return [content], notices
-    if kind == "TIFF":
+    elif kind == "TIFF":
         from lptn_retouch.formats import tiff
         from lptn_retouch.metadata.tiff_file import byte_order, splice_tiff
 
         content, notices = splice_tiff(tiff.encode(samples, ">" if byte_order(metadata) == ">" else "<"), metadata)
-        return [content], notices
-    if kind == "WEBP":
+    elif kind == "WEBP":
         from lptn_retouch.formats import webp
         from lptn_retouch.metadata.webp import splice_webp
 
         content, notices = splice_webp(webp.encode(pixels, quality), metadata)
-        return [content], notices
-    if kind == "AVIF":
+    elif kind == "AVIF":
         from lptn_retouch.formats import avif
         from lptn_retouch.metadata.heif import splice_avif
 
         content, notices = splice_avif(avif.encode(pixels, quality), metadata)
-        return [content], notices
-    from lptn_retouch.formats import jxl
-    from lptn_retouch.metadata.jxl import splice_jxl
+    else:
+        from lptn_retouch.formats import jxl
+        from lptn_retouch.metadata.jxl import splice_jxl
 
-    content, notices = splice_jxl(jxl.encode(samples, quality), metadata)
+        content, notices = splice_jxl(jxl.encode(samples, quality), metadata)
     return [content], notices
