@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
-from functools import partial
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -42,7 +42,17 @@ def in_strips(work: Callable[[int, int], object], rows: int) -> None:
     threads = thread_count()
     strips = min(rows, SHARES * threads) if threads > 1 else 1
     edges = [rows * i // strips for i in range(strips + 1)]
-    at_once([partial(work, first, end) for first, end in pairwise(edges)])
+    left = deque(pairwise(edges))
+
+    def take_turns() -> None:
+        while left:
+            try:
+                first, end = left.popleft()
+            except IndexError:  # another thread has taken the last
+                return
+            work(first, end)
+
+    at_once([take_turns] * min(strips, threads))
 
 
 def at_once(calls: Iterable[Callable[[], T]]) -> list[T]:

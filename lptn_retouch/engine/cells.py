@@ -1,10 +1,10 @@
 """Several levels of the pyramid at once, in one direction: what a fine sample has to do with the coarse ones near it.
 
 A level's cell is the ``2**doublings`` samples that lie under one of its samples. Composed halvings are a B-spline of
-degree 4, so a sample goes into its cell's own and two on each side; composed doublings are one of degree 6, so it is
-made of its cell's own and three on each side; and those of a smooth field, bilinear, one of degree 2 (Chaikin, "An
-Algorithm for High-Speed Curve Generation", 1974). Hence tables of 5, 7 and 3 weights for each fine sample. Where they
-would reach outside they are zero: borders are in them, as the pyramid itself has them, and odd sizes.
+degree 4, so a sample goes into its cell's own and two on each side; composed bilinear doublings are one of degree 2, so
+it is made of its cell's own and one on each side (Chaikin, "An Algorithm for High-Speed Curve Generation", 1974). Hence
+tables of 5 and 3 weights for each fine sample. Where they would reach outside they are zero: borders are in them, as
+the pyramid itself has them, and odd sizes.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from lptn_retouch.engine import taps
-from lptn_retouch.engine.plan import level_sizes
 from lptn_retouch.engine.taps import Array
+from lptn_retouch.model.form import level_sizes
 
 
 @lru_cache(maxsize=64)
@@ -42,34 +42,20 @@ def shrinking(size: int, doublings: int) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def enlarging(size: int, doublings: int) -> Tensor:
-    """What part its cell's sample of the level below and three on each side have in a fine sample, (7, n).
-
-    Example:
-        >>> (64 * enlarging(10, 1))[:, 4].tolist()
-        [0.0, 1.0, 21.0, 35.0, 7.0, 0.0, 0.0]
-    """
-    return _upwards(size, doublings, 3, taps.steps(taps.enlarging, _sizes(size, doublings)[::-1]))
-
-
-@lru_cache(maxsize=64)
 def interpolating(size: int, doublings: int) -> Tensor:
-    """The same for a smooth field, which is enlarged by bilinear steps: its cell's and one on each side, (3, n).
+    """What part its cell's sample of the level below and one on each side have in a fine sample, (3, n).
 
     Example:
         >>> interpolating(12, 2)[:, 6].tolist()
         [0.0625, 0.75, 0.1875]
     """
-    return _upwards(size, doublings, 1, taps.steps(taps.doubling, _sizes(size, doublings)[::-1]))
+    band = taps.steps(taps.doubling, _sizes(size, doublings)[::-1])
+    fine, tap = np.nonzero(band.weights)
+    return _table(size, doublings, 1, fine, band.first[fine] + tap, band.weights[fine, tap])
 
 
 def _sizes(size: int, doublings: int) -> tuple[int, ...]:
     return tuple(level[0] for level in level_sizes(size, 1, doublings))
-
-
-def _upwards(size: int, doublings: int, reach: int, band: taps.Band) -> Tensor:
-    fine, tap = np.nonzero(band.weights)
-    return _table(size, doublings, reach, fine, band.first[fine] + tap, band.weights[fine, tap])
 
 
 def _table(size: int, doublings: int, reach: int, fine: Array, coarse: Array, weights: Array) -> Tensor:

@@ -1,8 +1,9 @@
 """The small levels of a translation in torch, and what the full size needs of them: the pyramid telescopes.
 
 What :mod:`lptn_retouch.engine.cpu` says of the mathematics, and calls by the same letters, is done here for a GPU. The
-levels from k on, at most 0.8 megapixels together whatever the picture's size, are computed as the network does it; and
-of them what is left to be added when each pixel has been multiplied by its matrix. Where k is 0 that is exact.
+levels from k on, where the network sees the picture, are at most 0.8 megapixels together whatever its size. They are
+computed as the network does it; and of them what is left to be added when each pixel has been multiplied by its matrix.
+Where k is 0 that is exact.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lptn_retouch.engine.plan import finest_masked
+from lptn_retouch.model.form import seen_level
 from lptn_retouch.model.graded import GradedLPTN, apply_affine, apply_linear
 from lptn_retouch.model.pyramid import LaplacianPyramid, enlarge
 
@@ -31,26 +32,24 @@ class Coarse(NamedTuple):
     field: Tensor
 
 
-def translate_coarse(
-    net: GradedLPTN, graded: Tensor, plain: Tensor | None, depth: int, amount: float, detail: float
-) -> Coarse:
+def translate_coarse(net: GradedLPTN, seen: Tensor, graded: Tensor, depth: int, amount: float, detail: float) -> Coarse:
     """Translate the levels that have a mask.
 
     Args:
         net: in eval mode, on the tensors' device.
-        graded: ``G[k]``, (B, 3, H, W), float32.
-        plain: level k of the picture before its grade; None if `detail` is 1, where it is not needed.
+        seen: level k of the picture before its grade, (B, 3, H, W), float32.
+        graded: ``G[k]``, that level with its grade.
         depth: D, of the picture's pyramid.
         amount, detail: 0 to 2.
     """
-    pyramid = LaplacianPyramid(depth - finest_masked(depth))
+    pyramid = LaplacianPyramid(depth - seen_level(depth))
     with torch.no_grad():
         *highs, low = pyramid.decompose(graded)
         transform = net.low(low)
         new_low = low + apply_affine(transform, low)
         result = amount * new_low
-        if plain is not None:
-            result = result - amount * (1 - detail) * pyramid.low_band(plain)
+        if detail != 1:
+            result = result - amount * (1 - detail) * pyramid.low_band(seen)
         field = matrices = _field(transform, amount * detail)
         mask = low
         for level, high in enumerate(reversed(highs)):

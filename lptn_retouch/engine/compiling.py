@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lptn_retouch.model.form import TERMS, Form, shapes_of
+from lptn_retouch.model.form import TERMS, Form, level_sizes, shapes_of
 from lptn_retouch.notices import compiling, without_numba
 from lptn_retouch.threads import core_count
 
@@ -25,7 +25,7 @@ _KERNELS = 6  # that numba keeps on the disk
 _OTHER = "from lptn_retouch.engine.compiling import compile_finish; compile_finish({!r})"
 _PATIENCE = 60  # seconds
 
-_SIZES = ((4, 4), (2, 2))  # levels of a picture that needs every kernel
+_SIZES = level_sizes(16, 16, 4)  # of a picture that needs every kernel: it is seen at level 1
 
 _lock = threading.Lock()
 
@@ -61,14 +61,13 @@ def compile_all(dtype: str) -> None:
     from lptn_retouch.engine import cpu, inference, kernels
 
     weights = {name: np.zeros(shape, np.float32) for name, shape in shapes_of(Form(1, 0, 1)).items()}
-    small = _small(dtype)
-    thumbnail = cpu.thumbnail_of(*small)  # by the kernel that is compiled soonest: it tells whether any is kept
-    kept = kernels.average.stats.cache_path is not None
-    other = _another(dtype) if kept and kernels.average.stats.cache_misses else None
+    seen = cpu.shrunk(*_small(dtype), _SIZES)  # by a kernel that is soon compiled: it tells whether any is kept
+    kept = kernels.shrink.stats.cache_path is not None
+    other = _another(dtype) if kept and kernels.shrink.stats.cache_misses else None
     try:
-        curve = cpu.curve_of(inference.choose_curve(weights, thumbnail))
-        levels = cpu.graded_levels(*small, curve, _SIZES)
-        cpu.CpuEngine(weights).translate(levels, None, _SIZES, 1, 1)
+        curve = cpu.curve_of(inference.choose_curve(weights, cpu.thumbnail_of(seen)))
+        kernels.grade(seen, curve, seen, 0, len(seen[0]))
+        cpu.CpuEngine(weights).translate(cpu.halved(seen, _SIZES[1:]), None, _SIZES[1:], 1, 1)
     finally:
         if other is not None:
             with suppress(subprocess.TimeoutExpired):
@@ -96,7 +95,7 @@ def compile_finish(dtype: str) -> None:
     from lptn_retouch.engine import cpu
 
     flat, scale = _small(dtype)
-    curve, level, matrices = (np.zeros(shape, np.float32) for shape in ((3, TERMS), (3, *_SIZES[0]), (9, *_SIZES[-1])))
+    curve, level, matrices = (np.zeros(shape, np.float32) for shape in ((3, TERMS), (3, *_SIZES[1]), (9, *_SIZES[-1])))
     cpu.finish(flat, scale, curve, level, matrices, _SIZES, 0, None, np.empty_like(flat))
 
 

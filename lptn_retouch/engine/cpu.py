@@ -1,17 +1,18 @@
 """The CPU engine: a picture is read twice, to be shrunk and to be finished, and all that is small lies between.
 
-The network moves the low band, and every high band follows it (:mod:`lptn_retouch.model.graded`). With ``G`` the levels
-of the graded picture, from the picture, 0, to the low band, D; ``A`` the field of matrices; ``m`` the mask; and
-``p = amount * detail``, the result at another strength (:meth:`~lptn_retouch.model.translation.Translation.dose`) is
+The network sees a picture at level k (:mod:`lptn_retouch.model.graded`), moves its low band, and high bands follow.
+With ``G[l]`` the graded levels from k to the low band, D, and ``G[0]`` the graded picture; ``A`` the field of matrices;
+``m`` the mask; and ``p = amount * detail``, the result at another strength
+(:meth:`~lptn_retouch.model.translation.Translation.dose`) is
 
     K[D] = amount * new_low - amount (1 - detail) low_band(picture)
-    K[l] = up(K[l+1]) + (p (1 + A[l]) + detail gain m[l]) (G[l] - up(G[l+1]))        result = K[0] + (1 - p) picture
+    K[l] = up(K[l+1]) + (p (1 + A[l]) + detail gain m[l]) (G[l] - up(G[l+1]))                         for l from k on
+    result = (1 - p) picture + enlarged(K[k]) + p (1 + A[0]) (G[0] - enlarged(G[k]))
 
-The mask reaches three levels; let ``k`` be the finest. Above it a level is followed by the next as by a telescope: `A`
-is smooth, so to enlarge a level and then multiply it, or to multiply it and then enlarge it, is the same. What
-``p (1 + A)`` makes of a level's enlarged neighbour is added once and taken off once, at every level, and there remains
+In the last line bands slide into each other as the tubes of a telescope do: `A` is smooth, so to enlarge a level and
+then multiply it, or to multiply it and then enlarge it, is the same. There remains
 
-    result = p (1 + A[0]) G[0] + (1 - p) picture + up^k(Q)                    Q = K[k] - p (1 + A[k]) G[k]
+    result = (1 - p) picture + p (1 + A[0]) G[0] + enlarged(Q)                          Q = K[k] - p (1 + A[k]) G[k]
 
 So between level k, which spans a few hundred samples whatever the picture's size, and the picture nothing is computed
 and nothing is kept.
@@ -30,10 +31,20 @@ from lptn_retouch.engine import inference, kernels
 from lptn_retouch.engine.compiling import compiled
 from lptn_retouch.engine.finite import check_finite
 from lptn_retouch.engine.inference import Floats, Weights
-from lptn_retouch.engine.plan import FULL_SCALE, finest_masked, level_sizes, work_bytes
-from lptn_retouch.engine.taps import averaging, doubling, enlarging, halving, halvings, resampled, steps
-from lptn_retouch.model.form import THUMBNAIL, depth_for
-from lptn_retouch.threads import in_strips
+from lptn_retouch.engine.plan import FULL_SCALE, work_bytes
+from lptn_retouch.engine.taps import (
+    SPLINE,
+    averaging,
+    doubling,
+    enlarging,
+    halved_rows,
+    halving,
+    halvings,
+    resampled,
+    steps,
+)
+from lptn_retouch.model.form import THUMBNAIL, depth_for, level_sizes, seen_level
+from lptn_retouch.threads import at_once, in_strips
 
 Array = npt.NDArray[Any]
 Sizes = Sequence[tuple[int, int]]  # of levels, finest first
@@ -83,12 +94,14 @@ class CpuEngine:
         flat.flags.writeable = False  # an array of another kind would be compiled for once more
         pixels = (flat, np.float32(1 / FULL_SCALE[picture.dtype]))
 
-        coefficients = inference.choose_curve(self._weights, thumbnail_of(*pixels))
+        seen = shrunk(*pixels, sizes)
+        coefficients = inference.choose_curve(self._weights, thumbnail_of(seen))
         check_finite(coefficients)
         curve = curve_of(coefficients)
-        levels = graded_levels(*pixels, curve, sizes)
-        plain_low = None if detail == 1 else graded_levels(*pixels, curve_of(np.zeros_like(coefficients)), sizes)[-1]
-        change, matrices = self.translate(levels, plain_low, sizes, amount, detail)
+        inner = sizes[seen_level(len(sizes) - 1) :]
+        plain_low = None if detail == 1 else halved(seen, inner)[-1].copy()  # of seen itself, if that is the low band
+        in_strips(partial(kernels.grade, seen, curve, seen), len(seen[0]))
+        change, matrices = self.translate(halved(seen, inner), plain_low, inner, amount, detail)
         finish(*pixels, curve, change, matrices, sizes, 1 - amount * detail, where, out.reshape(flat.shape))
         return out
 
@@ -100,7 +113,7 @@ class CpuEngine:
         Args:
             levels: ``G``, from level k on; the first is written over.
             plain_low: the low band of the picture before its grade; None if `detail` is 1, where it is not needed.
-            sizes: of all levels.
+            sizes: of the levels.
 
         Returns:
             ``Q``, (3, h, w) on level k, and ``p (1 + A)``, (9, h, w) on the low band, matrices column by column.
@@ -118,8 +131,9 @@ class CpuEngine:
         if len(levels) == 1:
             return result - _multiplied(matrices, low), matrices
         size = sizes[-2]
-        high = levels[-2] - resampled(low, enlarging, size)
-        mask = inference.predict_mask(self._weights, high, *(resampled(x, doubling, size) for x in (low, new_low)))
+        ways = (low, enlarging), (low, doubling), (new_low, doubling)
+        below, before, after = at_once(partial(resampled, level, step, size) for level, step in ways)
+        mask = inference.predict_mask(self._weights, levels[-2] - below, before, after)
         for level in range(1, len(levels)):
             fine, coarse = levels[-1 - level], levels[-level]
             here = sizes[len(sizes) - 1 - level :]
@@ -149,24 +163,29 @@ class CpuEngine:
         return ReferenceEngine(build_network(self._weights), torch.device("cpu"))
 
 
-def thumbnail_of(flat: Array, scale: np.float32) -> Floats:
-    """What the grade looks at, (3, 96, 96), of a picture (H, 3 W)."""
-    height, width = flat.shape[0], flat.shape[1] // 3
-    thumbnail = np.empty((3, THUMBNAIL, THUMBNAIL), np.float32)
-    rows, columns = averaging(height, THUMBNAIL), averaging(width, THUMBNAIL)
-    in_strips(partial(kernels.average, flat, scale, rows, columns, thumbnail), THUMBNAIL)
-    return thumbnail
-
-
-def graded_levels(flat: Array, scale: np.float32, curve: Floats, sizes: Sizes) -> list[Floats]:
-    """``G`` from the finest level that the mask reaches on."""
-    finest = finest_masked(len(sizes) - 1)
-    heights, widths = zip(*sizes[: finest + 1], strict=True)
-    level = np.empty((3, *sizes[finest]), np.float32)
-    work = partial(kernels.shrink, flat, scale, curve, np.array(widths), tuple(halvings(heights)), level)
+def shrunk(flat: Array, scale: np.float32, sizes: Sizes) -> Floats:
+    """Level k of a picture (H, 3 W), in [0, 1]."""
+    k = seen_level(len(sizes) - 1)
+    if k == 0:
+        planes = flat.reshape(len(flat), -1, 3).transpose(2, 0, 1)
+        return np.asarray(np.multiply(planes, scale, dtype=np.float32, order="C"))
+    heights, widths = zip(*sizes[: k + 1], strict=True)
+    level = np.empty((3, *sizes[k]), np.float32)
+    pairs, rows = halved_rows(heights[0]), tuple(halvings(heights[1:]))
+    work = partial(kernels.shrink, flat, scale / np.float32(32), pairs, np.array(widths), rows, level)
     in_strips(work, len(level[0]))
+    return level
+
+
+def thumbnail_of(seen: Floats) -> Floats:
+    """What the grade is chosen by, (3, 96, 96)."""
+    return resampled(seen, averaging, (THUMBNAIL, THUMBNAIL))
+
+
+def halved(level: Floats, sizes: Sizes) -> list[Floats]:
+    """A level and those below it."""
     levels = [level]
-    for size in sizes[finest + 1 :]:
+    for size in sizes[1:]:
         finer, level = level, np.empty((3, *size), np.float32)
         in_strips(partial(kernels.halve, finer, tuple(halving(finer.shape[1])), level), size[0])
         levels.append(level)
@@ -184,8 +203,9 @@ def finish(
     where: Array | None,
     out: Array,
 ) -> None:
-    """``p (1 + A) G + up^k(Q)`` and the `rest` of the picture itself, into `out`."""
-    rows = _rows(change, sizes[: finest_masked(len(sizes) - 1) + 1], enlarging)
+    """``p (1 + A) G + enlarged(Q)`` and the `rest` of the picture itself, into `out`."""
+    level, starts, weights, *across = _rows(change, sizes[: seen_level(len(sizes) - 1) + 1], doubling)
+    rows = level, starts, np.pad(weights, ((0, 0), (0, SPLINE - weights.shape[1]))), *across
     bordered = np.pad(np.moveaxis(matrices, 0, 2), ((1, 1), (1, 1), (0, 0)), "edge")  # (h + 2, w + 2, 9)
     cells = bordered.reshape(len(bordered), -1), 2 ** (len(sizes) - 1)
     nowhere = _NOWHERE if where is None else where

@@ -2,9 +2,9 @@
 
 How the mathematics follows from the network is said in :mod:`lptn_retouch.engine.coarse`.
 
-A picture is read three times and written once: averaged, for its grade; graded and shrunk; graded, translated and
-saved. What lies between these is many launches of little work, the same for all pictures of a size; so it is recorded
-in CUDA graphs. All pictures pass through one stream of the engine's, which keeps them out of each other's buffers.
+A picture is read twice and written once: shrunk, to what the network sees; graded, translated and saved. What lies
+between these is many launches of little work, the same for all pictures of a size; so it is recorded in a CUDA graph.
+All pictures pass through one stream of the engine's, which keeps them out of each other's buffers.
 """
 
 from __future__ import annotations

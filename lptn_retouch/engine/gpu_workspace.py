@@ -5,23 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Generic, TypeVar
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from lptn_retouch.engine import triton_kernels as kernels
-from lptn_retouch.engine.cells import enlarging, interpolating, shrinking
-from lptn_retouch.engine.coarse import Coarse, translate_coarse
+from lptn_retouch.engine.cells import interpolating, shrinking
+from lptn_retouch.engine.coarse import translate_coarse
 from lptn_retouch.engine.finite import check_finite
-from lptn_retouch.engine.plan import finest_masked
 from lptn_retouch.errors import reason
-from lptn_retouch.model.form import TERMS, THUMBNAIL, depth_for
+from lptn_retouch.model.form import depth_for, seen_level
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.notices import log
 
-T = TypeVar("T")
+Tensors = tuple[Tensor, ...]
 
 _alone = threading.Lock()  # in the process: torch's settings are changed, and a recording brings the device to rest
 
@@ -29,9 +26,9 @@ _alone = threading.Lock()  # in the process: torch's settings are changed, and a
 class Workspace:
     """What pictures of one size share at one strength: buffers, tables, and the recorded work on them.
 
-    Of a picture there is only its level k, the finest that the mask reaches. The buffers are 5.5 bytes a pixel at 4K,
-    2.6 at 24 megapixels and half as many for each doubling of the sides; torch's small levels come to it, up to 80 MB
-    at any size. When all levels were kept they were 5 bytes a pixel of 8-bit pictures and 8 of others.
+    Of a picture there is only its level k, at which the network sees it. The buffers are 4.9 bytes a pixel at 4K, 2.3
+    at 24 megapixels and half as many for each doubling of the sides; torch's small levels come to it, up to 85 MB at
+    any size.
     """
 
     def __init__(
@@ -39,20 +36,16 @@ class Workspace:
     ) -> None:
         self._net, self._amount, self._detail = net, amount, detail
         self._depth = depth = depth_for(height, width)
-        self._halvings = k = finest_masked(depth)
-        self._thumbnail = torch.empty(3, THUMBNAIL, width, device=device)  # in y alone
-        self._ungraded = torch.zeros(3, TERMS, device=device)
+        self._halvings = k = seen_level(depth)
         rows, columns, field_rows = -(-height // 2**k), -(-width // 2**k), -(-height // 2**depth)
         self._wide = torch.empty(3, rows, width, device=device)  # level k on its way down, then on its way up
-        self._graded = torch.empty(3, rows, columns, device=device)
-        self._plain = None if detail == 1 else torch.empty_like(self._graded)
+        self._seen = torch.empty(3, rows, columns, device=device)
         self._field = torch.empty(9, field_rows, width, device=device)
         self._shrinking = shrinking(height, k).to(device), shrinking(width, k).to(device)
-        self._enlarging = enlarging(height, k).to(device), interpolating(height, depth).to(device)
-        self._across = enlarging(width, k).to(device), interpolating(width, depth).to(device)
+        self._enlarging = interpolating(height, k).to(device), interpolating(height, depth).to(device)
+        self._across = interpolating(width, k).to(device), interpolating(width, depth).to(device)
         self._sound = False  # the weights: looked at with the first picture, since it waits for the device
-        recorded = device.type == "cuda"
-        self._choosing, self._translating = _Recording[Tensor](recorded), _Recording[Coarse](recorded)
+        self._translating = _Recording(possible=device.type == "cuda")
 
     def retouch(self, picture: Tensor, where: Tensor | None) -> Tensor:
         """Retouch a picture, (H, W, C).
@@ -60,16 +53,10 @@ class Workspace:
         Raises:
             InvalidPresetError: the weights overflow.
         """
-        kernels.average_rows(picture, self._thumbnail)
-        curve = self._choosing(self._choose)
+        kernels.shrink(picture, self._shrinking, self._halvings, self._wide, self._seen)
+        curve, *coarse = self._translating(self._translate)
         if not self._sound:
-            check_finite(curve)
-        if self._plain is not None:
-            kernels.shrink(picture, self._ungraded, self._shrinking, self._halvings, self._wide, self._plain)
-        kernels.shrink(picture, curve, self._shrinking, self._halvings, self._wide, self._graded)
-        coarse = self._translating(self._translate)
-        if not self._sound:
-            check_finite(*coarse)
+            check_finite(curve, *coarse)
             self._sound = True
         result = torch.empty_like(picture)
         levels, doublings = (self._wide, self._field), (self._halvings, self._depth)
@@ -77,21 +64,22 @@ class Workspace:
         kernels.finish(picture, curve, levels, self._enlarging, doublings, rest, where, result)
         return result
 
-    def _choose(self) -> Tensor:
-        """The coefficients of the picture's grade, (3, 20)."""
-        thumbnail = F.adaptive_avg_pool2d(self._thumbnail[None], THUMBNAIL)
-        return self._net.grade.choose_curve(thumbnail)[0]
+    def _translate(self) -> Tensors:
+        """Choose the grade, (3, 20), translate level k and what is below it, and enlarge across what is left of it.
 
-    def _translate(self) -> Coarse:
-        """Translate level k and what is below it, and enlarge across what the full size needs of it."""
-        plain = None if self._plain is None else self._plain[None]
-        coarse = translate_coarse(self._net, self._graded[None], plain, self._depth, self._amount, self._detail)
+        Returns:
+            The grade, and the two of :class:`~lptn_retouch.engine.coarse.Coarse`.
+        """
+        curve = self._net.grade(self._seen[None])[0]
+        graded = torch.empty_like(self._seen)
+        kernels.grade_level(self._seen, curve, graded)
+        coarse = translate_coarse(self._net, self._seen[None], graded[None], self._depth, self._amount, self._detail)
         kernels.enlarge_across(coarse.left[0].contiguous(), self._across[0], self._halvings, self._wide)
         kernels.enlarge_across(coarse.field[0].contiguous(), self._across[1], self._depth, self._field)
-        return coarse
+        return curve, *coarse
 
 
-class _Recording(Generic[T]):
+class _Recording:
     """Work on tensors that stay where they are: done plainly the first time, then recorded in a CUDA graph.
 
     The first time compiles kernels and chooses among torch's, which cannot be recorded; and a size that comes but
@@ -102,9 +90,9 @@ class _Recording(Generic[T]):
         self._possible = possible
         self._begun = False
         self._graph: torch.cuda.CUDAGraph | None = None
-        self._result: T
+        self._result: Tensors
 
-    def __call__(self, work: Callable[[], T]) -> T:
+    def __call__(self, work: Callable[[], Tensors]) -> Tensors:
         """What `work` returns: from the second time on the same tensors, with new content."""
         if self._graph is None:
             with _alone, _exactly():
@@ -116,7 +104,7 @@ class _Recording(Generic[T]):
         self._graph.replay()
         return self._result
 
-    def _record(self, work: Callable[[], T]) -> None:
+    def _record(self, work: Callable[[], Tensors]) -> None:
         graph = torch.cuda.CUDAGraph()
         try:
             stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]

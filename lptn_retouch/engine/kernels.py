@@ -1,6 +1,6 @@
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 # ruff: noqa: ARG001, ARG005
-"""What a CPU does to a picture's full size, row by row, in compiled code: average it, shrink it, finish it.
+"""What a CPU does to a picture's full size, row by row, in compiled code: shrink it, and finish it.
 
 A picture of whole numbers is read, and a result of whole numbers written; of all that lies between, no more than a few
 rows are ever there. Each kernel does a range of rows, releases the GIL, and is run on several ranges at once by
@@ -35,7 +35,7 @@ from numba.extending import overload
 
 TILE = 256  # pixels worked on at once; what they need stays in the first-level cache
 MARGIN = 4
-_SUMS = 4096  # samples summed up at once
+_SPAN = 32  # pixels of a cell multiplied at once, where cells are as large
 
 _X, _G, _K = 0, 3 * TILE, 6 * TILE  # in the scratch: the picture; the graded picture; the result
 _SCRATCH = 9 * TILE
@@ -64,52 +64,27 @@ def kept(function):
 
 
 @kept
-def average(picture, scale, rows, columns, out, first, end):
-    """Average a picture over rectangles; rows `first` to `end` of the result.
+def shrink(picture, scale, pairs, widths, rows, out, first, end):
+    """Halve a picture several times; rows `first` to `end` of what becomes of it.
 
-    Args: rows (h, 2) and columns (w, 2), from `taps.averaging`; out (3, h, w), in the picture's scale.
-    """
-    sums = np.empty(picture.shape[1], np.float32)
-    for i in range(first, end):
-        sums[:] = 0
-        for x0 in range(0, len(sums), _SUMS):
-            part = sums[x0 : x0 + _SUMS]
-            for y in range(rows[i, 0], rows[i, 1]):
-                row = picture[y, x0 : x0 + _SUMS]
-                for x in range(len(part)):
-                    part[x] += _F(row[x])
-        for j in range(len(columns)):
-            count = (rows[i, 1] - rows[i, 0]) * (columns[j, 1] - columns[j, 0])
-            for c in range(len(out)):
-                total = _F(0)
-                for x in range(columns[j, 0], columns[j, 1]):
-                    total += sums[3 * x + c]
-                out[c, i, j] = total / _F(count) * scale
+    Six rows make one of the first half. That is halved on as often as is asked, and what is left of it is added,
+    weighted, to the rows that it is part of.
 
-
-@kept
-def shrink(picture, scale, curves, widths, rows, out, first, end):
-    """Grade a picture and halve it several times; rows `first` to `end` of what becomes of it.
-
-    A row is halved as often as is asked, and what is left of it is added, weighted, to the rows that it is part of.
-
-    Args: scale, the inverse of the picture's full range; curves (3, 20), see `_grade`; widths, of the picture and
-    after each halving; rows, of `taps.halvings`; out (3, h, w).
+    Args: scale, the inverse of the picture's full range; pairs (H', 6), the six rows for each of the half, from
+    `taps.halved_rows`; widths, of the picture and after each halving; rows, of `taps.halvings` from the half on;
+    out (3, h, w).
     """
     planes = len(out)
-    scratch = np.empty(_SCRATCH, np.float32)
+    sums = np.empty(picture.shape[1], np.float32)
     lines = np.empty((2, planes, widths[0] + 2 * MARGIN), np.float32)
     starts, weights = rows
     taps = weights.shape[1]
     out[:, first:end] = 0
     done = first  # rows of the result that are whole
     for y in range(starts[first], starts[end - 1] + taps):
-        for x0 in range(0, widths[0], TILE):
-            n = min(TILE, widths[0] - x0)
-            _load(picture, y, x0, n, _F(2) * scale, _F(-1), scratch)
-            _grade(curves, n, scratch)
-            for c in range(planes):
-                _copy(scratch, _G + c * TILE, n, lines[0, c], MARGIN + x0)
+        r = pairs[y]
+        _halve_rows(picture[r[0]], picture[r[1]], picture[r[2]], picture[r[3]], picture[r[4]], picture[r[5]], sums)
+        _split(sums, widths[0], lines[0])
         here = 0
         for step in range(len(widths) - 1):
             for c in range(planes):
@@ -120,8 +95,24 @@ def shrink(picture, scale, curves, widths, rows, out, first, end):
         j = done
         while j < end and starts[j] <= y:
             for c in range(planes):
-                _add(weights[j, y - starts[j]], lines[here, c, MARGIN : MARGIN + out.shape[2]], out[c, j])
+                _add(scale * weights[j, y - starts[j]], lines[here, c, MARGIN : MARGIN + out.shape[2]], out[c, j])
             j += 1
+
+
+@kept
+def grade(level, curves, out, first, end):
+    """Grade a level; rows `first` to `end`. Args: curves (3, 20), see `_grade`; out (3, h, w), or the level itself."""
+    scratch = np.empty(_SCRATCH, np.float32)
+    for y in range(first, end):
+        for x0 in range(0, level.shape[2], TILE):
+            n = min(TILE, level.shape[2] - x0)
+            for c in range(len(level)):
+                for x in range(n):
+                    scratch[_at(_X + c * TILE + x)] = _F(2) * level[c, y, _at(x0 + x)] - _F(1)
+            _grade(curves, n, scratch)
+            for c in range(len(level)):
+                for x in range(n):
+                    out[c, y, _at(x0 + x)] = scratch[_at(_G + c * TILE + x)]
 
 
 @kept
@@ -170,31 +161,64 @@ def translate(fine, rows, last, out, first, end):
 def finish(picture, scale, curves, change, cells, rest, where, out, first, end):
     """Grade a picture, multiply, add: rows `first` to `end` of the result.
 
-    Args: picture, scale, curves as for `shrink`; change, rows of what is enlarged and added; cells; rest, the share
-    of the picture itself that is added; where (H, W), the share of the result that replaces the picture, or (0, 0); out
-    as `picture`, or `picture` itself.
+    Args: picture, scale, as for `shrink`; curves (3, 20), see `_grade`; change, rows of what is enlarged and added;
+    cells; rest, the share of the picture itself that is added; where (H, W), the share of the result that replaces the
+    picture, or (0, 0); out as `picture`, or `picture` itself.
     """
     planes, width = len(curves), picture.shape[1] // 3
     scratch = np.empty(_SCRATCH, np.float32)
     lines = np.empty((2, planes, width + 2 * MARGIN), np.float32)
-    matrices, powers = np.empty(cells[0].shape[1], np.float32), np.empty(27, np.float32)
-    here = (len(change[3]) - 1) % 2
+    matrices = np.empty(cells[0].shape[1], np.float32)
+    powers = np.empty((3, len(matrices) - 18), np.float32)
+    starts, weights = change[1], change[2]
+    across = np.empty((3, planes, width), np.float32)  # rows of the change, enlarged across; row j in place j % 3
+    made = starts[first]
     for y in range(first, end):
-        _enlarge(change, y, lines)
-        _row_of_cells(cells, y, matrices)
+        while made < starts[y] + 3:
+            _enlarge_across(change, made, lines, across[made % 3])
+            made += 1
+        _row_of_cells(cells, y, matrices, powers)
         for x0 in range(0, width, TILE):
             n = min(TILE, width - x0)
             _load(picture, y, x0, n, _F(2) * scale, _F(-1), scratch)
             _grade(curves, n, scratch)
-            for c in range(planes):
-                _copy(lines[here, c], MARGIN + x0, n, scratch, _K + c * TILE)
-            _multiply(matrices, cells[1], x0, n, planes, powers, scratch)
+            a, b, c = across[starts[y] % 3], across[(starts[y] + 1) % 3], across[(starts[y] + 2) % 3]
+            for plane in range(planes):
+                _sum_up(a[plane], b[plane], c[plane], weights[y], x0, n, scratch, _K + plane * TILE)
+            if cells[1] % _SPAN == 0:
+                _multiply(powers, cells[1], x0, n, planes, _SPAN, scratch)  # a constant: a loop without loose ends
+            else:
+                _multiply(powers, cells[1], x0, n, planes, min(cells[1], TILE), scratch)
             if rest != 0 or where.shape[0] > 0:
                 _load(picture, y, x0, n, scale, _F(0), scratch)
                 _add(rest, scratch[_X : _X + 3 * TILE], scratch[_K:])
             if where.shape[0] > 0:
                 _blend(where, y, x0, n, planes, scratch)
             _save(scratch, x0, n, out, y)
+
+
+@inlined
+def _sum_up(a, b, c, weights, x0, n, scratch, to):
+    """Three rows, weighted, `n` samples from x0 on."""
+    p, q, r = weights[0], weights[1], weights[2]
+    for x in range(n):
+        scratch[_at(to + x)] = p * a[_at(x0 + x)] + q * b[_at(x0 + x)] + r * c[_at(x0 + x)]
+
+
+@inlined
+def _halve_rows(a, b, c, d, e, f, out):
+    """Thirty-two times the half of six rows."""
+    for x in range(len(out)):
+        out[x] = _F(a[x]) + _F(f[x]) + _F(5) * (_F(b[x]) + _F(e[x])) + _F(10) * (_F(c[x]) + _F(d[x]))
+
+
+@inlined
+def _split(row, n, lines):
+    """The planes of a row of `n` pixels."""
+    for x in range(n):
+        lines[0, _at(MARGIN + x)] = row[_at(3 * x)]
+        lines[1, _at(MARGIN + x)] = row[_at(3 * x + 1)]
+        lines[2, _at(MARGIN + x)] = row[_at(3 * x + 2)]
 
 
 @inlined
@@ -249,6 +273,17 @@ def _enlarge(rows, y, lines):
 
 
 @inlined
+def _enlarge_across(rows, j, lines, out):
+    """Row `j` of a level, enlarged across its columns alone: (C, W)."""
+    level, widths, taps = rows[0], rows[3], rows[4]
+    for c in range(len(level)):
+        lines[0, c, MARGIN : MARGIN + widths[0]] = level[c, min(j, level.shape[1] - 1)]
+        for step in range(len(widths) - 1):
+            _double(lines[step % 2, c], widths[step], taps, lines[1 - step % 2, c])
+        out[c] = lines[(len(widths) - 1) % 2, c, MARGIN : MARGIN + out.shape[1]]
+
+
+@inlined
 def _double(line, n, taps, doubled):
     """Double a line of `n` samples."""
     for x in range(2):
@@ -276,14 +311,8 @@ def _add(weight, row, to):
 
 
 @inlined
-def _copy(row, begin, n, to, at):
-    for x in range(n):
-        to[_at(at + x)] = row[_at(begin + x)]
-
-
-@inlined
-def _row_of_cells(cells, y, matrices):
-    """The matrices at a row of the picture, but still of the cells."""
+def _row_of_cells(cells, y, matrices, powers):
+    """The matrices at a row of the picture, for each cell as polynomials of a pixel's place in it: (3, w * 9)."""
     of_cells, size = cells
     cell, place = y // size, y % size
     before = _F((size - place) * (size - place - 1) / (2 * size * size))
@@ -292,40 +321,35 @@ def _row_of_cells(cells, y, matrices):
     _add(before, of_cells[cell], matrices)
     _add(_F(1) - before - after, of_cells[cell + 1], matrices)
     _add(after, of_cells[cell + 2], matrices)
+    step = _F(1) / _F(size)
+    constant, linear, square = powers[0], powers[1], powers[2]
+    for i in range(len(constant)):
+        own = matrices[_at(i + 9)]
+        left, right = matrices[_at(i)] - own, matrices[_at(i + 18)] - own
+        bend = _F(0.5) * step * step * (left + right)
+        constant[i] = own + _F(0.5) * (_F(1) - step) * left
+        linear[i] = bend - step * left
+        square[i] = bend
 
 
 @inlined
-def _multiply(matrices, size, x0, n, planes, powers, scratch):
-    """Add the matrices times the graded picture, `n` pixels from x0 on, to the result.
-
-    Within a cell they are polynomials of a pixel's place in it; `powers` is room for what they are made of.
-    """
-    step = _F(1) / _F(size)
-    x = 0
-    while x < n:
+def _multiply(powers, size, x0, n, planes, span, scratch):
+    """Add the matrices times the graded picture, `n` pixels from x0 on and in spans of a cell, to the result."""
+    p, q, s = powers[0], powers[1], powers[2]
+    for x in range(0, n, span):
         cell = (x0 + x) // size
-        end = min((cell + 1) * size - x0, n)
-        begin = x0 + x - cell * size
-        for entry in range(9):
-            own = matrices[_at(9 * cell + 9 + entry)]
-            left, right = matrices[_at(9 * cell + entry)] - own, matrices[_at(9 * cell + 18 + entry)] - own
-            square = _F(0.5) * step * step * (left + right)
-            powers[_at(entry)] = own + _F(0.5) * (_F(1) - step) * left
-            powers[_at(9 + entry)] = square - step * left
-            powers[_at(18 + entry)] = square
+        first = _F(x0 + x - cell * size)
         for c in range(planes):
-            r0, r1, r2 = powers[c], powers[9 + c], powers[18 + c]
-            g0, g1, g2 = powers[3 + c], powers[12 + c], powers[21 + c]
-            b0, b1, b2 = powers[6 + c], powers[15 + c], powers[24 + c]
+            r, g, b = _at(9 * cell + c), _at(9 * cell + 3 + c), _at(9 * cell + 6 + c)
+            r0, r1, r2, g0, g1, g2, b0, b1, b2 = p[r], q[r], s[r], p[g], q[g], s[g], p[b], q[b], s[b]
             red, green, blue, to = _G + x, _G + TILE + x, _G + 2 * TILE + x, _K + c * TILE + x
-            for i in range(end - x):
-                t = _F(np.int32(begin + i))
+            for i in range(span):
+                t = first + _F(np.int32(i))
                 scratch[_at(to + i)] += (
                     (r0 + t * (r1 + t * r2)) * scratch[_at(red + i)]
                     + (g0 + t * (g1 + t * g2)) * scratch[_at(green + i)]
                     + (b0 + t * (b1 + t * b2)) * scratch[_at(blue + i)]
                 )
-        x = end
 
 
 @inlined

@@ -4,34 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from lptn_retouch.model.form import MASKED_LEVELS, depth_for
+from lptn_retouch.model.form import depth_for, level_sizes, seen_level
 
 FULL_SCALE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}  # white
 
-_LEVEL = 32  # bytes for a sample of the finest level that the mask reaches: itself, and all below
+_LEVEL = 32  # bytes for a sample of the level that the network sees: itself, and all below
 _MASK = 280  # bytes for a sample where the mask is predicted, on the level above the low band: its network's features
-
-
-def level_sizes(height: int, width: int, depth: int) -> tuple[tuple[int, int], ...]:
-    """Heights and widths of a pyramid's levels, the picture's own first.
-
-    Example:
-        >>> level_sizes(5, 9, 2)
-        ((5, 9), (3, 5), (2, 3))
-    """
-    return tuple((-(-height // 2**level), -(-width // 2**level)) for level in range(depth + 1))
-
-
-def finest_masked(depth: int) -> int:
-    """The finest level that the mask reaches, counted from the picture, 0.
-
-    Between it and the picture nothing is computed and nothing is kept; see :mod:`lptn_retouch.engine.cpu`.
-
-    Example:
-        >>> finest_masked(6), finest_masked(2)
-        (3, 0)
-    """
-    return max(depth - MASKED_LEVELS, 0)
 
 
 def work_bytes(height: int, width: int) -> int:
@@ -46,5 +24,5 @@ def work_bytes(height: int, width: int) -> int:
     """
     depth = depth_for(height, width)
     sizes = level_sizes(height, width, depth)
-    finest, masked = (rows * columns for rows, columns in (sizes[finest_masked(depth)], sizes[max(depth - 1, 0)]))
+    finest, masked = (rows * columns for rows, columns in (sizes[seen_level(depth)], sizes[max(depth - 1, 0)]))
     return max(_LEVEL * finest, _MASK * masked)

@@ -32,7 +32,7 @@ class Band(NamedTuple):
     first: Indices
     weights: Floats
 
-    def __call__(self, source: Array, axis: int) -> Floats:
+    def __call__(self, source: Floats, axis: int) -> Floats:
         """Map an array along an axis.
 
         Example:
@@ -41,11 +41,12 @@ class Band(NamedTuple):
         """
         shape = [1] * source.ndim
         shape[axis] = -1
-        terms = (
-            self.weights[:, tap].reshape(shape) * source.take(self.first + tap, axis)
-            for tap in range(self.weights.shape[1])
-        )
-        return np.asarray(sum(terms), np.float32)
+        total: Floats = self.weights[:, 0].reshape(shape) * source.take(self.first, axis)
+        for tap in range(1, self.weights.shape[1]):
+            part = source.take(self.first + tap, axis)
+            part *= self.weights[:, tap].reshape(shape)
+            total += part
+        return total
 
 
 def halving(fine: int) -> Band:
@@ -56,12 +57,22 @@ def halving(fine: int) -> Band:
         >>> band.first.tolist(), (32 * band.weights).tolist()
         ([0, 0], [[10.0, 15.0, 6.0, 1.0], [1.0, 6.0, 15.0, 10.0]])
     """
+    indices = halved_rows(fine)
+    return _band(indices, np.broadcast_to(np.array([1, 5, 10, 10, 5, 1]) / 32, indices.shape), fine)
+
+
+def halved_rows(fine: int) -> Indices:
+    """The six samples that each of a half's is made of, in :func:`halving`'s order, borders mirrored: (n, 6).
+
+    Example:
+        >>> halved_rows(5)[-1].tolist()
+        [2, 3, 4, 4, 4, 3]
+    """
     even = fine + fine % 2
     outside = np.arange(0, even, 2)[:, None] + np.arange(-2, 4)
     period = 2 * (even - 1)
     mirrored = outside % period
-    indices = np.minimum(np.minimum(mirrored, period - mirrored), fine - 1)
-    return _band(indices, np.broadcast_to(np.array([1, 5, 10, 10, 5, 1]) / 32, indices.shape), fine)
+    return np.asarray(np.minimum(np.minimum(mirrored, period - mirrored), fine - 1), np.int32)
 
 
 def enlarging(coarse: int, fine: int) -> Band:
@@ -145,7 +156,7 @@ def steps(step: Callable[[int, int], Band], sizes: tuple[int, ...]) -> Band:
     return reduce(_after, bands, _band(np.arange(sizes[0])[:, None], np.ones((sizes[0], 1)), sizes[0]))
 
 
-def resampled(planes: Array, step: Callable[[int, int], Band], size: Sequence[int]) -> Floats:
+def resampled(planes: Floats, step: Callable[[int, int], Band], size: Sequence[int]) -> Floats:
     """Planes (C, h, w) taken to another size by one step each way.
 
     Example:
@@ -170,15 +181,18 @@ def _halved(fine: int, coarse: int) -> Band:  # noqa: ARG001  (which follows)
     return halving(fine)
 
 
-def averaging(fine: int, coarse: int) -> Indices:
-    """The rows that torch's adaptive average pooling takes for each of `coarse` bins: (coarse, 2), first and end.
+def averaging(fine: int, coarse: int) -> Band:
+    """torch's adaptive average pooling.
 
     Example:
-        >>> averaging(5, 3).tolist()
-        [[0, 2], [1, 4], [3, 5]]
+        >>> (6 * averaging(5, 3).weights).tolist()
+        [[3.0, 3.0, 0.0], [2.0, 2.0, 2.0], [0.0, 3.0, 3.0]]
     """
     bins = np.arange(coarse)
-    return np.stack([bins * fine // coarse, -(-(bins + 1) * fine // coarse)], axis=1).astype(np.int32)
+    first, end = bins * fine // coarse, -(-(bins + 1) * fine // coarse)
+    indices = first[:, None] + np.arange((end - first).max())
+    inside = indices < end[:, None]
+    return _band(np.where(inside, indices, first[:, None]), inside / (end - first)[:, None], fine)
 
 
 def _after(inner: Band, outer: Band) -> Band:

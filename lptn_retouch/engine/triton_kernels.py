@@ -1,14 +1,14 @@
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator, import-untyped, import-not-found"
-"""What is done at full size on a GPU, as kernels in Triton: a picture is averaged, graded and shrunk, and finished.
+"""What is done at full size on a GPU, as kernels in Triton: a picture is shrunk, and graded and finished.
 
 A picture of whole numbers is read, and a result of whole numbers written; no full-size picture of floats is ever
 there. How the mathematics follows from the network is said in :mod:`lptn_retouch.engine.coarse`.
 
 All halvings that lie between the picture and its level k are done at once, and so are all doublings back: the filters
 are linear and separable, so they compose to one filter of few taps in each direction. Down the rows that is done where
-the picture is read or written: a thread keeps to a column, holds what several rows share in registers, and grades each
-pixel once. Across, it is done on the level's few rows by small kernels of their own. The level with the rows of k and
-the picture's columns is all that goes through memory.
+the picture is read or written: a thread keeps to its columns and holds what several rows share in registers. Across, it
+is done on the level's few rows by small kernels of their own. The level with the rows of k and the picture's columns is
+all that goes through memory.
 
 Conventions: a picture is (H, W, C) with C 3 or 4, uint8, uint16 or float32. A level is planar, (3, h, w), of floats.
 The kernels compute in float32. A cell is the 2**doublings samples of the fine size that lie under one of the coarse,
@@ -28,10 +28,10 @@ from lptn_retouch.engine.triton_pixels import grade, load, stored, unit
 Pair = tuple[Tensor, Tensor]  # down the rows, across the columns; or of a level, and of the field
 
 # What one program does; constants of the kernels.
-_SAMPLES = tl.constexpr(1024)  # of a picture's row, to average
-_COLUMNS = tl.constexpr(128)  # of a picture or level; a thread has one of them
+_SAMPLES = tl.constexpr(512)  # of a picture's rows that are shrunk; a thread has four of them
+_COLUMNS = tl.constexpr(128)  # of a picture or level otherwise; a thread has one of them
 _STRIP = tl.constexpr(16)  # rows of a shrunk picture; the rows of four more are read for them
-_LINES = tl.constexpr(4)  # rows of a level that is shrunk or enlarged across
+_LINES = tl.constexpr(4)  # rows of a level that is graded, or shrunk or enlarged across
 _ROWS = 4  # of a picture at once, at most: in one cell; a thread has all of them, and of 8 it has no registers for two
 
 _WARP = 64 if torch.version.hip else 32  # threads
@@ -41,25 +41,11 @@ _SIZES = ["height", "width", "coarse", "field_height", "doublings", "field_doubl
 _jit = triton.jit(do_not_specialize=_SIZES)
 
 
-def average_rows(picture: Tensor, out: Tensor) -> None:
-    """Average a picture over the rows that torch's adaptive average pooling takes for each row of a thumbnail.
+def shrink(picture: Tensor, tables: Pair, doublings: int, wide: Tensor, out: Tensor) -> None:
+    """Halve a picture, several times at once.
 
     Args:
         picture: (H, W, C).
-        out: (3, n, W), in [0, 1].
-    """
-    height, width, channels = picture.shape
-    bins = out.shape[1]
-    grid = (triton.cdiv(width * channels, _SAMPLES.value), bins)
-    _average_rows[grid](picture, out, height, width, channels, bins, **_FUSED)
-
-
-def shrink(picture: Tensor, curve: Tensor, tables: Pair, doublings: int, wide: Tensor, out: Tensor) -> None:
-    """Grade a picture and halve it, several times at once.
-
-    Args:
-        picture: (H, W, C).
-        curve: the coefficients of its grade, (3, 20).
         tables: (5, H) and (5, W), from :func:`lptn_retouch.engine.cells.shrinking`.
         doublings: k.
         wide: (3, h, W), for what is shrunk down the rows alone.
@@ -67,10 +53,19 @@ def shrink(picture: Tensor, curve: Tensor, tables: Pair, doublings: int, wide: T
     """
     height, width, channels = picture.shape
     _, rows, columns = out.shape
-    grid, sizes = _grid(rows, width, _STRIP.value), (height, width, rows, doublings)
-    _shrink_down[grid](picture, curve, tables[0], wide, *sizes, channels, min(1 << doublings, _ROWS), **_FUSED)
-    grid = _grid(3 * rows, columns, _LINES.value)
+    grid, sizes = _grid(rows, width * channels, _STRIP.value, _SAMPLES.value), (height, width, rows, doublings)
+    _shrink_down[grid](picture, tables[0], wide, *sizes, channels, min(1 << doublings, _ROWS), **_FUSED)
+    grid = _grid(3 * rows, columns, _LINES.value, _COLUMNS.value)
     _shrink_across[grid](wide, tables[1], out, 3 * rows, width, columns, doublings, **_FUSED)
+
+
+def grade_level(level: Tensor, curve: Tensor, out: Tensor) -> None:
+    """Grade a level, (3, h, w), by coefficients, (3, 20), as :func:`finish` grades the picture.
+
+    In one launch: torch would take over a hundred.
+    """
+    _, height, width = level.shape
+    _grade_level[_grid(height, width, _LINES.value, _COLUMNS.value)](level, curve, out, height, width, **_FUSED)
 
 
 def enlarge_across(level: Tensor, table: Tensor, doublings: int, out: Tensor) -> None:
@@ -78,13 +73,13 @@ def enlarge_across(level: Tensor, table: Tensor, doublings: int, out: Tensor) ->
 
     Args:
         level: of three planes, or a field's nine.
-        table: (7, W) or (3, W), from :func:`lptn_retouch.engine.cells.enlarging` or `interpolating`.
+        table: (3, W), from :func:`lptn_retouch.engine.cells.interpolating`.
         doublings: from w to W.
         out: not `level` itself.
     """
     lines, width = level.shape[0] * level.shape[1], out.shape[2]
-    sizes = (lines, width, level.shape[2], doublings, table.shape[0])
-    _enlarge_across[_grid(lines, width, _LINES.value)](level, table, out, *sizes, **_FUSED)
+    sizes = (lines, width, level.shape[2], doublings)
+    _enlarge_across[_grid(lines, width, _LINES.value, _COLUMNS.value)](level, table, out, *sizes, **_FUSED)
 
 
 def finish(
@@ -103,7 +98,7 @@ def finish(
         picture: (H, W, C).
         curve: the coefficients of its grade, (3, 20).
         levels: `left` and `field`, enlarged across: (3, h, W), and (9, h', W), matrices column by column.
-        tables: (7, H) and (3, H), by which they are enlarged down.
+        tables: (3, H) each, by which they are enlarged down.
         doublings: from h, and from h', to H; not fewer for the field.
         rest: the share of the picture itself that is added.
         where: (H, W), float32, the share of the result that replaces the picture; None for all.
@@ -111,7 +106,7 @@ def finish(
     """
     height, width, channels = picture.shape
     rows = min(1 << doublings[0], _ROWS)
-    _finish[_grid(height, width, rows)](
+    _finish[_grid(height, width, rows, _COLUMNS.value)](
         picture,
         curve,
         *levels,
@@ -125,85 +120,57 @@ def finish(
     )
 
 
-def _grid(height: int, width: int, rows: int) -> tuple[int]:
+def _grid(height: int, width: int, rows: int, columns: int) -> tuple[int]:
     """Of tiles, in one dimension: CUDA's second ends at 65535."""
-    return (triton.cdiv(height, rows) * triton.cdiv(width, _COLUMNS.value),)
+    return (triton.cdiv(height, rows) * triton.cdiv(width, columns),)
 
 
 @_jit
-def _tile(height, width, rows: tl.constexpr):
+def _tile(height, width, rows: tl.constexpr, columns: tl.constexpr):
     """Where a program is: its first row, rows and columns brought inside, and which of them were."""
-    across = (width + (_COLUMNS - 1)) // _COLUMNS
+    across = (width + (columns - 1)) // columns
     top = tl.program_id(0) // across * rows
-    y, x = top + tl.arange(0, rows)[:, None], tl.program_id(0) % across * _COLUMNS + tl.arange(0, _COLUMNS)[None, :]
+    y, x = top + tl.arange(0, rows)[:, None], tl.program_id(0) % across * columns + tl.arange(0, columns)[None, :]
     return top, tl.minimum(y, height - 1), tl.minimum(x, width - 1), (y < height) & (x < width)
 
 
 @_jit
-def _average_rows(picture, out, height, width, channels: tl.constexpr, bins: tl.constexpr):
-    at = tl.program_id(0) * _SAMPLES + tl.arange(0, _SAMPLES)
-    row = tl.program_id(1)
-    inside = at < width * channels
-    first, end = row * height // bins, ((row + 1) * height + bins - 1) // bins
-    line = picture + first.to(tl.int64) * (width * channels)
-    total = tl.full([_SAMPLES], 0, tl.float32)
-    for _ in range(first, end):
-        total += unit(tl.load(line + at, mask=inside, other=0))
-        line += width * channels
-    channel = at % channels
-    to = out + (channel * bins + row).to(tl.int64) * width + at // channels
-    tl.store(to, total / (end - first).to(tl.float32), mask=inside & (channel < 3))
-
-
-@_jit
-def _shrink_down(
-    picture, curve, table, out, height, width, coarse, doublings, channels: tl.constexpr, rows: tl.constexpr
-):
-    first, _, x, _ = _tile(coarse, width, _STRIP)  # what is outside repeats the last column
-    plane = coarse.to(tl.int64) * width
+def _shrink_down(picture, table, out, height, width, coarse, doublings, channels: tl.constexpr, rows: tl.constexpr):
+    samples = width * channels
+    first, _, x, _ = _tile(coarse, samples, _STRIP, _SAMPLES)  # what is outside repeats the last sample
+    channel = x % channels
     # A cell's rows go into five rows of the result: two above its own, its own, and two below it. So five are under
     # way, and the cell completes the first of them.
-    nothing = tl.full([1, _COLUMNS], 0, tl.float32)
-    r0, r1, r2, r3, r4 = nothing, nothing, nothing, nothing, nothing
-    g0, g1, g2, g3, g4 = nothing, nothing, nothing, nothing, nothing
-    b0, b1, b2, b3, b4 = nothing, nothing, nothing, nothing, nothing
+    nothing = tl.full([1, _SAMPLES], 0, tl.float32)
+    sum0, sum1, sum2, sum3, sum4 = nothing, nothing, nothing, nothing, nothing
     for step in range(_STRIP + 4):
         top = (first + (step - 2)) << doublings
         for part in range(0, 1 << doublings, rows):
             y = top + part + tl.arange(0, rows)[:, None]
             there = (y >= 0) & (y < height)
-            y = tl.minimum(tl.maximum(y, 0), height - 1)
-            r, g, b = load(picture, y, x, width, channels)
-            r, g, b = grade(curve, r, g, b)
-            r0, g0, b0 = _weigh(table + y, there, r, g, b, r0, g0, b0)
-            r1, g1, b1 = _weigh(table + height + y, there, r, g, b, r1, g1, b1)
-            r2, g2, b2 = _weigh(table + 2 * height + y, there, r, g, b, r2, g2, b2)
-            r3, g3, b3 = _weigh(table + 3 * height + y, there, r, g, b, r3, g3, b3)
-            r4, g4, b4 = _weigh(table + 4 * height + y, there, r, g, b, r4, g4, b4)
+            y = _inside(y, height)
+            value = unit(tl.load(picture + y.to(tl.int64) * samples + x))
+            sum0 += _weighed(table + y, there, value)
+            sum1 += _weighed(table + height + y, there, value)
+            sum2 += _weighed(table + 2 * height + y, there, value)
+            sum3 += _weighed(table + 3 * height + y, there, value)
+            sum4 += _weighed(table + 4 * height + y, there, value)
         row = first + (step - 4)
         if (row >= first) & (row < coarse):
-            to = out + row.to(tl.int64) * width + x
-            tl.store(to, r0)
-            tl.store(to + plane, g0)
-            tl.store(to + 2 * plane, b0)
-        r0, r1, r2, r3, r4 = r1, r2, r3, r4, nothing
-        g0, g1, g2, g3, g4 = g1, g2, g3, g4, nothing
-        b0, b1, b2, b3, b4 = b1, b2, b3, b4, nothing
+            to = out + (channel * coarse + row).to(tl.int64) * width + x // channels
+            tl.store(to, sum0, mask=channel < 3)
+        sum0, sum1, sum2, sum3, sum4 = sum1, sum2, sum3, sum4, nothing
 
 
 @_jit
-def _weigh(weights, there, r, g, b, red, green, blue):
-    """Add some rows' share to a row of the result."""
-    share = tl.load(weights, mask=there, other=0)  # (rows, 1)
-    red += tl.sum(share * r, 0, keep_dims=True)
-    green += tl.sum(share * g, 0, keep_dims=True)
-    blue += tl.sum(share * b, 0, keep_dims=True)
-    return red, green, blue
+def _weighed(weights, there, value):
+    """Some rows' share of a row of the result."""
+    return tl.sum(tl.load(weights, mask=there, other=0) * value, 0, keep_dims=True)
 
 
 @_jit
 def _shrink_across(level, table, out, height, width, coarse, doublings):
-    _, line, cell, inside = _tile(height, coarse, _LINES)
+    _, line, cell, inside = _tile(height, coarse, _LINES, _COLUMNS)
     line = line.to(tl.int64)
     total = tl.full([_LINES, _COLUMNS], 0, tl.float32)
     for away in tl.static_range(5):  # a cell two before counts as one two after it does for that
@@ -217,12 +184,24 @@ def _shrink_across(level, table, out, height, width, coarse, doublings):
 
 
 @_jit
-def _enlarge_across(level, table, out, height, width, coarse, doublings, taps: tl.constexpr):
-    _, line, x, inside = _tile(height, width, _LINES)
+def _grade_level(level, curve, out, height, width):
+    _, y, x, inside = _tile(height, width, _LINES, _COLUMNS)
+    plane = height.to(tl.int64) * width
+    at = y.to(tl.int64) * width + x
+    r, g, b = tl.load(level + at), tl.load(level + plane + at), tl.load(level + 2 * plane + at)
+    r, g, b = grade(curve, r, g, b)
+    tl.store(out + at, r, mask=inside)
+    tl.store(out + plane + at, g, mask=inside)
+    tl.store(out + 2 * plane + at, b, mask=inside)
+
+
+@_jit
+def _enlarge_across(level, table, out, height, width, coarse, doublings):
+    _, line, x, inside = _tile(height, width, _LINES, _COLUMNS)
     line = line.to(tl.int64)
     total = tl.full([_LINES, _COLUMNS], 0, tl.float32)
-    for away in tl.static_range(taps):
-        cell = _inside((x >> doublings) + (away - taps // 2), coarse)
+    for away in tl.static_range(3):
+        cell = _inside((x >> doublings) + (away - 1), coarse)
         total += tl.load(table + away * width + x) * tl.load(level + line * coarse + cell)
     tl.store(out + line * width + x, total, mask=inside)
 
@@ -248,13 +227,13 @@ def _finish(
     partly: tl.constexpr,
     rows: tl.constexpr,
 ):
-    top, y, x, inside = _tile(height, width, rows)
+    top, y, x, inside = _tile(height, width, rows, _COLUMNS)
     own_r, own_g, own_b = load(picture, y, x, width, channels)
     r, g, b = grade(curve, own_r, own_g, own_b)
     k0, k1, k2 = rest * own_r, rest * own_g, rest * own_b
     plane = coarse.to(tl.int64) * width
-    for away in tl.static_range(7):
-        cell = _inside((top >> doublings) + (away - 3), coarse)
+    for away in tl.static_range(3):
+        cell = _inside((top >> doublings) + (away - 1), coarse)
         at = left + cell.to(tl.int64) * width + x
         share = tl.load(table + away * height + y)
         k0 += share * tl.load(at)

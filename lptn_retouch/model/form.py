@@ -62,6 +62,28 @@ def depth_for(height: int, width: int) -> int:
     return max(0, math.floor(math.log2(math.sqrt(height * width) / LOW_SPAN)))
 
 
+def level_sizes(height: int, width: int, depth: int) -> tuple[tuple[int, int], ...]:
+    """Heights and widths of a pyramid's levels, the picture's own first.
+
+    Example:
+        >>> level_sizes(5, 9, 2)
+        ((5, 9), (3, 5), (2, 3))
+    """
+    return tuple((-(-height // 2**level), -(-width // 2**level)) for level in range(depth + 1))
+
+
+def seen_level(depth: int) -> int:
+    """The level at which the network looks at a picture, counted from the picture, 0: the finest with a mask.
+
+    All that the network decides it decides from there on downwards; finer than that, the picture follows.
+
+    Example:
+        >>> seen_level(6), seen_level(2)
+        (3, 0)
+    """
+    return max(depth - MASKED_LEVELS, 0)
+
+
 def is_graded(names: Iterable[str]) -> bool:
     """Whether tensors of these names are a graded LPTN's, and not a published one's."""
     return any(name.startswith("grade.") for name in names)

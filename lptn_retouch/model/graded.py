@@ -3,16 +3,16 @@
 The published network moves the low band pixel by pixel and leaves the high bands to a separate mask, so wherever the
 two disagree an edge keeps a glow; and it fixes three levels, so the look changes with the picture's size. Here
 
-* the **grade** is one smooth colour curve for the whole picture, applied to every pixel before the split: it has no
-  edges to get wrong, and it sees a thumbnail, so it is the same at every size;
+* the picture is **seen** at a level of about the same size whatever its own (:func:`~.form.seen_level`), and all that
+  follows is decided there: the same for a preview and for the export;
+* the **grade** is one smooth colour curve for the whole picture, applied to every pixel: it has no edges to get wrong;
 * the **translator** does not predict new low-band pixels but a smooth field of affine colour transforms, ``low' = low +
-  A low + b``. Since it runs on a canonical small copy of the low band, it too is the same at every size;
+  A low + b``, on a canonical small copy of the low band;
 * each **high band** is moved by the same ``A`` (``h' = h + A h``): the transform of a sum is the sum of the transforms,
-  so the bands meet again without a glow. A light mask, predicted once from the coarsest high band and carried
-  upwards, adds what the affine cannot say (local contrast). Whatever is done to a band is a product with it: nothing
-  is added where the band is zero, at trained levels or at the many that a large photograph adds.
-
-The depth follows the picture's size, see :func:`lptn_retouch.model.form.depth_for`.
+  so the bands meet again without a glow. A light mask, predicted once from the coarsest high band and carried upwards
+  to the level that is seen, adds what the affine cannot say (local contrast). Whatever is done to a band is a product
+  with it: nothing is added where the band is zero. What lies between that level and the picture is one band, however
+  many octaves a large photograph has.
 """
 
 from __future__ import annotations
@@ -37,10 +37,12 @@ from lptn_retouch.model.form import (
     THUMBNAIL,
     TRANSFORM,
     depth_for,
+    level_sizes,
     read_form,
+    seen_level,
 )
 from lptn_retouch.model.lptn import ResidualBlock, load_checked
-from lptn_retouch.model.pyramid import LaplacianPyramid, enlarge
+from lptn_retouch.model.pyramid import LaplacianPyramid, enlarge, enlarge_by
 from lptn_retouch.model.translation import Translation
 
 _STRIP = 1 << 16  # px at a time where there are many numbers a pixel: what a core's cache holds
@@ -78,27 +80,37 @@ class GradedLPTN(nn.Module):
         return self._run(picture, apart=True)
 
     def _run(self, picture: Tensor, *, apart: bool) -> Translation:
-        pyramid = LaplacianPyramid(depth_for(*picture.shape[-2:]))
-        *highs, low = pyramid.decompose(self.grade(picture))
-        transform = self.low(low)  # (B, 12, h, w)
+        depth = depth_for(*picture.shape[-2:])
+        outer = LaplacianPyramid(seen_level(depth))
+        inner = LaplacianPyramid(depth - outer.depth)
+        seen = outer.low_band(picture)
+        curve = self.grade(seen)
+        graded = graded_by(curve, seen)
+        *highs, low = inner.decompose(graded)
+        transform = self.low(low)
         result = colour = new_low = low + apply_affine(transform, low)
-        light = new_low - pyramid.low_band(picture) if apart else new_low
-        mask: Tensor | None = None
+        light = new_low - inner.low_band(seen) if apart else new_low
+        mask = low
         for level, high in enumerate(reversed(highs)):
-            size = high.shape[-2:]
-            followed = refined = apply_enlarged(transform, high).add_(high)
-            if level + 1 < len(highs):
-                transform = enlarge(transform, size)
-            if level == 0:
-                mask = self.high(high, enlarge(low, size), enlarge(new_low, size))
-            elif mask is not None:
-                mask = enlarge(mask, size) if level < MASKED_LEVELS else None
-            if mask is not None:
-                refined = followed + self.high.gain[level] * mask * high
-            result = pyramid.up(result, size).add_(refined)
+            here = high.shape[-2:]
+            mask = enlarge(mask, here) if level else self.high(high, enlarge(low, here), enlarge(new_low, here))
+            followed = apply_enlarged(transform, high).add_(high)
+            result = inner.up(result, here).add_(followed + self.high.gain[level] * mask * high)
             if apart:
-                colour = pyramid.up(colour, size).add_(followed)
-                light = pyramid.up(light, size)
+                colour = inner.up(colour, here).add_(followed)
+                light = inner.up(light, here)
+            if outer.depth or level + 1 < len(highs):
+                transform = enlarge(transform, here)
+        if outer.depth:
+            above, (height, width) = outer.depth, picture.shape[-2:]
+            size = height, width
+            high = graded_by(curve, picture).sub_(enlarge_by(above, graded, size))
+            transform = enlarge_by(above - 1, transform, level_sizes(*size, 1)[-1])
+            followed = apply_enlarged(transform, high).add_(high)
+            result = enlarge_by(above, result, size).add_(followed)
+            if apart:
+                colour = enlarge_by(above, colour, size).add_(followed)
+                light = enlarge_by(above, light, size)
         return Translation(result, colour, light)
 
     @classmethod
@@ -138,7 +150,7 @@ class GlobalGrade(nn.Module):
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
 
-    def coefficients(self, picture: Tensor) -> Tensor:
+    def forward(self, picture: Tensor) -> Tensor:
         """Look at a picture, (B, 3, H, W), and choose its curve, (B, 3, 20)."""
         return self.choose_curve(F.adaptive_avg_pool2d(picture, THUMBNAIL))
 
@@ -147,10 +159,6 @@ class GlobalGrade(nn.Module):
         features = self.eye(thumbnail * 2 - 1)  # (B, 96, 3, 3)
         seen = torch.cat([features.mean((2, 3)), features.amax((2, 3)), _tone_statistics(thumbnail)], dim=1)
         return self.choose(seen).view(-1, 3, TERMS)  # type: ignore[no-any-return]
-
-    def forward(self, picture: Tensor) -> Tensor:
-        coefficients = self.coefficients(picture)
-        return picture + apply_polynomial(coefficients, picture)
 
 
 class LowBandTransform(nn.Module):
@@ -241,6 +249,11 @@ def apply_enlarged(transform: Tensor, x: Tensor) -> Tensor:
         strip = slice(top - 2 * first, bottom - 2 * first)
         out[:, :, top:bottom] = apply_linear(part[:, :, strip], x[:, :, top:bottom])
     return out
+
+
+def graded_by(curve: Tensor, picture: Tensor) -> Tensor:
+    """A picture, (B, 3, H, W), with a curve that :class:`GlobalGrade` chose, (B, 3, 20)."""
+    return picture + apply_polynomial(curve, picture)
 
 
 def apply_polynomial(coefficients: Tensor, x: Tensor) -> Tensor:

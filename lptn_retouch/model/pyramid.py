@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from lptn_retouch.model.form import level_sizes
+
 Filters = Literal["kornia", "burt-adelson"]
 
 _BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
@@ -115,6 +117,13 @@ def enlarge(field: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
     """
     doubled = F.interpolate(field, scale_factor=2, mode="bilinear", align_corners=False)
     return doubled[..., : size[0], : size[1]]
+
+
+def enlarge_by(levels: int, field: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
+    """Carry a smooth field up several levels, (B, C, h, w) to (B, C, H, W)."""
+    for finer in reversed(level_sizes(size[0], size[1], levels)[:-1]):
+        field = enlarge(field, finer)
+    return field
 
 
 def _half(picture: Tensor) -> Tensor:
