@@ -2,7 +2,8 @@
 
     python benchmarks/presets.py --data ../shared/data [--judges DIR] [--only NAME ...] [--save]
 
-For each preset: `lptn-retouch evaluate` on held-out pictures of the set it starts from and on the large photographs.
+For each preset: `lptn-retouch evaluate` on held-out pictures of the set it starts from, on those of its own style, and
+on the large photographs.
 `--save` writes results/presets.json, docs/presets/NAME.jpg (before and after, every photograph) and presets/NAME.jpg
 (the picture of the card).
 """
@@ -28,6 +29,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 
 # preset: pictures it starts from, those it should end among, the judge of both, two photographs for the card
+# (retouch starts from any photograph; those by day tell what it leaves alone, its pairs what it changes)
 LOOKS = {
     "winter": ("seasons/summer", "seasons/winter", "summer-winter", ("lake-sherburne", "tea-gardens")),
     "summer": ("seasons/winter", "seasons/summer", "summer-winter", ("lake-sherburne", "oakland-zoo-otters")),
@@ -36,7 +38,7 @@ LOOKS = {
     "golden-hour": ("light/day", "light/golden", "day-golden", ("roman-colosseum", "lake-sherburne")),
     "night": ("light/day", "light/night", "day-night", ("roman-colosseum", "lake-sherburne")),
     "day": ("light/night", "light/day", "day-night", ("singaporean-cityscape", "high-trestle-trail")),
-    "retouch": ("", "", "", ("canyon-wren", "oakland-zoo-otters")),
+    "retouch": ("light/day", "", "", ("canyon-wren", "oakland-zoo-otters")),
 }
 
 
@@ -91,20 +93,21 @@ def sorted_by_eye(folder: Path, names: Path) -> Iterator[Path]:
 def _measured(
     name: str, data: Path, source: Path, style: Path | None, judge: str, judges: Path | None
 ) -> dict[str, object]:
-    words = ["evaluate", name, "--photos", str(data / "photos"), "--json"]
-    if name == "retouch":
-        words += [
-            "--input",
-            str(data / "retouch/expert-eval/input"),
-            "--target",
-            str(data / "retouch/expert-eval/target"),
-        ]
-    elif style:
-        words += ["--input", str(source), "--style", str(style)]
+    words = ["--input", str(source)]
+    if style:
+        words += ["--style", str(style)]
         if judges and (judges / f"{judge}.safetensors").exists():
             words += ["--judge", str(judges / f"{judge}.safetensors")]
-    said = subprocess.run([sys.executable, "-m", "lptn_retouch", *words], capture_output=True, text=True, check=True)
-    return _without_each(json.loads(said.stdout))
+    figures = _evaluate(name, *words, "--photos", str(data / "photos"))
+    if name == "retouch":
+        pairs = data / "retouch" / "expert-eval"
+        figures["pairs"] = _evaluate(name, "--input", str(pairs / "input"), "--target", str(pairs / "target"))["pairs"]
+    return figures
+
+
+def _evaluate(name: str, *words: str) -> dict[str, object]:
+    command = [sys.executable, "-m", "lptn_retouch", "evaluate", name, *words, "--json"]
+    return _without_each(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
 
 
 def _without_each(figures: dict[str, object]) -> dict[str, object]:

@@ -125,7 +125,7 @@ def test_format_and_strength(photos: Path, tmp_path: Path):
         ["presets", "remove", "retouch"],
         ["presets", "remove", "nothing"],
         ["evaluate", "retouch"],
-        ["evaluate", "retouch", "--input", "FOLDER"],
+        ["evaluate", "retouch", "--target", "FOLDER"],
         ["fly"],
     ],
 )

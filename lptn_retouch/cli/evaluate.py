@@ -1,4 +1,4 @@
-"""``lptn-retouch evaluate``: measure a preset on pairs, on pictures of a style, and on photographs for halos."""
+"""``lptn-retouch evaluate``: measure what a preset changes, on pairs or towards a style, and what it leaves alone."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = verbs.add_parser("evaluate", help="measure a preset", description=__doc__)
     parser.add_argument("preset", metavar="PRESET")
-    parser.add_argument("--input", metavar="DIR", type=Path, help="pictures before ...")
-    parser.add_argument("--target", metavar="DIR", type=Path, help="... and after; pairs share a name")
+    parser.add_argument("--input", metavar="DIR", type=Path, help="pictures before; greys, whites, blacks ...")
+    parser.add_argument("--target", metavar="DIR", type=Path, help="... pictures after; pairs share a name ...")
     parser.add_argument("--style", metavar="DIR", type=Path, help="... or real pictures of the style, of other scenes")
     parser.add_argument("--judge", metavar="FILE", type=Path, help="classifier of input and style, .safetensors")
     parser.add_argument(
@@ -36,8 +36,10 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def run(args: argparse.Namespace) -> int:
-    if bool(args.input) != bool(args.target or args.style) or not (args.input or args.photos):
-        raise UsageError("evaluate takes --input DIR with --target DIR or --style DIR, or --photos DIR, or all.")
+    if not (args.input or args.photos) or ((args.target or args.style) and not args.input):
+        raise UsageError(
+            "evaluate takes --input DIR, to which --target DIR or --style DIR may be added, or --photos DIR."
+        )
     if not args.style and (args.judge or args.train_judge):
         raise UsageError("a judge tells --input from --style; give both folders, or leave the judge out.")
     if args.sheet and not args.input:
@@ -45,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from lptn_retouch.retoucher import Retoucher
     from lptn_retouch.training.evaluation import score_pairs, score_photos, summary
     from lptn_retouch.training.pictures import list_pictures
+    from lptn_retouch.training.restraint import score_restraint
     from lptn_retouch.training.unpaired import score_unpaired
 
     apply = Retoucher(args.preset)
@@ -56,6 +59,9 @@ def run(args: argparse.Namespace) -> int:
     if args.style:
         before, style = list_pictures(args.input), list_pictures(args.style)
         figures["unpaired"] = score_unpaired(apply, before, style, _judge(args, {*before, *style}))
+        figures["own_style"] = score_restraint(apply, style)
+    if args.input:
+        figures["restraint"] = score_restraint(apply, list_pictures(args.input))
     if args.photos:
         figures["photos"] = score_photos(apply, args.photos)
     print(json.dumps(figures, indent=1) if args.json else _table(figures))
@@ -109,6 +115,9 @@ def _table(figures: dict[str, Any]) -> str:
         )
     if unpaired := figures.get("unpaired"):
         lines += _unpaired_lines(unpaired)
+    for key, label in (("restraint", "spares"), ("own_style", "own")):
+        if found := figures.get(key):
+            lines.append(_restraint_line(label, found))
     if photos := figures.get("photos"):
         mean = photos["mean"]
         lines += [
@@ -121,10 +130,22 @@ def _table(figures: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _unpaired_lines(found: dict[str, Any]) -> list[str]:
-    def told(value: float | None, form: str) -> str:
-        return "-" if value is None else format(value, form)
+def _told(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
 
+
+def _restraint_line(label: str, found: dict[str, Any]) -> str:
+    def share(of: str, what: str) -> str:
+        return f"{_told(found[of][what], '.0%')} of {found[of]['patches']}"
+
+    return (
+        f"{label:<8} {found['pictures']}: dE2000 from the input {found['delta_e']:.1f}, "
+        f"greys that stay {share('greys', 'stay')} (middle tones {share('mid_greys', 'stay')}), "
+        f"whites tinted {share('whites', 'tinted')}, blacks lifted {share('blacks', 'lifted')} patches"
+    )
+
+
+def _unpaired_lines(found: dict[str, Any]) -> list[str]:
     colour, content, neutrals = found["colour"], found["content"], found["neutrals"]
     steps = found["strength"]
     lines = [
@@ -142,10 +163,10 @@ def _unpaired_lines(found: dict[str, Any]) -> list[str]:
     return [
         *lines,
         f"content  {content['mean']:.3f} kept (least {content['least']:.3f})",
-        f"neutrals {told(neutrals['still_neutral'], '.0%')} of {neutrals['neutral_patches']} patches still neutral, "
-        f"mean shift a* {told(neutrals['shift_a'], '+.1f')}, b* {told(neutrals['shift_b'], '+.1f')}",
-        f"clean    halo {told(found['halo']['photos'], '.2f')} L* on these, {found['halo']['synthetic']:.2f} L* on "
-        f"synthetic edges; noisier {told(found['noisier'], '.1%')} of flat patches",
+        f"neutrals {_told(neutrals['still_neutral'], '.0%')} of {neutrals['neutral_patches']} patches still neutral, "
+        f"mean shift a* {_told(neutrals['shift_a'], '+.1f')}, b* {_told(neutrals['shift_b'], '+.1f')}",
+        f"clean    halo {_told(found['halo']['photos'], '.2f')} L* on these, {found['halo']['synthetic']:.2f} L* on "
+        f"synthetic edges; noisier {_told(found['noisier'], '.1%')} of flat patches",
         f"strength dE2000 at amount {', '.join(f'{a}: {d:.1f}' for a, d in steps['delta_e'].items())}; "
         f"rising for {steps['rising']:.0%}",
     ]

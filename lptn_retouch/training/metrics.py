@@ -38,11 +38,16 @@ def delta_e(a: Tensor, b: Tensor) -> float:
     Raises:
         UsageError: scikit-image is not installed.
     """
+    return float(np.mean(delta_e_map(a, b)))
+
+
+def delta_e_map(a: Tensor, b: Tensor) -> Any:
+    """The colour difference of every pixel by CIEDE2000, (H, W); see :func:`delta_e`."""
     try:
         from skimage.color import deltaE_ciede2000
     except ImportError:
         raise UsageError(f"dE2000 needs scikit-image; install it with: {INSTALL}") from None
-    return float(np.mean(deltaE_ciede2000(lab(a), lab(b))))
+    return deltaE_ciede2000(lab(a), lab(b))
 
 
 def lab(picture: Tensor) -> Any:

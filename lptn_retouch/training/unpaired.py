@@ -64,11 +64,11 @@ def score_unpaired(
         raise TrainingError("a set to be measured has two pictures or more; add some to the smaller folder.")
     goal, source, result = _Set(judge), _Set(judge), _Set(judge)
     for file in style:
-        goal.add(_opened(file))
+        goal.add(opened(file))
     each: list[dict[str, Any]] = []
     neutrals, noise = [], []
     for file in before:
-        picture = _opened(file)
+        picture = opened(file)
         after = eight_bits(apply(picture))
         source.add(picture)
         result.add(after)
@@ -98,7 +98,7 @@ def score_unpaired(
     figures["neutrals"] = _neutrals(neutrals)
     figures["halo"] = {"photos": _mean([e["glow"] for e in each]), "synthetic": synthetic_glow(apply).mean}
     figures["noisier"] = _share(torch.cat(noise))
-    figures["strength"] = strength(apply, [_opened(file) for file in _some(before, 8)])
+    figures["strength"] = strength(apply, [opened(file) for file in _some(before, 8)])
     return figures | {"each": each}
 
 
@@ -176,7 +176,8 @@ def _neutrals(shifts: Sequence[Tensor]) -> dict[str, Any]:
     }
 
 
-def _opened(file: Path) -> Tensor:
+def opened(file: Path) -> Tensor:
+    """A picture as it is measured, (1, 3, H, W) in [0, 1]: made small if it is larger than :data:`LARGEST`."""
     picture = as_tensor(open_photo(file).pixels)
     scale = LARGEST / max(picture.shape[-2:])
     if scale >= 1:
