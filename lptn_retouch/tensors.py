@@ -54,13 +54,12 @@ def retouch_tensor(
         result = cast(TensorEngine, engine).tensors(picture, amount, detail)
     else:
         result = _by_arrays(engine, picture, amount, detail)
-    if weights is None:
-        result = result.to(image.device, image.dtype)
-    else:
-        where = torch.from_numpy(weights)
-        result = torch.lerp(picture, result, where.to(device)).to(image.device, image.dtype)
-        # Untouched where the mask is 0, also in a dtype that float32 would round.
-        result = torch.where(where.to(image.device) == 0, batch, result)
+    if weights is not None:
+        result = torch.lerp(picture, result, torch.from_numpy(weights).to(device))
+    if image.dtype == torch.float64:  # what was not changed is not rounded to float32 either
+        same = (result == picture).to(image.device)
+        result = torch.where(same, batch, result.to(batch))
+    result = result.to(batch)
     return result if image.ndim == 4 else result[0]
 
 

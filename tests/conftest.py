@@ -1,8 +1,11 @@
 """Fixtures that several test files share: where the real files are, and tiny networks that do something."""
 
+import copy
+import math
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,7 +13,8 @@ import pytest
 import torch
 from torch import nn
 
-from lptn_retouch.model.graded import GradedLPTN
+from lptn_retouch.model.form import STRETCH
+from lptn_retouch.model.graded import Glance, GradedLPTN
 from lptn_retouch.preset import Preset, load_preset, write_preset
 from lptn_retouch.retoucher import Retoucher
 
@@ -37,7 +41,7 @@ def fill() -> Callable[..., nn.Module]:
                 if name == "high.gain":
                     parameter.fill_(0.3)
                     continue
-                if name.startswith(("low.out.", "grade.choose.3.")):
+                if name.startswith(("low.out.", "grade.choose.3.", "gate.choose.3.")):
                     scale = strength
                 else:
                     scale = 0.05 if parameter.ndim == 1 else parameter[0].numel() ** -0.5
@@ -49,8 +53,42 @@ def fill() -> Callable[..., nn.Module]:
 
 @pytest.fixture(scope="session")
 def tiny(fill: Callable[..., GradedLPTN]) -> GradedLPTN:
-    """A small graded network with random weights. Nobody may write to it."""
-    return fill(GradedLPTN(width=8, blocks=1, mask_width=4))
+    """A small graded network with random weights; pictures get about half of its look. Nobody may write to it."""
+    return fill(GradedLPTN(width=8, blocks=1, mask_width=4, gated=True))
+
+
+@pytest.fixture(scope="session")
+def tiny_old(tiny: GradedLPTN) -> GradedLPTN:
+    """The same without a gate: pictures get all of its look."""
+    return GradedLPTN.from_state_dict({k: v for k, v in tiny.state_dict().items() if not k.startswith("gate.")})
+
+
+@pytest.fixture(scope="session")
+def giving() -> Callable[[GradedLPTN, float], GradedLPTN]:
+    """A copy of a network that gives every picture the same share of its look, from 0 to 1."""
+
+    def told(net: GradedLPTN, share: float) -> GradedLPTN:
+        net = copy.deepcopy(net)
+        sigmoid = 0.5 + (share - 0.5) / STRETCH
+        leaning = math.copysign(9, sigmoid - 0.5) if share in (0, 1) else math.log(sigmoid / (1 - sigmoid))
+        with torch.no_grad():
+            net.gate = Glance(1).eval()
+            net.gate.choose[3].bias.fill_(leaning)
+        return net
+
+    return told
+
+
+@pytest.fixture(scope="session")
+def without_gate() -> Callable[[str], Retoucher]:
+    """A shipped preset that acts on every picture: what it does, not when."""
+
+    def ungated(name: str) -> Retoucher:
+        preset = load_preset(name)
+        weights = {key: value for key, value in preset.weights.items() if not key.startswith("gate.")}
+        return Retoucher(replace(preset, weights=weights), "cpu")
+
+    return ungated
 
 
 @pytest.fixture(scope="session")

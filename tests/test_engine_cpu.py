@@ -44,11 +44,13 @@ MEAN, NEARER = 1 / 100, 1 / 5
 STRENGTHS = [(1, 1), (0.5, 1), (2, 2), (1, 0), (0, 1), (0.7, 1.6), (2, 0.3)]
 
 
-def noise(height: int, width: int, dtype: Any, channels: int = 3, seed: int = 0) -> np.ndarray:
-    """Soft colours under hard noise: every level of the pyramid has something to say."""
+def noise(height: int, width: int, dtype: Any, channels: int = 3, seed: int = 0, colour: float = 1) -> np.ndarray:
+    """Soft colours under hard noise: every level of the pyramid has something to say. Without `colour` it is grey."""
     rng = np.random.default_rng(seed)
     soft = np.kron(rng.random((height // 16 + 1, width // 16 + 1, channels)), np.ones((16, 16, 1)))[:height, :width]
     picture = 0.8 * soft + 0.2 * rng.random((height, width, channels))
+    light = picture[..., :3].mean(2, keepdims=True)
+    picture[..., :3] = light + colour * (picture[..., :3] - light)
     full = FULL_SCALE[np.dtype(dtype)]
     return (picture * full).astype(dtype)
 
@@ -105,7 +107,7 @@ def telescoped(net: GradedLPTN, picture: torch.Tensor, amount: float, detail: fl
         depth, p = depth_for(*picture.shape[-2:]), amount * detail
         k = seen_level(depth)
         seen = LaplacianPyramid(k).low_band(picture)
-        curve = net.grade(seen)
+        curve, share, grey = net.decide(seen)
         sizes = level_sizes(*picture.shape[-2:], depth)
         pyramid = LaplacianPyramid(depth - k)
         levels = [graded_by(curve, seen)]
@@ -126,7 +128,9 @@ def telescoped(net: GradedLPTN, picture: torch.Tensor, amount: float, detail: fl
         for _ in range(k):
             transform = doubled(transform)
         graded = graded_by(curve, picture)
-        return (p * (graded + followed(transform, graded)) + change + (1 - p) * picture).clamp(0, 1)
+        whole = p * (graded + followed(transform, graded)) + change
+        light = 0.2126 * whole[:, 0:1] + 0.7152 * whole[:, 1:2] + 0.0722 * whole[:, 2:3]
+        return (share * (whole + grey * (light - whole)) + (1 - share * p) * picture).clamp(0, 1)
 
 
 # The tables are the pyramid's filters.
@@ -189,11 +193,26 @@ def random_planes(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).random(shape, np.float32)
 
 
-def test_the_curve_is_the_networks(net: GradedLPTN) -> None:
-    for thumbnail in (random_planes(3, THUMBNAIL, THUMBNAIL), np.zeros((3, THUMBNAIL, THUMBNAIL), np.float32)):
-        with torch.no_grad():
-            expected = net.grade.choose_curve(torch.from_numpy(thumbnail)[None])[0].numpy()
-        np.testing.assert_allclose(inference.choose_curve(as_arrays(net), thumbnail), expected, atol=1e-5)
+@pytest.mark.parametrize(("colour", "light"), [(1, 1), (0.02, 1), (0, 1), (0, 0)])
+def test_what_is_chosen_is_the_networks(net: GradedLPTN, colour: float, light: float) -> None:
+    picture = np.float32(light) * noise(THUMBNAIL, THUMBNAIL, np.float32, colour=colour)
+    thumbnail = np.ascontiguousarray(picture.transpose(2, 0, 1))
+    with torch.no_grad():
+        expected = net.decide(torch.from_numpy(thumbnail)[None])
+    chosen = inference.choose(as_arrays(net), thumbnail)
+    np.testing.assert_allclose(chosen.curve, expected.curve[0], atol=1e-5)
+    assert chosen.share == pytest.approx(float(expected.share), abs=1e-6)
+    assert chosen.grey == pytest.approx(float(expected.grey), abs=1e-4)
+    assert chosen.grey == {1: 0, 0: 1}.get(colour, chosen.grey)
+    assert (0 < chosen.grey < 1) == (colour == 0.02)
+
+
+@pytest.mark.parametrize(("leaning", "share"), [(-1e6, 0), (-3, 0), (0, 0.5), (3, 1), (1e6, 1)])
+def test_a_share_comes_to_nothing_and_to_all(tiny: GradedLPTN, leaning: float, share: float) -> None:
+    weights = as_arrays(tiny)
+    weight, bias = np.zeros_like(weights["gate.choose.3.weight"]), np.full(1, leaning, np.float32)
+    weights = {**weights, "gate.choose.3.weight": weight, "gate.choose.3.bias": bias}
+    assert inference.choose(weights, random_planes(3, THUMBNAIL, THUMBNAIL)).share == share
 
 
 @pytest.mark.parametrize("size", [(63, 94), (48, 48), (95, 96), (1, 1), (5, 7), (3, 901), (1, 4000), (40, 70)])
@@ -221,14 +240,24 @@ def test_the_mask_is_the_networks(net: GradedLPTN, size: tuple[int, int]) -> Non
     height=st.integers(1, 1200),
     width=st.integers(1, 1200),
     strength=st.sampled_from(STRENGTHS),
+    whole=st.booleans(),
+    colour=st.sampled_from([1, 0.02, 0]),
     seed=st.integers(0, 1000),
 )
 def test_it_is_the_telescoped_network(
-    tiny: GradedLPTN, height: int, width: int, strength: tuple[float, float], seed: int
+    tiny: GradedLPTN,
+    tiny_old: GradedLPTN,
+    height: int,
+    width: int,
+    strength: tuple[float, float],
+    whole: bool,
+    colour: float,
+    seed: int,
 ) -> None:
-    picture = noise(height, width, np.float32, seed=seed)
-    expected = telescoped(tiny, torch.from_numpy(picture).permute(2, 0, 1)[None], *strength)[0].permute(1, 2, 0)
-    np.testing.assert_allclose(engine_of(tiny)(picture, *strength), expected, atol=precision(height, width))
+    net = tiny_old if whole else tiny
+    picture = noise(height, width, np.float32, seed=seed, colour=colour)
+    expected = telescoped(net, torch.from_numpy(picture).permute(2, 0, 1)[None], *strength)[0].permute(1, 2, 0)
+    np.testing.assert_allclose(engine_of(net)(picture, *strength), expected, atol=precision(height, width))
 
 
 @pytest.mark.parametrize(("height", "width"), [(3001, 2003), (17, 30001), (30001, 17)])
@@ -275,11 +304,11 @@ def test_it_is_the_reference_at_any_size(tiny: GradedLPTN, height: int, width: i
     seed=st.integers(0, 1000),
 )
 def test_it_is_the_reference_whatever_is_asked(
-    tiny: GradedLPTN, height: int, width: int, dtype: Any, channels: int, strength: tuple[float, float], seed: int
+    tiny_old: GradedLPTN, height: int, width: int, dtype: Any, channels: int, strength: tuple[float, float], seed: int
 ) -> None:
     picture = noise(height, width, dtype, channels, seed)
     before = picture.copy()
-    result, expected = both(tiny, picture, *strength)
+    result, expected = both(tiny_old, picture, *strength)
     agree(result, expected)
     assert np.array_equal(picture, before)
     assert np.array_equal(result[..., 3:], picture[..., 3:])
@@ -325,7 +354,7 @@ def test_in_place_is_the_same(tiny: GradedLPTN, dtype: Any) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_colours_far_out_saturate_and_do_not_wrap(fill: Callable[..., GradedLPTN], dtype: Any) -> None:
-    wild = fill(GradedLPTN(width=8, blocks=1, mask_width=4), seed=3, strength=1)
+    wild = fill(GradedLPTN(width=8, blocks=1, mask_width=4, gated=False), seed=3, strength=1)
     picture = noise(300, 300, dtype)
     result, expected = both(wild, picture, 2, 1)
     assert expected.min() == 0
@@ -350,6 +379,100 @@ def test_tensors_too(tiny_preset: Preset, dtype: torch.dtype) -> None:
     expected = Retoucher(tiny_preset, "reference")(batch)
     torch.testing.assert_close(result, expected, atol=2e-4 if dtype != torch.float16 else 2e-3, rtol=0)
     assert result.is_contiguous()
+
+
+# What a picture gets of the look.
+
+
+Giving = Callable[[GradedLPTN, float], GradedLPTN]
+
+
+def engines_of(net: GradedLPTN) -> tuple[CpuEngine, ReferenceEngine]:
+    return engine_of(net), ReferenceEngine(net, CPU)
+
+
+def planes_of(picture: np.ndarray) -> torch.Tensor:
+    """A picture of floats, (1, 3, H, W)."""
+    return torch.from_numpy(picture[..., :3]).permute(2, 0, 1)[None].contiguous()
+
+
+pictures = given(
+    height=st.integers(1, 500),
+    width=st.integers(1, 500),
+    dtype=st.sampled_from(DTYPES),
+    channels=st.sampled_from([3, 4]),
+    strength=st.sampled_from(STRENGTHS),
+    seed=st.integers(0, 1000),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@pictures
+def test_nothing_of_a_look_is_the_picture_bit_for_bit(
+    tiny: GradedLPTN,
+    giving: Giving,
+    height: int,
+    width: int,
+    dtype: Any,
+    channels: int,
+    strength: tuple[float, float],
+    seed: int,
+) -> None:
+    """Whether the network gives nothing, or nothing is asked for."""
+    picture = noise(height, width, dtype, channels, seed)
+    where = np.random.default_rng(seed).random((height, width), np.float32)
+    for net, asked in ((giving(tiny, 0), strength), (tiny, (0, 0))):
+        for engine in engines_of(net):
+            for mask in (None, where):
+                assert np.array_equal(engine(picture, *asked, mask), picture)
+            here = picture.copy()
+            assert engine(here, *asked, None, here) is here
+            assert np.array_equal(here, picture)
+        if dtype == np.float32:
+            planes = planes_of(picture)
+            assert torch.equal(ReferenceEngine(net, CPU).tensors(planes, *asked), planes)
+
+
+@settings(max_examples=25, deadline=None)
+@pictures
+def test_a_grey_picture_stays_grey(
+    tiny: GradedLPTN,
+    tiny_old: GradedLPTN,
+    height: int,
+    width: int,
+    dtype: Any,
+    channels: int,
+    strength: tuple[float, float],
+    seed: int,
+) -> None:
+    """To the last bit, and the network tints."""
+    picture = noise(height, width, dtype, channels, seed, colour=0)
+    for net in (tiny, tiny_old):
+        with torch.no_grad():
+            grade = graded_by(net.decide(torch.full((1, 3, 1, 1), 0.5)).curve, torch.full((1, 3, 1, 1), 0.5))
+        assert float(grade.amax() - grade.amin()) > 0.02
+        for engine in engines_of(net):
+            result = engine(picture, *strength)
+            if net is tiny_old and strength[0]:  # the other leaves the smallest pictures alone, as empty frames
+                assert not np.array_equal(result, picture)
+            assert not np.ptp(result[..., :3], axis=2).any(), engine.name
+        if dtype == np.float32:
+            red, green, blue = ReferenceEngine(net, CPU).tensors(planes_of(picture), *strength)[0]
+            assert torch.equal(red, green) and torch.equal(green, blue)
+
+
+@pytest.mark.parametrize("strength", [(1, 1), (0.7, 1.6), (2, 0.3)])
+@pytest.mark.parametrize("size", [(3, 2), (75, 53), (501, 402)])
+def test_a_share_blends_the_picture_and_the_result(
+    fill: Callable[..., GradedLPTN], giving: Giving, size: tuple[int, int], strength: tuple[float, float]
+) -> None:
+    mild = fill(GradedLPTN(width=8, blocks=1, mask_width=4), strength=0.01)  # so that nothing is clipped
+    picture = 0.3 + 0.4 * noise(*size, np.float32)
+    for engines in zip(*(engines_of(giving(mild, share)) for share in (0.3, 1)), strict=True):
+        result, whole = (engine(picture, *strength) for engine in engines)
+        assert whole.min() > 0 and whole.max() < 1
+        assert np.abs(whole - picture).max() > 0.01
+        np.testing.assert_allclose(result, picture + 0.3 * (whole - picture), atol=1e-5)
 
 
 # Strips and threads.
@@ -560,7 +683,7 @@ def test_a_file_above_the_limit_is_refused_before_it_is_decoded(
 @pytest.mark.parametrize("size", [(300, 400), (760, 770), (1800, 2400), (2160, 3840)])
 def test_the_plan_is_what_the_engine_takes(size: tuple[int, int], dtype: Any) -> None:
     picture = np.resize(noise(300, 400, dtype), (*size, 3))
-    engine = CpuEngine(load_preset("winter").weights)
+    engine = CpuEngine(load_preset("retouch").weights)
     engine(picture, 1, 1)  # what is made once is there
     tracemalloc.start()
     try:
@@ -570,6 +693,18 @@ def test_the_plan_is_what_the_engine_takes(size: tuple[int, int], dtype: Any) ->
         tracemalloc.stop()
     planned = work_bytes(*size)
     assert 0.8 * planned < peak < 1.05 * planned + 1e6, (peak, planned)
+
+
+def test_a_grey_picture_takes_no_more(tiny: GradedLPTN) -> None:
+    picture = noise(760, 770, np.uint8, colour=0)
+    engine = engine_of(tiny)
+    engine(picture, 1, 1)
+    tracemalloc.start()
+    try:
+        engine(picture, 1, 1, None, picture)
+        assert tracemalloc.get_traced_memory()[1] < 1.05 * work_bytes(760, 770) + 1e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_picture_too_large_for_its_gpu_goes_to_the_cpu(tiny_preset: Preset, caplog: pytest.LogCaptureFixture) -> None:

@@ -113,11 +113,13 @@ def low_span(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return give
 
 
-def noise(height: int, width: int, dtype: Any, channels: int = 3, seed: int = 0) -> np.ndarray:
-    """Soft colours under hard noise: every level of the pyramid has something to say."""
+def noise(height: int, width: int, dtype: Any, channels: int = 3, seed: int = 0, colour: float = 1) -> np.ndarray:
+    """Soft colours under hard noise: every level of the pyramid has something to say. Without `colour` it is grey."""
     rng = np.random.default_rng(seed)
     soft = np.kron(rng.random((height // 16 + 1, width // 16 + 1, channels)), np.ones((16, 16, 1)))[:height, :width]
     picture = 0.8 * soft + 0.2 * rng.random((height, width, channels))
+    light = picture[..., :3].mean(2, keepdims=True)
+    picture[..., :3] = light + colour * (picture[..., :3] - light)
     return (picture * FULL_SCALE[np.dtype(dtype)]).astype(dtype)
 
 
@@ -143,10 +145,11 @@ def enlarged_across(level: Tensor, width: int, doublings: int) -> Tensor:
 
 def graded_and_translated(
     net: GradedLPTN, seen: Tensor, depth: int, amount: float, detail: float
-) -> tuple[Tensor, Coarse]:
-    """What is between the picture's two readings, in torch."""
-    curve = net.grade(seen)
-    return curve, translate_coarse(net, seen, graded_by(curve, seen), depth, amount, detail)
+) -> tuple[Tensor, Tensor, Coarse]:
+    """What is between the picture's two readings, in torch: the curve, the share, and what that is of the levels."""
+    curve, share, grey = net.decide(seen)
+    coarse = translate_coarse(net, seen, graded_by(curve, seen), depth, amount, detail)
+    return curve, share, coarse.in_part(share, grey)
 
 
 def telescoped(net: GradedLPTN, picture: np.ndarray, amount: float, detail: float) -> np.ndarray:
@@ -154,11 +157,11 @@ def telescoped(net: GradedLPTN, picture: np.ndarray, amount: float, detail: floa
     plain, depth = unit(picture), depth_for(*picture.shape[:2])
     pyramid = LaplacianPyramid(seen_level(depth))
     with torch.no_grad():
-        curve, (left, field) = graded_and_translated(net, pyramid.low_band(plain), depth, amount, detail)
+        curve, share, (left, field) = graded_and_translated(net, pyramid.low_band(plain), depth, amount, detail)
         graded = graded_by(curve, plain)
         left = enlarge_by(pyramid.depth, left, picture.shape[:2])
         field = enlarge_by(depth, field, picture.shape[:2])
-        result = (apply_linear(field, graded) + left + (1 - amount * detail) * plain).clamp(0, 1)
+        result = (apply_linear(field, graded) + left + (1 - share * amount * detail) * plain).clamp(0, 1)
     out, full = picture.copy(), FULL_SCALE[picture.dtype]
     out[..., :3] = (result * full + 0.5 if full != 1 else result)[0].permute(1, 2, 0).numpy()
     return out
@@ -258,7 +261,7 @@ def test_a_level_is_graded(kernels: ModuleType, tiny: GradedLPTN, size: tuple[in
     level = planes(1, 3, *size)
     out = torch.full_like(level[0], torch.nan)
     with torch.no_grad():
-        curve = tiny.grade(level)
+        curve = tiny.decide(level).curve
         graded = graded_by(curve, level)
     assert (graded - level).abs().mean() > 0.01, "the grade must do something for this to mean it"
     kernels.grade_level(level[0], curve[0], out)
@@ -293,7 +296,8 @@ def test_a_picture_is_finished(
     tables = interpolating(height, doublings[0]), interpolating(height, doublings[1])
     curve = planes(1, 3, 20, seed=2) / 20 - 1 / 40
     out = torch.from_numpy(picture.copy())
-    kernels.finish(out, curve[0], (left, field), tables, doublings, 0.6, where, out)
+    share = torch.tensor(0.5)
+    kernels.finish(out, curve[0], share, (left, field), tables, doublings, 0.8, where, out)
 
     left = enlarged_across(left.mT, height, doublings[0]).mT
     field = enlarged_across(field.mT, height, doublings[1]).mT
@@ -326,6 +330,7 @@ def test_a_picture_is_finished(
 def test_it_is_the_same_as_in_torch(
     gpu: ModuleType,
     tiny: GradedLPTN,
+    tiny_old: GradedLPTN,
     low_span: Callable[[int], None],
     shape: tuple[int, int, int],
     span: int,
@@ -335,9 +340,10 @@ def test_it_is_the_same_as_in_torch(
 ) -> None:
     low_span(span)
     assert depth_for(*shape[:2]) == depth
-    picture = noise(*shape[:2], dtype, shape[2])
-    picture.flags.writeable = False
-    agree(gpu.GpuEngine(tiny, CPU)(picture, *strength), telescoped(tiny, picture, *strength))
+    for net, colour in ((tiny, 1), (tiny_old, 0.02)):  # with colour, and half without
+        picture = noise(*shape[:2], dtype, shape[2], colour=colour)
+        picture.flags.writeable = False
+        agree(gpu.GpuEngine(net, CPU)(picture, *strength), telescoped(net, picture, *strength))
 
 
 @pytest.mark.usefixtures("large_tiles")
@@ -350,7 +356,7 @@ def test_a_photograph_is_as_promised(gpu: ModuleType) -> None:
 
 @pytest.mark.usefixtures("large_tiles")
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")  # NumPy's, in the interpreter; a GPU has none
-@pytest.mark.parametrize("which", ["grade", "grade.choose.3.bias"])
+@pytest.mark.parametrize("which", ["grade", "grade.choose.3.bias", "gate"])
 def test_weights_that_overflow_are_refused(gpu: ModuleType, tiny: GradedLPTN, which: str) -> None:
     net = copy.deepcopy(tiny)
     with torch.no_grad():
@@ -384,6 +390,83 @@ def test_tensors_too(gpu: ModuleType, tiny: GradedLPTN) -> None:
     result = gpu.GpuEngine(tiny, CPU).tensors(batch, 1, 1)
     torch.testing.assert_close(result, ReferenceEngine(tiny, CPU).tensors(batch, 1, 1), atol=1e-5, rtol=0)
     assert result.is_contiguous()
+
+
+# What a picture gets of the look.
+
+
+@pytest.mark.usefixtures("large_tiles")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("shape", "share", "strength"),
+    [
+        ((1, 1, 3), 0, (1, 1)),
+        ((57, 41, 3), 0, (2, 2)),
+        ((75, 63, 4), 0, (0.7, 1.6)),
+        ((57, 41, 3), 0.5, (0, 0)),
+        ((20, 31, 4), 1, (0, 0)),
+    ],
+)
+def test_nothing_of_a_look_is_the_picture_bit_for_bit(
+    gpu: ModuleType,
+    tiny: GradedLPTN,
+    giving: Callable[[GradedLPTN, float], GradedLPTN],
+    low_span: Callable[[int], None],
+    shape: tuple[int, int, int],
+    share: float,
+    strength: tuple[float, float],
+    dtype: Any,
+) -> None:
+    low_span(2)
+    engine = gpu.GpuEngine(giving(tiny, share), CPU)
+    picture = noise(*shape[:2], dtype, shape[2])
+    where = np.random.default_rng(0).random(shape[:2], np.float32)
+    for mask in (None, where):
+        assert np.array_equal(engine(picture, *strength, mask), picture)
+    if dtype == np.float32:
+        assert torch.equal(engine.tensors(unit(picture), *strength), unit(picture))
+
+
+@pytest.mark.usefixtures("large_tiles")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("size", "strength"), [((1, 1), (1, 1)), ((20, 31), (0.7, 1.6)), ((57, 41), (2, 2)), ((66, 95), (1, 0))]
+)
+def test_a_grey_picture_stays_grey(
+    gpu: ModuleType,
+    tiny: GradedLPTN,
+    tiny_old: GradedLPTN,
+    low_span: Callable[[int], None],
+    size: tuple[int, int],
+    strength: tuple[float, float],
+    dtype: Any,
+) -> None:
+    low_span(2)
+    picture = noise(*size, dtype, colour=0)
+    for net in (tiny, tiny_old):
+        engine = gpu.GpuEngine(net, CPU)
+        result = engine(picture, *strength)
+        assert not np.array_equal(result, picture), "the network does something"
+        assert not np.ptp(result, axis=2).any()
+        if dtype == np.float32:
+            red, green, blue = engine.tensors(unit(picture), *strength)[0]
+            assert torch.equal(red, green) and torch.equal(green, blue)
+
+
+@pytest.mark.usefixtures("large_tiles")
+def test_weights_that_overflow_are_refused_by_a_picture_that_gets_nothing(
+    gpu: ModuleType,
+    tiny: GradedLPTN,
+    giving: Callable[[GradedLPTN, float], GradedLPTN],
+    low_span: Callable[[int], None],
+) -> None:
+    """The weights are looked at once: the next picture may get more."""
+    low_span(3)
+    net = giving(tiny, 0)
+    with torch.no_grad():
+        net.high.gain.fill_(1e30)
+    with pytest.raises(InvalidPresetError):
+        gpu.GpuEngine(net, CPU)(noise(38, 43, np.uint8), 1, 1)
 
 
 class Stub:
@@ -496,7 +579,7 @@ def test_kernels_compile_where_there_is_no_gpu(tmp_path: Path, monkeypatch: pyte
             (kernels._finish, "*u8", "*u8"),
         ):
             names = kernel.arg_names
-            sorts = dict.fromkeys(SIZES, "i32") | {"rest": "fp32", "picture": picture, "out": out}
+            sorts = dict.fromkeys(SIZES, "i32") | {"strength": "fp32", "picture": picture, "out": out}
             signature = {name: "constexpr" if name in constants else sorts.get(name, "*fp32") for name in names}
             given = {(names.index(name),): constants[name] for name in names if name in constants}
             source = ASTSource(kernel, signature=signature, constexprs=given)
@@ -532,6 +615,22 @@ def test_on_a_gpu_it_is_the_same_as_in_torch_also_when_recorded(
         assert all(np.array_equal(result, recorded[0]) for result in recorded)
         workspace = list(engine._workspaces.values())[-1]
         assert workspace._translating._graph is not None, "so each launch was made anew"
+
+
+@needs_gpu
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_on_a_gpu_grey_stays_grey_and_nothing_of_a_look_is_nothing(
+    engine: Any, tiny: GradedLPTN, giving: Callable[[GradedLPTN, float], GradedLPTN], dtype: Any
+) -> None:
+    grey, picture = noise(803, 1199, dtype, colour=0), noise(803, 1199, dtype, seed=1)
+    engine._net = giving(tiny, 0).to(engine.device)
+    for _ in range(3):  # the last two are recorded
+        assert np.array_equal(engine(picture, 1, 0.7), picture)
+    engine._net = copy.deepcopy(tiny).to(engine.device)
+    for _ in range(3):
+        result = engine(grey, 0.7, 1.6)
+        assert not np.array_equal(result, grey)
+        assert not np.ptp(result, axis=2).any()
 
 
 @needs_gpu

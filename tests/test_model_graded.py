@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 import torch
@@ -15,13 +16,25 @@ from lptn_retouch.errors import InvalidPresetError
 from lptn_retouch.model.form import depth_for
 from lptn_retouch.model.graded import GradedLPTN, apply_affine, apply_polynomial, cubic_terms, graded_by
 from lptn_retouch.model.pyramid import LaplacianPyramid
+from lptn_retouch.model.translation import greyed, luma
 
 Fill = Callable[..., GradedLPTN]
+Giving = Callable[[GradedLPTN, float], GradedLPTN]
+Size = tuple[int, int]
 Sentence = Callable[[object], str]
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def faded_to(light: Tensor, picture: Tensor, colour: float) -> Tensor:
+    return light + colour * (picture - light)
+
+
+def faded(picture: Tensor, colour: float) -> Tensor:
+    """A picture with so much of its colours; of 0, one that has none."""
+    return faded_to(picture.mean(1, keepdim=True), picture, colour)
 
 
 def scene(h: int, w: int) -> Tensor:
@@ -116,6 +129,17 @@ def test_it_runs_in_other_dtypes(tiny: GradedLPTN, dtype: torch.dtype, bound: fl
         torch.testing.assert_close(out.float(), tiny(picture), atol=bound, rtol=0)
 
 
+def test_it_runs_under_autocast(tiny: GradedLPTN, tiny_old: GradedLPTN) -> None:
+    """As it is trained on a GPU: the picture keeps its type while layers compute in fewer bits."""
+    picture = scene(75, 53)
+    for net in (tiny, tiny_old):
+        with torch.no_grad():
+            with torch.autocast("cpu", torch.bfloat16):
+                out, told = net(picture), net.translate(picture)
+            assert out.dtype == told.result.dtype == torch.float32
+            torch.testing.assert_close(out, net(picture), atol=0.05, rtol=0)
+
+
 def test_it_can_be_built_on_the_meta_device() -> None:
     with torch.device("meta"):
         net = GradedLPTN(width=8, blocks=1, mask_width=4)
@@ -157,11 +181,11 @@ def test_a_network_that_learnt_nothing_changes_nothing(size: tuple[int, int]) ->
 
 @pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("size", [(64, 64), (75, 53), (301, 203)])
-def test_a_flat_picture_gains_no_high_bands(tiny: GradedLPTN, value: float, size: tuple[int, int]) -> None:
+def test_a_flat_picture_gains_no_high_bands(tiny_old: GradedLPTN, value: float, size: tuple[int, int]) -> None:
     picture = torch.full((1, 3, *size), value)
     with torch.no_grad():
-        told = tiny.translate(picture)
-        graded = graded_by(tiny.grade(picture), picture)
+        told = tiny_old.translate(picture)
+        graded = graded_by(tiny_old.decide(picture).curve, picture)
     assert float((told.result - picture).abs().max()) > 0.01, "the network must do something for this to mean it"
     # nothing from the mask, nothing from the transform of the high bands: the low band's change is all there is
     torch.testing.assert_close(told.result, told.colour, atol=1e-5, rtol=0)
@@ -200,7 +224,7 @@ class Ramp(nn.Module):
 
 def test_the_high_bands_follow_the_transform_of_their_place() -> None:
     """So a local brightening is one of edges and texture as well: low and high bands meet without a glow."""
-    net = GradedLPTN(width=8, blocks=1, mask_width=4).eval()
+    net = GradedLPTN(width=8, blocks=1, mask_width=4, gated=False).eval()
     net.low = Ramp()  # type: ignore[assignment]
     h, w = 256, 384
     with torch.no_grad():
@@ -223,8 +247,9 @@ def test_the_dose_obeys_its_laws_through_the_pyramid(tiny: GradedLPTN, size: tup
     with torch.no_grad():
         told = tiny.translate(picture)
         *highs, low = pyramid.decompose(picture)
-        graded = pyramid.low_band(graded_by(tiny.grade(picture), picture))
-        new_low = graded + apply_affine(tiny.low(graded), graded)
+        curve, share, _ = tiny.decide(picture)
+        graded = pyramid.low_band(graded_by(curve, picture))
+        new_low = low + share * (graded + apply_affine(tiny.low(graded), graded) - low)
     assert float((told.result - picture).abs().mean()) > 0.01
     assert not highs or float((told.result - told.colour).abs().max()) > 1e-3
     torch.testing.assert_close(told.dose(picture, 1, 1), told.result, atol=1e-6, rtol=0)
@@ -241,7 +266,121 @@ def test_the_dose_obeys_its_laws_through_the_pyramid(tiny: GradedLPTN, size: tup
     torch.testing.assert_close(told.dose(picture, 1, 2), told.result + of_highs, atol=1e-5, rtol=0)
 
 
+# What a picture gets of the look.
+
+
+SOME = [(1, 1), (7, 5), (97, 150), (230, 211)]
+strengths = st.tuples(st.floats(0, 2), st.floats(0, 2))
+
+
+def test_pictures_get_about_half_of_the_tiny_networks_look_and_all_of_the_old_ones(
+    tiny: GradedLPTN, tiny_old: GradedLPTN
+) -> None:
+    with torch.no_grad():
+        for seed in range(5):
+            picture = noise(1, 3, 97, 150, seed=seed)
+            assert 0.4 < float(tiny.decide(picture).share) < 0.6
+            assert float(tiny_old.decide(picture).share) == 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(share=st.floats(0, 1), strength=strengths, size=st.sampled_from(SOME), colour=st.sampled_from([0, 0.02, 1]))
+def test_a_share_blends_the_picture_and_the_result(
+    tiny: GradedLPTN, giving: Giving, share: float, strength: tuple[float, float], size: tuple[int, int], colour: float
+) -> None:
+    """At every strength."""
+    picture = faded(noise(1, 3, *size), colour)
+    part, whole, nothing = giving(tiny, share), giving(tiny, 1), giving(tiny, 0)
+    with torch.no_grad():
+        blend = picture + share * (whole(picture) - picture)
+        torch.testing.assert_close(part(picture), blend, atol=1e-5, rtol=0)
+        dosed, dosed_whole = (net.translate(picture).dose(picture, *strength) for net in (part, whole))
+        blend = picture + share * (dosed_whole - picture)
+        torch.testing.assert_close(dosed, blend, atol=2e-5, rtol=0)
+        assert torch.equal(nothing(picture), picture)
+        assert torch.equal(nothing.translate(picture).dose(picture, *strength), picture)
+
+
+@settings(max_examples=40, deadline=None)
+@given(strength=strengths, size=st.sampled_from(SOME), seed=st.integers(0, 1000))
+def test_what_has_no_colour_gets_none(tiny: GradedLPTN, strength: tuple[float, float], size: Size, seed: int) -> None:
+    picture = faded(noise(1, 3, *size, seed=seed), 0)
+    with torch.no_grad():
+        told, choice = tiny.translate(picture), tiny.decide(picture)
+        graded = graded_by(choice.curve, picture)
+        assert float((graded.amax(1) - graded.amin(1)).max()) > 0.01, "the network tints"
+        assert choice.grey == 1
+        for result in (tiny(picture), *told, told.dose(picture, *strength)):
+            assert torch.equal(result[:, 0], result[:, 1]) and torch.equal(result[:, 1], result[:, 2])
+
+
+@pytest.mark.parametrize("size", SOME)
+def test_what_has_colour_is_not_touched_by_that(tiny: GradedLPTN, size: Size, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = noise(1, 3, *size)
+    with torch.no_grad():
+        assert tiny.decide(picture).grey == 0
+        result, told = tiny(picture), tiny.translate(picture)
+        monkeypatch.setattr("lptn_retouch.model.translation.greyed", lambda colours, _: colours)
+        assert torch.equal(result, tiny(picture))
+        assert all(torch.equal(a, b) for a, b in zip(told, tiny.translate(picture), strict=True))
+
+
+def test_one_coloured_spot_makes_a_picture_coloured(tiny: GradedLPTN) -> None:
+    picture = faded(noise(1, 3, 300, 400), 0)
+    picture[:, 0, 100:110, 200:210] += 0.2
+    with torch.no_grad():
+        assert tiny.decide(picture).grey == 0
+
+
+def test_between_no_colour_and_some_it_is_gradual(tiny: GradedLPTN) -> None:
+    picture = noise(1, 3, 97, 150)
+    with torch.no_grad():
+        greys = [float(tiny.decide(faded(picture, colour / 1000)).grey) for colour in range(60)]
+        mixed = greyed(picture, torch.full((1, 1, 1, 1), 0.3))
+    assert greys[:5] == [1] * 5 and greys[-5:] == [0] * 5
+    assert all(0 <= before - after < 0.1 for before, after in pairwise(greys))
+    assert any(0 < grey < 1 for grey in greys)
+    torch.testing.assert_close(luma(mixed), luma(picture), atol=1e-6, rtol=0)
+    torch.testing.assert_close(mixed, faded_to(luma(picture), picture, 0.7), atol=1e-6, rtol=0)
+
+
+def test_pictures_of_a_batch_get_each_their_own_part(tiny: GradedLPTN) -> None:
+    batch = torch.cat([noise(1, 3, 120, 101), faded(scene(120, 101), 0), faded(noise(1, 3, 120, 101), 0.02)])
+    with torch.no_grad():
+        choice = tiny.decide(batch)
+        assert choice.share.unique().numel() == choice.grey.unique().numel() == 3
+        # six levels lie between grey and colour, so what rounding does there is enlarged
+        torch.testing.assert_close(tiny(batch), torch.cat([tiny(p[None]) for p in batch]), atol=1e-4, rtol=0)
+
+
 # Weights.
+
+
+def test_weights_without_a_share_give_all_of_the_look(tiny: GradedLPTN, tiny_old: GradedLPTN, giving: Giving) -> None:
+    """As `retouch` does, and looks from pairs."""
+    assert {name for name in tiny.state_dict() if name not in tiny_old.state_dict()} == {
+        name for name in tiny.state_dict() if name.startswith("gate.")
+    }
+    whole = giving(tiny, 1)
+    for size in SOME[1:]:  # a single pixel is an empty frame
+        picture = noise(1, 3, *size)
+        with torch.no_grad():
+            torch.testing.assert_close(tiny_old(picture), whole(picture), atol=1e-5, rtol=0)
+            for old, new in zip(tiny_old.translate(picture), whole.translate(picture), strict=True):
+                torch.testing.assert_close(old, new, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
+def test_an_empty_frame_gets_nothing_of_a_look_that_chooses(tiny: GradedLPTN, giving: Giving, value: float) -> None:
+    frame = torch.full((1, 3, 97, 150), value)
+    whole = giving(tiny, 1)
+    with torch.no_grad():
+        assert torch.equal(whole(frame), frame)
+        scene = frame + torch.linspace(0, 0.2, 150)
+        assert float(whole.decide(scene).share) == 1
+        shares = [float(whole.decide(frame + torch.linspace(0, k / 255, 150)).share) for k in range(30)]
+        assert shares == sorted(shares), "no step"
+        assert max(b - a for a, b in pairwise(shares)) < 0.15
 
 
 @pytest.mark.parametrize("width, blocks, mask_width", [(8, 1, 4), (5, 0, 3), (16, 3, 1), (1, 6, 16)])
@@ -279,6 +418,9 @@ BIAS = "grade.eye.0.bias"
         ({BIAS: torch.full((16,), torch.nan).to(torch.float8_e4m3fn)}, "finite"),
         ({BIAS: torch.zeros(16, device="meta")}, "."),
         ({BIAS: torch.zeros(16, dtype=torch.complex64)}, "finite"),
+        ({"grade.choose.3.weight": torch.zeros(62, 128), "grade.choose.3.bias": torch.zeros(62)}, "62"),
+        ({"grade.choose.3.weight": torch.zeros(59, 128)}, "shape"),
+        ({"grade.choose.3.weight": torch.tensor(1.0)}, "shape"),
     ],
 )
 def test_other_weights_are_refused_in_a_sentence(

@@ -3,7 +3,7 @@
 What :mod:`lptn_retouch.engine.cpu` says of the mathematics, and calls by the same letters, is done here for a GPU. The
 levels from k on, where the network sees the picture, are at most 0.8 megapixels together whatever its size. They are
 computed as the network does it; and of them what is left to be added when each pixel has been multiplied by its matrix.
-Where k is 0 that is exact.
+Where k is 0 that is exact. How much of it a picture gets, and whether with colour, is known on the device alone.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import Tensor
 from lptn_retouch.model.form import seen_level
 from lptn_retouch.model.graded import GradedLPTN, apply_affine, apply_linear
 from lptn_retouch.model.pyramid import LaplacianPyramid, enlarge
+from lptn_retouch.model.translation import greyed
 
 _DIAGONAL = slice(None, None, 4)  # of nine numbers that are a 3x3 matrix
 
@@ -30,6 +31,15 @@ class Coarse(NamedTuple):
 
     left: Tensor
     field: Tensor
+
+    def in_part(self, share: Tensor, grey: Tensor) -> Coarse:
+        """What of it a picture gets, and without colour where it has none itself.
+
+        Args:
+            share, grey: (B, 1, 1, 1), of the network's :class:`~lptn_retouch.model.graded.Choice`.
+        """
+        left, *columns = (share * greyed(part, grey) for part in (self.left, *self.field.chunk(3, dim=1)))
+        return Coarse(left, torch.cat(columns, dim=1))
 
 
 def translate_coarse(net: GradedLPTN, seen: Tensor, graded: Tensor, depth: int, amount: float, detail: float) -> Coarse:

@@ -65,7 +65,7 @@ def compile_all(dtype: str) -> None:
     kept = kernels.shrink.stats.cache_path is not None
     other = _another(dtype) if kept and kernels.shrink.stats.cache_misses else None
     try:
-        curve = cpu.curve_of(inference.choose_curve(weights, cpu.thumbnail_of(seen)))
+        curve = cpu.curve_of(inference.choose(weights, cpu.thumbnail_of(seen)).curve)
         kernels.grade(seen, curve, seen, 0, len(seen[0]))
         cpu.CpuEngine(weights).translate(cpu.halved(seen, _SIZES[1:]), None, _SIZES[1:], 1, 1)
     finally:

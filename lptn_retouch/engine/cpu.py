@@ -14,6 +14,11 @@ then multiply it, or to multiply it and then enlarge it, is the same. There rema
 
     result = (1 - p) picture + p (1 + A[0]) G[0] + enlarged(Q)                          Q = K[k] - p (1 + A[k]) G[k]
 
+Of that change the network may give a picture but a share s, and no colour to one that has none
+(:class:`~lptn_retouch.model.graded.Choice`). Both are linear, so they are done to what is small: the columns of
+``p (1 + A)`` and `Q` become their luma, in part or wholly, and s times as much; and of the picture itself there is
+added ``1 - s p``. Where s is 0 nothing is computed.
+
 So between level k, which spans a few hundred samples whatever the picture's size, and the picture nothing is computed
 and nothing is kept.
 """
@@ -43,7 +48,7 @@ from lptn_retouch.engine.taps import (
     resampled,
     steps,
 )
-from lptn_retouch.model.form import THUMBNAIL, depth_for, level_sizes, seen_level
+from lptn_retouch.model.form import LUMA, THUMBNAIL, depth_for, level_sizes, seen_level
 from lptn_retouch.threads import at_once, in_strips
 
 Array = npt.NDArray[Any]
@@ -95,14 +100,20 @@ class CpuEngine:
         pixels = (flat, np.float32(1 / FULL_SCALE[picture.dtype]))
 
         seen = shrunk(*pixels, sizes)
-        coefficients = inference.choose_curve(self._weights, thumbnail_of(seen))
-        check_finite(coefficients)
-        curve = curve_of(coefficients)
+        choice = inference.choose(self._weights, thumbnail_of(seen))
+        if choice.share == 0:
+            if out is not picture:
+                out[...] = picture
+            return out
+        curve = curve_of(choice.curve)
         inner = sizes[seen_level(len(sizes) - 1) :]
         plain_low = None if detail == 1 else halved(seen, inner)[-1].copy()  # of seen itself, if that is the low band
         in_strips(partial(kernels.grade, seen, curve, seen), len(seen[0]))
         change, matrices = self.translate(halved(seen, inner), plain_low, inner, amount, detail)
-        finish(*pixels, curve, change, matrices, sizes, 1 - amount * detail, where, out.reshape(flat.shape))
+        for planes in (change, *np.split(matrices, 3)):  # of the matrices, a column
+            _take_part(planes, choice)
+        rest = 1 - choice.share * amount * detail
+        finish(*pixels, curve, change, matrices, sizes, rest, where, out.reshape(flat.shape))
         return out
 
     def translate(
@@ -217,6 +228,15 @@ def _rows(level: Floats, sizes: Sizes, step: Any) -> tuple[Any, ...]:
     heights, widths = zip(*sizes[::-1], strict=True)
     taps = kernels.BLURRED if step is enlarging else kernels.BILINEAR
     return level, *steps(step, heights), np.array(widths), taps
+
+
+def _take_part(planes: Floats, choice: inference.Choice) -> None:
+    """``translation.in_part`` of a change to nothing, (3, h, w), in place; no colour is left where `grey` is 1."""
+    if choice.grey > 0:
+        light = np.tensordot(np.array(LUMA, np.float32), planes, 1)
+        planes *= np.float32(1 - choice.grey)
+        planes += np.float32(choice.grey) * light
+    planes *= np.float32(choice.share)
 
 
 def _multiplied(matrices: Floats, level: Floats) -> Floats:

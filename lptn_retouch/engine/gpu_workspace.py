@@ -54,29 +54,32 @@ class Workspace:
             InvalidPresetError: the weights overflow.
         """
         kernels.shrink(picture, self._shrinking, self._halvings, self._wide, self._seen)
-        curve, *coarse = self._translating(self._translate)
+        curve, share, *coarse = self._translating(self._translate)
         if not self._sound:
-            check_finite(curve, *coarse)
+            check_finite(curve, share, *coarse)
             self._sound = True
         result = torch.empty_like(picture)
         levels, doublings = (self._wide, self._field), (self._halvings, self._depth)
-        rest = 1 - self._amount * self._detail
-        kernels.finish(picture, curve, levels, self._enlarging, doublings, rest, where, result)
+        strength = self._amount * self._detail
+        kernels.finish(picture, curve, share, levels, self._enlarging, doublings, strength, where, result)
         return result
 
     def _translate(self) -> Tensors:
-        """Choose the grade, (3, 20), translate level k and what is below it, and enlarge across what is left of it.
+        """Look at level k and choose, translate it and what is below, and enlarge across what the picture gets of that.
 
         Returns:
-            The grade, and the two of :class:`~lptn_retouch.engine.coarse.Coarse`.
+            The grade, (3, 20), the share, (1, 1, 1, 1), and the whole :class:`~lptn_retouch.engine.coarse.Coarse`, of
+            which the picture gets that share: for a share of 0 no weights could be found wrong.
         """
-        curve = self._net.grade(self._seen[None])[0]
+        curves, share, grey = self._net.decide(self._seen[None])
+        curve = curves[0]
         graded = torch.empty_like(self._seen)
         kernels.grade_level(self._seen, curve, graded)
         coarse = translate_coarse(self._net, self._seen[None], graded[None], self._depth, self._amount, self._detail)
-        kernels.enlarge_across(coarse.left[0].contiguous(), self._across[0], self._halvings, self._wide)
-        kernels.enlarge_across(coarse.field[0].contiguous(), self._across[1], self._depth, self._field)
-        return curve, *coarse
+        left, field = coarse.in_part(share, grey)
+        kernels.enlarge_across(left[0].contiguous(), self._across[0], self._halvings, self._wide)
+        kernels.enlarge_across(field[0].contiguous(), self._across[1], self._depth, self._field)
+        return curve, share, *coarse
 
 
 class _Recording:

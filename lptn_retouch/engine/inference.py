@@ -14,14 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from lptn_retouch.engine.finite import check_finite
 from lptn_retouch.engine.kernels import kept
 from lptn_retouch.engine.taps import Band, antialiased, bilinear, resampled, steps
-from lptn_retouch.model.form import LOW_SPAN
+from lptn_retouch.model.form import COLOURED, COLOURLESS, EMPTY, FILLED, LOW_SPAN, LUMA, STRETCH
 from lptn_retouch.threads import in_strips
 
 Array = npt.NDArray[Any]
@@ -36,16 +37,44 @@ _NO_SLOPE = 1.0
 _at = np.uintp
 
 
-def choose_curve(weights: Weights, thumbnail: Floats) -> Floats:
-    """``GlobalGrade.choose_curve``: a thumbnail (3, 96, 96) to the curve's coefficients (3, 20)."""
+class Choice(NamedTuple):
+    """``model.graded.Choice`` of one picture: the curve's coefficients, (3, 20), and two numbers from 0 to 1."""
+
+    curve: Floats
+    share: float
+    grey: float
+
+
+def choose(weights: Weights, thumbnail: Floats) -> Choice:
+    """``GradedLPTN.decide``, from a thumbnail (3, 96, 96) on.
+
+    Raises:
+        InvalidPresetError: the weights overflow.
+    """
+    statistics = _tone_statistics(thumbnail)
+    curve = _glance(weights, "grade", thumbnail, statistics)
+    share = 1.0
+    if "gate.choose.3.bias" in weights:
+        leaning = _glance(weights, "gate", thumbnail, statistics)
+        check_finite(leaning)
+        share = 0.5 + STRETCH * 0.5 * np.tanh(float(leaning[0]) / 2)  # a sigmoid's half, which cannot overflow
+        varies = float(np.ptp(thumbnail, (1, 2)).max())
+        share = min(max(share, 0.0), 1.0) * min(max((varies - EMPTY) / (FILLED - EMPTY), 0.0), 1.0)
+    check_finite(curve)
+    differ = float(np.ptp(thumbnail, 0).max())
+    grey = (COLOURED - differ) / (COLOURED - COLOURLESS)
+    return Choice(curve.reshape(3, -1), share, min(max(grey, 0.0), 1.0))
+
+
+def _glance(weights: Weights, name: str, thumbnail: Floats, statistics: Floats) -> Floats:
+    """``Glance.forward``, (n,)."""
     x = thumbnail * np.float32(2) - np.float32(1)
     for layer in range(0, 10, 2):
-        x = _convolved(weights, f"grade.eye.{layer}", _zero_bordered(x), _SLOPE, stride=2)
-    seen = np.concatenate([x.mean((1, 2)), x.max((1, 2)), _tone_statistics(thumbnail)])
-    hidden = weights["grade.choose.0.weight"] @ seen + weights["grade.choose.0.bias"]
+        x = _convolved(weights, f"{name}.eye.{layer}", _zero_bordered(x), _SLOPE, stride=2)
+    seen = np.concatenate([x.mean((1, 2)), x.max((1, 2)), statistics])
+    hidden = weights[f"{name}.choose.0.weight"] @ seen + weights[f"{name}.choose.0.bias"]
     hidden = np.where(hidden > 0, hidden, np.float32(_SLOPE) * hidden)
-    curve: Floats = weights["grade.choose.3.weight"] @ hidden + weights["grade.choose.3.bias"]
-    return curve.reshape(3, -1)
+    return np.asarray(weights[f"{name}.choose.3.weight"] @ hidden + weights[f"{name}.choose.3.bias"], np.float32)
 
 
 def low_transform(weights: Weights, low: Floats) -> Floats:
@@ -85,7 +114,7 @@ def _smoothly(coarse: int, fine: int) -> Band:
 
 def _tone_statistics(thumbnail: Floats) -> Floats:
     """Of a thumbnail (3, 96, 96), as `graded._tone_statistics`, (40,)."""
-    luma = np.tensordot(np.array([0.2126, 0.7152, 0.0722], np.float32), thumbnail, 1)[None]
+    luma = np.tensordot(np.array(LUMA, np.float32), thumbnail, 1)[None]
     flat = np.concatenate([thumbnail, luma]).reshape(4, -1)
     ordered = np.sort(flat)
     at = [round((flat.shape[1] - 1) * q) for q in (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)]

@@ -85,22 +85,24 @@ def enlarge_across(level: Tensor, table: Tensor, doublings: int, out: Tensor) ->
 def finish(
     picture: Tensor,
     curve: Tensor,
+    share: Tensor,
     levels: Pair,
     tables: Pair,
     doublings: tuple[int, int],
-    rest: float,
+    strength: float,
     where: Tensor | None,
     out: Tensor,
 ) -> None:
-    """Make each pixel ``field @ graded + left + rest * picture``, clipped.
+    """Make each pixel ``field @ graded + left + (1 - share * strength) * picture``, clipped.
 
     Args:
         picture: (H, W, C).
         curve: the coefficients of its grade, (3, 20).
+        share: a single number, of the look that the picture gets; `left` and `field` have it already.
         levels: `left` and `field`, enlarged across: (3, h, W), and (9, h', W), matrices column by column.
         tables: (3, H) each, by which they are enlarged down.
         doublings: from h, and from h', to H; not fewer for the field.
-        rest: the share of the picture itself that is added.
+        strength: p, the share of the picture that a whole look replaces; above 1 for more than that.
         where: (H, W), float32, the share of the result that replaces the picture; None for all.
         out: like the picture, or itself.
     """
@@ -109,9 +111,10 @@ def finish(
     _finish[_grid(height, width, rows, _COLUMNS.value)](
         picture,
         curve,
+        share,
         *levels,
         *tables,
-        float(rest),  # whole numbers would be compiled for anew
+        float(strength),  # whole numbers would be compiled for anew
         picture if where is None else where,
         out,
         *(height, width, levels[0].shape[1], levels[1].shape[1], *doublings),
@@ -210,11 +213,12 @@ def _enlarge_across(level, table, out, height, width, coarse, doublings):
 def _finish(
     picture,
     curve,
+    share,
     left,
     field,
     table,
     field_table,
-    rest,
+    strength,
     where,
     out,
     height,
@@ -230,33 +234,34 @@ def _finish(
     top, y, x, inside = _tile(height, width, rows, _COLUMNS)
     own_r, own_g, own_b = load(picture, y, x, width, channels)
     r, g, b = grade(curve, own_r, own_g, own_b)
+    rest = 1 - tl.load(share) * strength
     k0, k1, k2 = rest * own_r, rest * own_g, rest * own_b
     plane = coarse.to(tl.int64) * width
     for away in tl.static_range(3):
         cell = _inside((top >> doublings) + (away - 1), coarse)
         at = left + cell.to(tl.int64) * width + x
-        share = tl.load(table + away * height + y)
-        k0 += share * tl.load(at)
-        k1 += share * tl.load(at + plane)
-        k2 += share * tl.load(at + 2 * plane)
+        weight = tl.load(table + away * height + y)
+        k0 += weight * tl.load(at)
+        k1 += weight * tl.load(at + plane)
+        k2 += weight * tl.load(at + 2 * plane)
     plane = field_height.to(tl.int64) * width
     for away in tl.static_range(3):
         cell = _inside((top >> field_doublings) + (away - 1), field_height)
         at = field + cell.to(tl.int64) * width + x
-        share = tl.load(field_table + away * height + y)
-        share_r, share_g, share_b = share * r, share * g, share * b
-        k0 += share_r * tl.load(at) + share_g * tl.load(at + 3 * plane) + share_b * tl.load(at + 6 * plane)
-        k1 += share_r * tl.load(at + plane) + share_g * tl.load(at + 4 * plane) + share_b * tl.load(at + 7 * plane)
-        k2 += share_r * tl.load(at + 2 * plane) + share_g * tl.load(at + 5 * plane) + share_b * tl.load(at + 8 * plane)
+        weight = tl.load(field_table + away * height + y)
+        part_r, part_g, part_b = weight * r, weight * g, weight * b
+        k0 += part_r * tl.load(at) + part_g * tl.load(at + 3 * plane) + part_b * tl.load(at + 6 * plane)
+        k1 += part_r * tl.load(at + plane) + part_g * tl.load(at + 4 * plane) + part_b * tl.load(at + 7 * plane)
+        k2 += part_r * tl.load(at + 2 * plane) + part_g * tl.load(at + 5 * plane) + part_b * tl.load(at + 8 * plane)
     at = y.to(tl.int64) * width + x
-    weight = tl.load(where + at) if partly else 1.0
+    here = tl.load(where + at) if partly else 1.0
     pixel, to = picture + at * channels, out + at * channels
     if channels == 4:
         tl.store(to + 3, tl.load(pixel + 3), mask=inside)
     sort = out.dtype.element_ty
-    tl.store(to, stored(k0, own_r, weight, partly, sort), mask=inside)
-    tl.store(to + 1, stored(k1, own_g, weight, partly, sort), mask=inside)
-    tl.store(to + 2, stored(k2, own_b, weight, partly, sort), mask=inside)
+    tl.store(to, stored(k0, own_r, here, partly, sort), mask=inside)
+    tl.store(to + 1, stored(k1, own_g, here, partly, sort), mask=inside)
+    tl.store(to + 2, stored(k2, own_b, here, partly, sort), mask=inside)
 
 
 @_jit

@@ -19,6 +19,11 @@ from lptn_retouch.errors import InvalidPresetError
 GRADED = "graded-lptn"  # what a preset's header calls the architecture
 THUMBNAIL = 96  # px, the square that the grade looks at
 TERMS = 20  # of a cubic polynomial in three colours
+CURVE = 3 * TERMS  # numbers of a grade: a polynomial for red, green and blue
+STRETCH = 1.4  # of the share's sigmoid about its middle: so that it comes to 0 and to 1, and is cut there
+LUMA = (0.2126, 0.7152, 0.0722)  # of linear light by ITU-R BT.709; here of the numbers as they are
+EMPTY, FILLED = 4 / 255, 16 / 255  # most that a channel varies over a thumbnail: of an empty frame; of a scene
+COLOURLESS, COLOURED = 2 / 255, 8 / 255  # most that a thumbnail's colours differ: a picture without colour; one with
 LOW_SPAN = 48  # px, sqrt(H W) of the smallest low band of a deep pyramid; it stays below twice that
 MASKED_LEVELS = 3  # high bands above the low band that the mask reaches; finer ones follow the transform alone
 EYE = (3, 16, 32, 48, 64, 96)  # channels between the convs that look at the thumbnail
@@ -44,6 +49,7 @@ class Form(NamedTuple):
     width: int
     blocks: int
     mask_width: int
+    gated: bool = False
 
 
 def depth_for(height: int, width: int) -> int:
@@ -97,7 +103,7 @@ def read_form(weights: Mapping[str, Shaped]) -> Form:
 
     Example:
         >>> read_form({name: np.empty(shape) for name, shape in shapes_of(Form(8, 1, 4)).items()})
-        Form(width=8, blocks=1, mask_width=4)
+        Form(width=8, blocks=1, mask_width=4, gated=False)
     """
     try:
         width = weights["low.inward.2.weight"].shape[0]
@@ -107,7 +113,7 @@ def read_form(weights: Mapping[str, Shaped]) -> Form:
     blocks = sum(name.startswith("low.body.") and name.endswith(".block.0.weight") for name in weights)
     if not (1 <= width <= 512 and 1 <= mask_width <= 512 and blocks <= 64):
         raise InvalidPresetError("these weights describe a network larger than any graded LPTN, or an empty one.")
-    return Form(width, blocks, mask_width)
+    return Form(width, blocks, mask_width, any(name.startswith("gate.") for name in weights))
 
 
 def shapes_of(form: Form) -> dict[str, Shape]:
@@ -117,13 +123,14 @@ def shapes_of(form: Form) -> dict[str, Shape]:
         >>> shapes_of(Form(8, 1, 4))["low.out.weight"]
         (12, 16, 1, 1)
     """
-    width, blocks, mask_width = form
+    width, blocks, mask_width, gated = form
     # Shapes of weights; each comes with a bias as long as its first axis.
     weights: dict[str, Shape] = {}
-    for i, (before, after) in enumerate(pairwise(EYE)):
-        weights[f"grade.eye.{2 * i}"] = (after, before, 3, 3)
-    weights["grade.choose.0"] = (CHOOSING, 2 * EYE[-1] + STATISTICS)
-    weights["grade.choose.3"] = (3 * TERMS, CHOOSING)
+    for glance, outputs in (("grade", CURVE), *([("gate", 1)] if gated else [])):
+        for i, (before, after) in enumerate(pairwise(EYE)):
+            weights[f"{glance}.eye.{2 * i}"] = (after, before, 3, 3)
+        weights[f"{glance}.choose.0"] = (CHOOSING, 2 * EYE[-1] + STATISTICS)
+        weights[f"{glance}.choose.3"] = (outputs, CHOOSING)
     weights["low.inward.0"] = (INWARD, 6, 3, 3)
     weights["low.inward.2"] = (width, INWARD, 3, 3)
     weights["low.inward.4"] = (width, width, 3, 3)

@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,11 +29,17 @@ from torch import Tensor, nn
 
 from lptn_retouch.model.form import (
     CHOOSING,
+    COLOURED,
+    COLOURLESS,
+    CURVE,
+    EMPTY,
     EYE,
+    FILLED,
     INWARD,
     LOW_SPAN,
     MASKED_LEVELS,
     STATISTICS,
+    STRETCH,
     TERMS,
     THUMBNAIL,
     TRANSFORM,
@@ -43,7 +50,7 @@ from lptn_retouch.model.form import (
 )
 from lptn_retouch.model.lptn import ResidualBlock, load_checked
 from lptn_retouch.model.pyramid import LaplacianPyramid, enlarge, enlarge_by
-from lptn_retouch.model.translation import Translation
+from lptn_retouch.model.translation import Translation, in_part, luma
 
 _STRIP = 1 << 16  # px at a time where there are many numbers a pixel: what a core's cache holds
 
@@ -55,6 +62,7 @@ class GradedLPTN(nn.Module):
         width: channels of the translator's residual blocks; its cost does not depend on the picture's size.
         blocks: residual blocks of the translator.
         mask_width: channels of the mask's network, run once at twice the low band's size.
+        gated: whether the network decides how much of its look a picture gets; else it is all.
 
     Shape:
         (B, 3, H, W) in [0, 1] to (B, 3, H, W), not clipped; any size from 1x1, any float dtype.
@@ -65,27 +73,45 @@ class GradedLPTN(nn.Module):
         torch.Size([1, 3, 75, 53])
     """
 
-    def __init__(self, width: int = 48, blocks: int = 3, mask_width: int = 16) -> None:
+    def __init__(self, width: int = 48, blocks: int = 3, mask_width: int = 16, gated: bool = False) -> None:
         super().__init__()
-        self.grade = GlobalGrade()
+        self.grade = Glance(CURVE)  # one cubic colour curve for the whole picture
+        self.gate = Glance(1) if gated else None  # whether the look has business with it
         self.low = LowBandTransform(width, blocks)
         self.high = HighBandMask(mask_width)
 
     def forward(self, picture: Tensor) -> Tensor:
         """Translate a batch of pictures."""
-        return self._run(picture, apart=False).result
+        translation, (_, share, grey) = self._run(picture, apart=False)
+        return in_part(picture, translation.result, share, grey)
 
     def translate(self, picture: Tensor) -> Translation:
         """Translate a batch and say apart what was done to colour and light, and what to the high bands alone."""
-        return self._run(picture, apart=True)
+        translation, (_, share, grey) = self._run(picture, apart=True)
+        return translation.in_part(picture, share, grey)
 
-    def _run(self, picture: Tensor, *, apart: bool) -> Translation:
+    def decide(self, seen: Tensor) -> Choice:
+        """Look at a picture as the network sees it, (B, 3, H, W), and choose.
+
+        In training the share is the whole: what a look does, and when, is learnt apart.
+        """
+        thumbnail = F.adaptive_avg_pool2d(seen, THUMBNAIL)
+        share = torch.ones_like(seen[:, :1, :1, :1])
+        if self.gate is not None and not self.training:
+            varies = (thumbnail.amax((2, 3)) - thumbnail.amin((2, 3))).amax(1)
+            filled = ((varies - EMPTY) / (FILLED - EMPTY)).clamp(0, 1)  # in an empty frame there is no scene
+            share = (filled[:, None] * share_of(self.gate(thumbnail))).to(seen.dtype).view(-1, 1, 1, 1)
+        differ = (thumbnail.amax(1, keepdim=True) - thumbnail.amin(1, keepdim=True)).amax((2, 3), keepdim=True)
+        grey = ((COLOURED - differ) / (COLOURED - COLOURLESS)).clamp(0, 1)
+        return Choice(self.grade(thumbnail).view(-1, 3, TERMS), share, grey)
+
+    def _run(self, picture: Tensor, *, apart: bool) -> tuple[Translation, Choice]:
         depth = depth_for(*picture.shape[-2:])
         outer = LaplacianPyramid(seen_level(depth))
         inner = LaplacianPyramid(depth - outer.depth)
         seen = outer.low_band(picture)
-        curve = self.grade(seen)
-        graded = graded_by(curve, seen)
+        choice = self.decide(seen)
+        graded = graded_by(choice.curve, seen)
         *highs, low = inner.decompose(graded)
         transform = self.low(low)
         result = colour = new_low = low + apply_affine(transform, low)
@@ -104,14 +130,14 @@ class GradedLPTN(nn.Module):
         if outer.depth:
             above, (height, width) = outer.depth, picture.shape[-2:]
             size = height, width
-            high = graded_by(curve, picture).sub_(enlarge_by(above, graded, size))
+            high = graded_by(choice.curve, picture).sub_(enlarge_by(above, graded, size))
             transform = enlarge_by(above - 1, transform, level_sizes(*size, 1)[-1])
             followed = apply_enlarged(transform, high).add_(high)
             result = enlarge_by(above, result, size).add_(followed)
             if apart:
                 colour = enlarge_by(above, colour, size).add_(followed)
                 light = enlarge_by(above, light, size)
-        return Translation(result, colour, light)
+        return Translation(result, colour, light), choice
 
     @classmethod
     def from_state_dict(cls, weights: Mapping[str, Tensor]) -> GradedLPTN:
@@ -126,14 +152,28 @@ class GradedLPTN(nn.Module):
         return net.eval()
 
 
-class GlobalGrade(nn.Module):
-    """One cubic colour curve for the whole picture, chosen by looking at a thumbnail.
+class Choice(NamedTuple):
+    """What a look at the whole picture decides.
 
-    The picture's red, green and blue each gain a polynomial of degree 3 in all three (20 terms): exposure, white
-    balance, contrast, saturation and their crossings, smooth by construction.
+    Args:
+        curve: of the grade, (B, 3, 20).
+        share: of the look that the picture gets, 0 to 1, (B, 1, 1, 1): none where the look has no business with it.
+        grey: 1 for a picture without colour, which shall have none afterwards, 0 for one with, (B, 1, 1, 1).
     """
 
-    def __init__(self) -> None:
+    curve: Tensor
+    share: Tensor
+    grey: Tensor
+
+
+class Glance(nn.Module):
+    """Look at a picture's thumbnail and its tones, and answer with a few numbers.
+
+    Args:
+        outputs: how many. They are nought to begin with.
+    """
+
+    def __init__(self, outputs: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for before, after in pairwise(EYE):
@@ -143,22 +183,18 @@ class GlobalGrade(nn.Module):
             nn.Linear(2 * EYE[-1] + STATISTICS, CHOOSING),
             nn.LeakyReLU(0.1),
             nn.Dropout(0.3),
-            nn.Linear(CHOOSING, 3 * TERMS),
+            nn.Linear(CHOOSING, outputs),
         )
         last = self.choose[3]
         assert isinstance(last, nn.Linear)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
 
-    def forward(self, picture: Tensor) -> Tensor:
-        """Look at a picture, (B, 3, H, W), and choose its curve, (B, 3, 20)."""
-        return self.choose_curve(F.adaptive_avg_pool2d(picture, THUMBNAIL))
-
-    def choose_curve(self, thumbnail: Tensor) -> Tensor:
-        """Look at a picture's thumbnail, (B, 3, 96, 96), and choose its curve, (B, 3, 20)."""
+    def forward(self, thumbnail: Tensor) -> Tensor:
+        """Thumbnails (B, 3, 96, 96) in [0, 1] to (B, outputs)."""
         features = self.eye(thumbnail * 2 - 1)  # (B, 96, 3, 3)
         seen = torch.cat([features.mean((2, 3)), features.amax((2, 3)), _tone_statistics(thumbnail)], dim=1)
-        return self.choose(seen).view(-1, 3, TERMS)  # type: ignore[no-any-return]
+        return self.choose(seen)  # type: ignore[no-any-return]
 
 
 class LowBandTransform(nn.Module):
@@ -251,6 +287,11 @@ def apply_enlarged(transform: Tensor, x: Tensor) -> Tensor:
     return out
 
 
+def share_of(leaning: Tensor) -> Tensor:
+    """Logits to shares of the look, 0 and 1 included."""
+    return (0.5 + STRETCH * (leaning.sigmoid() - 0.5)).clamp(0, 1)
+
+
 def graded_by(curve: Tensor, picture: Tensor) -> Tensor:
     """A picture, (B, 3, H, W), with a curve that :class:`GlobalGrade` chose, (B, 3, 20)."""
     return picture + apply_polynomial(curve, picture)
@@ -279,14 +320,13 @@ def cubic_terms(x: Tensor) -> Tensor:
 
 def _tone_statistics(thumbnail: Tensor) -> Tensor:
     """Quantiles of red, green, blue and luminance, and the spread of colour, (B, 40)."""
-    red, green, blue = thumbnail[:, 0:1], thumbnail[:, 1:2], thumbnail[:, 2:3]
-    luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    flat = torch.cat([thumbnail, luma], dim=1).flatten(2)  # (B, 4, n)
+    light = luma(thumbnail)
+    flat = torch.cat([thumbnail, light], dim=1).flatten(2)  # (B, 4, n)
     ordered = _sorted(flat.detach())
     n = ordered.shape[2]
     at = [round((n - 1) * q) for q in (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)]
     quantiles = torch.stack([ordered[:, :, i] for i in at], dim=2)  # (B, 4, 7); a list as index would go to a GPU
-    chroma = thumbnail - luma
+    chroma = thumbnail - light
     return torch.cat(
         [
             quantiles.flatten(1) * 2 - 1,

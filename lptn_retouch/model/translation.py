@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
+
+from lptn_retouch.model.form import LUMA
 
 
 class Translation(NamedTuple):
@@ -17,6 +20,17 @@ class Translation(NamedTuple):
     result: Tensor
     colour: Tensor
     light: Tensor
+
+    def in_part(self, picture: Tensor, share: Tensor, grey: Tensor) -> Translation:
+        """The part of this translation that a picture gets, and without colours where it has none itself.
+
+        Args:
+            picture: the network's input, (B, 3, H, W).
+            share, grey: 0 to 1, (B, 1, 1, 1); see :class:`~lptn_retouch.model.graded.Choice`.
+        """
+        none = torch.zeros_like(picture)
+        parts = zip((picture, picture, none), self, strict=True)
+        return Translation(*(in_part(before, after, share, grey) for before, after in parts))
 
     def dose(self, picture: Tensor, amount: float, detail: float) -> Tensor:
         """The picture with this translation at another strength.
@@ -34,3 +48,19 @@ class Translation(NamedTuple):
             return picture + change + (self.result - self.colour)
         follow = change - amount * self.light
         return picture + amount * self.light + detail * (follow + self.result - self.colour)
+
+
+def in_part(before: Tensor, after: Tensor, share: Tensor, grey: Tensor) -> Tensor:
+    """So much of a change, without colours where there were none; see :meth:`Translation.in_part`."""
+    return torch.lerp(before, greyed(after, grey), share)
+
+
+def greyed(picture: Tensor, grey: Tensor) -> Tensor:
+    """Colours, (B, 3, H, W), that give way to their luma: not where `grey` is 0, wholly and exactly where it is 1."""
+    return torch.lerp(picture, luma(picture).expand_as(picture), grey)
+
+
+def luma(picture: Tensor) -> Tensor:
+    """How light a picture's colours are, (B, 3, H, W) to (B, 1, H, W), of the numbers as they are."""
+    red, green, blue = picture[:, 0:1], picture[:, 1:2], picture[:, 2:3]
+    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
