@@ -158,7 +158,7 @@ def test_a_grade_teaches_without_a_style_and_practice_adds_pictures(pairs: Path)
 @pytest.mark.parametrize(
     ("section", "values", "says"),
     [
-        ("data", {"source": [3]}, "a folder or a list of folders"),
+        ("data", {"source": [3]}, "a text or a list of texts"),
         ("grade", {"bands": [{"turn": 3}]}, "a band of .* has a hue"),
         ("grade", {"bands": [{"hue": "green"}]}, "are numbers"),
         ("grade", {"contrast": -1.0}, "0 or more"),

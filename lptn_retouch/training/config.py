@@ -28,10 +28,22 @@ class DataConfig:
     style: str = ""  # pictures as they shall look; no scene in common is needed
     keep: str = ""  # a text file with the names, a line each, of the style pictures to use; "" for all
     practice: tuple[str, ...] = ()  # further folders: the teacher is not fitted to them, but teaches on them too
+    still: tuple[
+        str, ...
+    ] = ()  # taught: folders of pictures to be left as they are, such as those of the style already
+    table: str = ""  # taught: a text file that says of which kind pictures are, a line each: kind, tab, name
+    table_root: str = ""  # the folder that its names are beneath
+    kinds: tuple[str, ...] = ()  # of the table, to be left as they are; with them, screens and charts that are drawn
+    wanted: tuple[str, ...] = ()  # of the table, such as the look is for: to practise on
     validate_source: str = ""  # source pictures held out
     hold_out: int = 10  # where no folder is held out, every so manyth picture is; 0 for none
     pixels: int = 46_000  # area that every picture is brought to in memory, px
     smallest: float = 0.6  # a step's pictures are scaled by a factor between this and 1
+
+    @property
+    def leaves_alone(self) -> bool:
+        """Whether there are pictures that the look is to leave as they are."""
+        return bool(self.still or self.table)
 
 
 @dataclass(frozen=True)
@@ -69,6 +81,7 @@ class OptimConfig:
     """How long, how fast, how many at a time."""
 
     steps: int = 2000
+    gate_steps: int = 1500  # of the gate, where there are pictures to be left alone; it is learnt first
     batch: int = 16  # over all processes
     rate: float = 1e-3  # at the start; it falls to nothing along a cosine
     decay: float = 1e-3  # AdamW weight decay
@@ -133,10 +146,10 @@ _SECTIONS = {
     "jitter": JitterConfig,
     "preset": PresetConfig,
 }
-_PATHS = ("train", "validate", "before", "after", "style", "keep", "validate_source")
-_FOLDERS = ("source", "practice")
+_PATHS = ("train", "validate", "before", "after", "style", "keep", "validate_source", "table", "table_root")
+_FOLDERS = ("source", "practice", "still")
 _SIGNED = ("exposure", "warmth", "tint")  # all other numbers are 0 or more
-_POSITIVE = ("pixels", "steps", "batch", "save_every", "evaluate_every", "width", "mask_width", "depth")
+_POSITIVE = ("pixels", "steps", "gate_steps", "batch", "save_every", "evaluate_every", "width", "mask_width", "depth")
 _CHOICES = {("look", "recipe"): ("", *RECIPES), ("model", "form"): FORMS, ("optim", "precision"): PRECISIONS}
 
 
@@ -183,8 +196,8 @@ def config_from_dict(written: dict[str, Any], where: str) -> TrainConfig:
             kind = type(getattr(defaults, name))
             if kind is tuple:
                 value = _listed(value)
-                if not all(type(folder) is str for folder in value):
-                    raise TrainingError(f"{where}: [{section}] {name} is a folder or a list of folders, not {value!r}.")
+                if not all(type(one) is str for one in value):
+                    raise TrainingError(f"{where}: [{section}] {name} is a text or a list of texts, not {value!r}.")
             if kind is float and type(value) is int:
                 value = float(value)
             if type(value) is not kind:

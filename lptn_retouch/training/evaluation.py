@@ -162,7 +162,8 @@ def score_photos(apply: Apply, folder: Path) -> dict[str, Any]:
     """Figures that need no target, over a folder of large photographs.
 
     Returns:
-        For each photo and as means: preview against export (exact quarter, and a ratio of 3.75), PSNR in dB; glow in
+        For each photo and as means: preview against export (exact quarter, and a ratio of 3.75), PSNR in dB, None
+        where the two are equal, since the look leaves the photo alone; glow in
         L* at a quarter of the size, None where no flat ground lies beside an edge; dE2000 from the input; share of
         pixels newly at full white.
     """
@@ -174,16 +175,18 @@ def score_photos(apply: Apply, folder: Path) -> dict[str, Any]:
         result, export = apply(quarter), apply(picture)
         glow = photo_glow(lambda _, result=result: result, quarter)  # type: ignore[misc]
         each.append(
-            {
-                "name": file.name,
-                "quarter_psnr": size_constancy(apply, picture, round(long_side / 4), export),
-                "odd_psnr": size_constancy(apply, picture, round(long_side / 3.75), export),
-                "glow": glow.mean if glow.edges else None,
-                "glow_p95": glow.p95 if glow.edges else None,
-                "edges": glow.edges,
-                "delta_e": delta_e(quarter, result),
-                "blown": _blown(result) - _blown(quarter),
-            }
+            _json(
+                {
+                    "name": file.name,
+                    "quarter_psnr": size_constancy(apply, picture, round(long_side / 4), export),
+                    "odd_psnr": size_constancy(apply, picture, round(long_side / 3.75), export),
+                    "glow": glow.mean if glow.edges else None,
+                    "glow_p95": glow.p95 if glow.edges else None,
+                    "edges": glow.edges,
+                    "delta_e": delta_e(quarter, result),
+                    "blown": _blown(result) - _blown(quarter),
+                }
+            )
         )
     keys = [key for key in each[0] if key not in ("name", "edges")]
     synthetic = synthetic_glow(apply)

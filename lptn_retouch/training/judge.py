@@ -139,7 +139,7 @@ def train_judge(sets: Mapping[str, Sequence[Path]], seed: int = 0, steps: int = 
         for step in range(steps):
             for group in optimizer.param_groups:
                 group["lr"] = 2e-3 * min(1.0, 24 * (step + 1) / steps) * 0.5 * (1 + math.cos(math.pi * step / steps))
-            x = _jittered(torch.cat([held[torch.randint(len(held), (each,))] for held in pictures]))
+            x = varied(torch.cat([held[torch.randint(len(held), (each,))] for held in pictures]))
             loss = F.cross_entropy(net(x), labels, label_smoothing=0.05)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -173,7 +173,8 @@ def _both_ways(picture: Tensor) -> Tensor:
     return torch.cat([small, small.flip(-1)])
 
 
-def _jittered(x: Tensor) -> Tensor:
+def varied(x: Tensor) -> Tensor:
+    """Squares (n, 3, h, w) cropped, mirrored and changed a little in exposure, balance, contrast and colour."""
     n = len(x)
 
     def draw(spread: float, channels: int = 1) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -11,6 +12,7 @@ from kornia.color import rgb_to_lab
 from torch import Tensor, nn
 
 from lptn_retouch.errors import TrainingError
+from lptn_retouch.model.graded import Glance, GradedLPTN
 from lptn_retouch.training.config import TrainConfig
 from lptn_retouch.training.critic import Critic, critic_loss, praise_loss
 from lptn_retouch.training.looks import GRID
@@ -27,17 +29,23 @@ class Learner:
     Args:
         config: the run.
         place: this process's.
+        gate: a graded network's, which is not trained here.
     """
 
-    def __init__(self, config: TrainConfig, place: Place) -> None:
+    def __init__(self, config: TrainConfig, place: Place, gate: Glance | None = None) -> None:
         self.config, self.place = config, place
         torch.manual_seed(config.optim.seed)
-        self.net = build(config.model, config.optim.start).to(place.device)
-        self.average = build(config.model).to(place.device).requires_grad_(requires_grad=False)
+        self.net, self.average = build(config.model, config.optim.start), build(config.model)
+        for net in (self.net, self.average):
+            if gate is not None and isinstance(net, GradedLPTN):
+                net.gate = copy.deepcopy(gate)
+            net.to(place.device)
+        self.average.requires_grad_(requires_grad=False)
         self.average.load_state_dict(self.net.state_dict())
         share_dropout(self.net, place)
         optim = config.optim
-        self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=optim.rate, weight_decay=optim.decay)
+        learnt = [weight for weight in self.net.parameters() if weight.requires_grad]
+        self.optimizer = torch.optim.AdamW(learnt, lr=optim.rate, weight_decay=optim.decay)
         self.critic: Critic | None = None
         if needs_critic(config):
             self.critic = Critic().to(place.device)

@@ -11,15 +11,20 @@ import torch
 from torch import Tensor
 
 from lptn_retouch.errors import TrainingError, shown
+from lptn_retouch.formats.files import write_atomically
+from lptn_retouch.model.graded import Glance
 from lptn_retouch.training.config import DataConfig, JitterConfig, TrainConfig
+from lptn_retouch.training.gate import fit_gate
 from lptn_retouch.training.grade import GradeTeacher
 from lptn_retouch.training.learner import needs_critic
 from lptn_retouch.training.pairs import PairSet, find_pairs
 from lptn_retouch.training.pictures import ALL, FEWEST, Album, list_pictures
+from lptn_retouch.training.still import Still, drawn, read_table
 from lptn_retouch.training.taught import TaughtSet, itself, load_teacher, save_teacher
 from lptn_retouch.training.transport import Teacher, fit_teacher
 
 TEACHER = "teacher.pt"
+GATE = "gate.pt"
 Entry = TypeVar("Entry")
 Say = Callable[[str], None]
 
@@ -46,6 +51,7 @@ class Course:
         judged: whether the exam's figure says which weights are best.
         style: real pictures for a critic.
         files: all that was read, by what it was read for; the manifest lists them.
+        gate: what decides which pictures get the look; None for all.
     """
 
     lessons: Lessons
@@ -53,6 +59,7 @@ class Course:
     judged: bool
     style: Album | None
     files: dict[str, list[Path]]
+    gate: Glance | None = None
 
     def draw_style(self, size: int, data: DataConfig, seed: int) -> Tensor | None:
         """Real pictures of the style, (size, 3, h, w), where there is a critic."""
@@ -100,7 +107,8 @@ def _unpaired(config: TrainConfig, run: Path, say: Say) -> Course:
     style = [] if graded else kept(list_pictures(Path(data.style)), Path(data.keep) if data.keep else None)
     if not graded:
         _enough(style, "style pictures")
-    practice = _all_of(data.practice)
+    practice, wanted = _all_of(data.practice), _of_kinds(data, data.wanted)
+    further = [file for files in wanted.values() for file in files]
     say(f"reading {len(learnt)} source pictures, {len(held)} held out, and {len(style)} style pictures")
     album, styles = (Album.load([(file,) for file in files], data.pixels) for files in (learnt, style))
     say(f"source: {album}")
@@ -111,17 +119,42 @@ def _unpaired(config: TrainConfig, run: Path, say: Say) -> Course:
         teacher = GradeTeacher(config.grade)
     else:
         teacher = _teacher(config, run, album, styles, say)
-    if practice:
-        say(f"and {len(practice)} pictures to practise on")
-        album = Album.load([(file,) for file in (*learnt, *practice)], data.pixels)
+    meant = Album.load([(file,) for file in (*learnt, *further)], data.pixels)  # by the look, whatever it practises on
+    if practice or further:
+        say(f"and {len(practice) + len(further)} pictures to practise on")
+        album = Album.load([(file,) for file in (*learnt, *further, *practice)], data.pixels)
     exam = TaughtSet(Album.load([(file,) for file in held], data.pixels), teacher).exam() if held else []
+    gate, alone = _gate(config, run, meant, say) if data.leaves_alone else (None, [])
     return Course(
         TaughtSet(album, teacher),
         exam,
         judged=config.recipe in ("taught", "graded"),
         style=styles if needs_critic(config) else None,
-        files={"source": learnt, "held out": held, "style": style, "practice": practice},
+        files={"source": learnt, "held out": held, "style": style, "practice": practice + further, "left alone": alone},
+        gate=gate,
     )
+
+
+def _gate(config: TrainConfig, run: Path, wanted: Album, say: Say) -> tuple[Glance, list[Path]]:
+    """What decides where the look acts, and the files of the pictures where it shall not."""
+    data, file = config.data, run / GATE
+    own = _all_of(data.still)
+    kinds = _of_kinds(data, data.kinds)
+    others = [picture for pictures in kinds.values() for picture in pictures]
+    if not file.exists():
+        say(f"reading {len(own)} and {len(others)} pictures to be left alone")
+        style = Album.load([(picture,) for picture in own], data.pixels) if own else None
+        albums = [Album.load([(picture,) for picture in pictures], data.pixels) for pictures in kinds.values()]
+        still = Still(style, [*albums, drawn(data.pixels)] if kinds else [])
+        gate = fit_gate(wanted, still, seed=config.optim.seed, steps=config.optim.gate_steps, say=say)
+        write_atomically(file, lambda stream: torch.save(gate.state_dict(), stream))
+    gate = Glance(1)
+    gate.load_state_dict(torch.load(file, weights_only=True))
+    return gate.eval().requires_grad_(requires_grad=False), own + others
+
+
+def _of_kinds(data: DataConfig, kinds: tuple[str, ...]) -> dict[str, list[Path]]:
+    return read_table(Path(data.table), Path(data.table_root), kinds) if data.table else {}
 
 
 def _all_of(folders: tuple[str, ...]) -> list[Path]:

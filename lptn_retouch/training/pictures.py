@@ -19,7 +19,7 @@ from lptn_retouch.training.cache import cached, prune
 
 ALL = slice(None)  # rows of a batch
 FEWEST = 8  # pictures that a look can be learnt from at all
-_SHAPES = {"landscape": 2 / 3, "square": 1.0, "portrait": 3 / 2}  # height over width
+SHAPES = {"landscape": 2 / 3, "square": 1.0, "portrait": 3 / 2}  # height over width
 # What cameras, editors and systems leave beside photographs.
 _COMPANIONS = {".xmp", ".pp3", ".dop", ".thm", ".txt", ".csv", ".json", ".toml", ".md", ".db", ".ini"}
 
@@ -70,7 +70,7 @@ class Album:
         Raises:
             PhotoError: a picture cannot be read; the message names it.
         """
-        held: dict[str, list[Tensor]] = {name: [] for name in _SHAPES}
+        held: dict[str, list[Tensor]] = {name: [] for name in SHAPES}
         with ThreadPoolExecutor(2) as pool:
             for shape, entry in pool.map(lambda files: _shaped(files, pixels), entries):
                 held[shape].append(entry)
@@ -103,7 +103,7 @@ class Album:
 
 def _shaped(files: tuple[Path, ...], pixels: int) -> tuple[str, Tensor]:
     first = _small(files[0], pixels, "")
-    shape = min(_SHAPES, key=lambda name: abs(math.log(first.shape[-2] / first.shape[-1] / _SHAPES[name])))
+    shape = min(SHAPES, key=lambda name: abs(math.log(first.shape[-2] / first.shape[-1] / SHAPES[name])))
     return shape, torch.stack([first, *(_small(file, pixels, shape) for file in files[1:])])
 
 
@@ -112,8 +112,8 @@ def _small(file: Path, pixels: int, shape: str) -> Tensor:
 
     def make() -> Tensor:
         picture = as_tensor(open_photo(file).pixels)
-        ratio = _SHAPES.get(shape, picture.shape[-2] / picture.shape[-1])
-        ratio = min(_SHAPES.values(), key=lambda known: abs(math.log(ratio / known)))
+        ratio = SHAPES.get(shape, picture.shape[-2] / picture.shape[-1])
+        ratio = min(SHAPES.values(), key=lambda known: abs(math.log(ratio / known)))
         height = round(math.sqrt(pixels * ratio))
         size = (height, max(1, round(pixels / height)))
         small = F.interpolate(picture, size=size, mode="bilinear", antialias=True)[0]

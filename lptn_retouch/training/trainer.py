@@ -60,7 +60,7 @@ def train(config: TrainConfig, run: Path, say: Say = print) -> Path:
 
 
 def _learn(config: TrainConfig, run: Path, course: Course, place: Place, say: Say) -> None:
-    learner, optim = Learner(config, place), config.optim
+    learner, optim = Learner(config, place, course.gate), config.optim
     first, best = 0, -math.inf
     if state := runfolder.load_checkpoint(run, place.device):
         learner.load_state(state)

@@ -27,6 +27,7 @@ from lptn_retouch.training.oklab import oklab, srgb
 SPAN = 96  # px, sqrt(H W) of the copy of a picture in which surroundings are seen
 _AROUND = 16.0  # px there, sigma of the mean colour around a sample: wide, so that no rim follows an edge
 _FINE, _COARSE = 1.2, 8.0  # px there: texture is what differs from the first, averaged over the second
+_NOISE = 0.22  # OKLab lightness below which one darkness is as good as another
 # How much a distance in each number counts: chroma more than lightness, surroundings less than the sample's own colour.
 _SCALE = (1.0, 2.5, 2.5, 0.5, 1.5, 1.5, 0.03, 0.15)
 
@@ -39,16 +40,26 @@ class Care:
         strength: of the whole movement; 1 lays the source's colours exactly over the style's.
         neutrals: 0 to 1, how much greys and whites are kept free of a cast.
         skin: 0 to 1, how much the hues of skin keep their hue.
+        whites: 0 to 1, how much what is white, or blown, stays as it is.
+        foliage: 0 to 1, how much the look keeps to the hues of plants.
+        greens: 0 to 1, how much plants keep their hue.
+        blues: 0 to 1, how much the blue of skies and water keeps its hue.
+        blacks: 0 to 1, how much what is black stays as dark as it is.
+        lamps: 0 to 1, how much small warm lights keep their light, where what is around them is darker.
         sky: 0 to 1, how far what is bright and high in the frame falls to a night sky.
-        thaw: 0 to 1, how far what is bright and grey and low in the frame, such as snow, turns into a meadow.
         dawn: 0 to 1, how far what is dark and high in the frame, a night sky, turns into a day's.
     """
 
     strength: float = 1.0
     neutrals: float = 0.7
     skin: float = 0.3
+    whites: float = 0.0
+    foliage: float = 0.0
+    greens: float = 0.0
+    blues: float = 0.0
+    blacks: float = 0.0
+    lamps: float = 0.0
     sky: float = 0.0
-    thaw: float = 0.0
     dawn: float = 0.0
 
 
@@ -62,8 +73,6 @@ class Teacher(nn.Module):
     def __init__(self, care: Care, hidden: int = 48) -> None:
         super().__init__()
         self.care = care
-        self.tones: Tensor  # mean lightness of the source pictures and of the style pictures
-        self.register_buffer("tones", torch.tensor([0.5, 0.5]))
         self.move = nn.Sequential(
             nn.Linear(8, hidden), nn.Tanh(), nn.Linear(hidden, hidden), nn.Tanh(), nn.Linear(hidden, 3)
         )
@@ -71,50 +80,39 @@ class Teacher(nn.Module):
     def forward(self, picture: Tensor) -> Tensor:
         lab = oklab(picture)
         seen = samples(lab)  # (B, 8, H, W)
-        move = self.move(seen.movedim(1, -1)).movedim(-1, 1)  # (B, 3, H, W), OKLab
+        known = seen
+        if self.care.dawn:  # near black OKLab tells apart what is but a JPEG's noise, and lifting makes it seen
+            known = torch.cat([seen[:, :1].clamp_min(_NOISE), seen[:, 1:]], dim=1)
+        move = self.move(known.movedim(1, -1)).movedim(-1, 1)  # (B, 3, H, W), OKLab
         return srgb(lab + self._with_care(lab, seen, move)).clamp(0, 1)
 
     def _with_care(self, lab: Tensor, seen: Tensor, move: Tensor) -> Tensor:
         care = self.care
         chroma = lab[:, 1:].square().sum(1, keepdim=True).add(1e-8).sqrt()
         kept = 1 - care.neutrals * (1 - _ramp(chroma, 0.01, 0.05))
-        kept = kept * (1 - care.skin * _skin(lab, chroma))
+        kept = kept * (1 - care.skin * _skin(lab, chroma)) * (1 - care.blues * _blue(lab))
+        plants = _plants(lab, chroma)
+        kept = kept * (1 - care.foliage * (1 - plants)) * (1 - care.greens * plants)
         tint = care.strength * kept * move[:, 1:]
         # A colour that is strong already gains no more.
         outward = lab[:, 1:] / chroma
         gain = (tint * outward).sum(1, keepdim=True).clamp_min(0)
         tint = tint - outward * gain * _ramp(chroma, 0.09, 0.17)
         light = care.strength * move[:, :1]
+        light = light - care.blacks * light.clamp_min(0) * (1 - _ramp(lab[:, :1], 0.1, 0.35))
+        if care.lamps:
+            light = light * (1 - care.lamps * _lamp(lab, chroma, seen))
         moved = torch.cat([light, tint], dim=1)
         if care.sky:  # night is dark, not black; its sky keeps a little of its shape and turns a deep blue
-            moved = torch.cat([torch.maximum(light, -0.62 * lab[:, :1]), tint], dim=1)
+            darkest = -0.66 + 0.16 * (1 - _ramp(lab[:, :1], 0.15, 0.5))  # what is dark already falls less
+            moved = torch.cat([torch.maximum(light, darkest * lab[:, :1]), tint], dim=1)
             night = torch.cat([0.08 + 0.28 * lab[:, :1], 0.25 * lab[:, 1:2], 0.25 * lab[:, 2:] - 0.04], dim=1)
             moved = torch.lerp(moved, night - lab, care.sky * _sky(lab, seen))
-        if care.thaw:
-            meadow = torch.cat([0.1 + 0.5 * lab[:, :1], lab[:, 1:2] - 0.05, lab[:, 2:] + 0.085], dim=1)
-            snow = _snow(lab, chroma, seen)
-            lies = _ramp(snow.mean((1, 2, 3), keepdim=True), 0.05, 0.18)  # a white shirt is no winter
-            moved = torch.lerp(moved, meadow - lab, care.thaw * lies * snow)
         if care.dawn:
-            day = torch.cat([0.5 + 0.5 * lab[:, :1], 0.5 * lab[:, 1:2] - 0.02, 0.5 * lab[:, 2:] - 0.05], dim=1)
+            even = 0.5 + 0.5 * lab[:, :1].clamp_min(_NOISE)  # an overcast one
+            day = torch.cat([even, 0.5 * lab[:, 1:2] - 0.004, 0.5 * lab[:, 2:] - 0.017], dim=1)
             moved = torch.lerp(moved, day - lab, care.dawn * _dark_sky(lab, seen))
-        return moved * self._need(lab)
-
-    def _need(self, lab: Tensor) -> Tensor:
-        """How much of the look a picture needs: all, or less where it is of the style already.
-
-        That is as dark or as bright as the style; or, where a look thaws, green.
-        """
-        need = torch.ones_like(lab[:, :1, :1, :1])
-        source, style = self.tones.unbind()
-        apart = style - source
-        if abs(float(apart)) >= 0.1:
-            way = (lab[:, :1].mean((2, 3), keepdim=True) - source) / apart  # 0 as the source's mean, 1 as the style's
-            need = 1 - 0.7 * _ramp(way, 0.3, 1.1)
-        if self.care.thaw:
-            green = _ramp(-lab[:, 1:2], 0.02, 0.05) * _ramp(lab[:, 2:3], 0.02, 0.06)
-            need = need * (1 - 0.75 * _ramp(green.mean((2, 3), keepdim=True), 0.08, 0.35))
-        return need
+        return moved * (1 - care.whites * _white(lab, chroma))
 
 
 def samples(lab: Tensor) -> Tensor:
@@ -165,7 +163,6 @@ def fit_teacher(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         teacher = Teacher(care)
-    teacher.tones.copy_(torch.stack([start[:, 0].mean(), after[:, 0].mean()]))
     _learn(teacher.move, start, move, steps, random)
     return teacher.eval().requires_grad_(requires_grad=False)
 
@@ -234,11 +231,27 @@ def _dark_sky(lab: Tensor, seen: Tensor) -> Tensor:
     return (1 - _ramp(lab[:, :1], 0.15, 0.5)) * (1 - _ramp(height, 0.2, 0.7))
 
 
-def _snow(lab: Tensor, chroma: Tensor, seen: Tensor) -> Tensor:
-    """1 where there may be snow on the ground: bright, grey or bluish but not warm, in the lower part."""
-    height = seen[:, 7:8] / _SCALE[7]
-    cold = (1 - _ramp(chroma, 0.04, 0.08)) * (1 - _ramp(lab[:, 2:3], 0.005, 0.03))
-    return _ramp(lab[:, :1], 0.45, 0.8) * cold * _ramp(height, 0.3, 0.8)
+def _white(lab: Tensor, chroma: Tensor) -> Tensor:
+    """1 where there is white, or light that the camera did not hold."""
+    return _ramp(lab[:, :1], 0.9, 0.985) * (1 - _ramp(chroma, 0.02, 0.06))
+
+
+def _plants(lab: Tensor, chroma: Tensor) -> Tensor:
+    """1 where the colour may be that of leaves or grass: hue 85 to 165 degrees."""
+    hue = torch.atan2(lab[:, 2:3], lab[:, 1:2]) * (180 / math.pi)
+    return _ramp(hue, 75, 95) * (1 - _ramp(hue, 160, 185)) * _ramp(chroma, 0.02, 0.045)
+
+
+def _blue(lab: Tensor) -> Tensor:
+    """1 where there is the blue of a sky or of water."""
+    return _ramp(-lab[:, 2:3], 0.015, 0.05) * (1 - _ramp(lab[:, 1:2], 0.0, 0.03))
+
+
+def _lamp(lab: Tensor, chroma: Tensor, seen: Tensor) -> Tensor:
+    """1 where there may be a lamp or a lit window: bright, warm, and much brighter than what is around it."""
+    brighter = lab[:, :1] - seen[:, 3:4] / _SCALE[3]
+    warm = _ramp(lab[:, 2:3], 0.03, 0.07) * _ramp(lab[:, 1:2], 0.0, 0.03) * _ramp(chroma, 0.04, 0.08)
+    return _ramp(lab[:, :1], 0.55, 0.75) * warm * _ramp(brighter, 0.1, 0.25)
 
 
 def _skin(lab: Tensor, chroma: Tensor) -> Tensor:
