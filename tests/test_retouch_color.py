@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,8 @@ def wide(pixels: np.ndarray, name: str) -> Photo:
 
 
 @pytest.fixture(scope="module")
-def winter() -> Retoucher:
-    return Retoucher("winter", "cpu")
+def winter(without_gate: Callable[[str], Retoucher]) -> Retoucher:
+    return without_gate("winter")
 
 
 @pytest.fixture(scope="module")

@@ -139,6 +139,17 @@ def test_a_mask_of_zeros_is_the_input_bit_for_bit(retoucher: Retoucher, tmp_path
     assert np.array_equal(numbers(retoucher(image, mask=np.zeros((H, W)))), numbers(image))
 
 
+@pytest.mark.parametrize("device", ["cpu", "reference"])
+@pytest.mark.parametrize("kind", [k for k in KINDS if k != "PIL P"])
+def test_what_a_network_has_no_business_with_is_the_input_bit_for_bit(
+    tiny: GradedLPTN, giving: Callable[[GradedLPTN, float], GradedLPTN], tmp_path: Path, kind: str, device: str
+) -> None:
+    path = write_preset(tmp_path / "nothing.safetensors", giving(tiny, 0).state_dict(), {})
+    image = kinds(tmp_path)[kind]
+    for asked in ({}, {"amount": 0.7, "detail": 2}, {"mask": np.full((H, W), 0.3)}):
+        assert np.array_equal(numbers(Retoucher(load_preset(path), device)(image, **asked)), numbers(image))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_mask_of_ones_is_the_result(retoucher: Retoucher, tmp_path: Path, kind: str) -> None:
     image = kinds(tmp_path)[kind]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -20,6 +22,7 @@ from lptn_retouch.training.pictures import as_tensor
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ("autumn", "day", "golden-hour", "night", "retouch", "spring", "summer", "winter")
+Ungated = Callable[[str], Retoucher]
 each = pytest.mark.parametrize("name", SHIPPED)
 
 
@@ -51,8 +54,8 @@ def test_file_card_picture_and_recipe(name: str):
 
 
 @each
-def test_amount_is_monotonic_and_nought_is_the_input(name: str, lake: Tensor):
-    picture, retouch = small(lake), Retoucher(name)
+def test_amount_is_monotonic_and_nought_is_the_input(name: str, lake: Tensor, without_gate: Ungated):
+    picture, retouch = small(lake), without_gate(name)
     far = [delta_e(picture, retouch(picture, amount=k / 4, detail=k / 4 if k == 0 else 1.0)) for k in range(9)]
     assert far[0] == 0
     assert all(b > a for a, b in pairwise(far)), far
@@ -61,13 +64,37 @@ def test_amount_is_monotonic_and_nought_is_the_input(name: str, lake: Tensor):
 
 
 @each
-def test_preview_and_export_agree(name: str, lake: Tensor):
-    assert size_constancy(Retoucher(name), lake, 240) > 38
+def test_preview_and_export_agree(name: str, lake: Tensor, without_gate: Ungated):
+    assert size_constancy(without_gate(name), lake, 240) > 38
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name != "retouch"])
+def test_a_look_leaves_screens_and_frames_alone(name: str):
+    retouch = Retoucher(name)
+    screen = np.full((300, 480, 3), 245, np.uint8)
+    screen[::14, 20:400] = 20
+    screen[40:120, 40:160] = 128
+    for picture in (screen, np.zeros_like(screen), np.full_like(screen, 255)):
+        assert np.abs(retouch(picture).astype(int) - picture).mean() < 3, "of 255"
+
+
+@pytest.mark.parametrize("name", ["day", "winter", "autumn"])
+def test_a_lake_by_day_is_no_picture_for_day_and_one_for_the_seasons(name: str, lake: Tensor):
+    moved = delta_e(small(lake), Retoucher(name)(small(lake)))
+    assert moved < 1 if name == "day" else moved > 1
 
 
 @each
-def test_structure_stays_and_edges_do_not_glow(name: str, lake: Tensor):
-    retouch = Retoucher(name)
+def test_a_black_and_white_photograph_stays_so(name: str, lake: Tensor, without_gate: Ungated):
+    grey = (small(lake).mean(1, keepdim=True).expand(-1, 3, -1, -1)[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+    for retouch in (Retoucher(name), without_gate(name)):
+        result = retouch(grey)
+        assert np.ptp(result, axis=2).max() == 0
+
+
+@each
+def test_structure_stays_and_edges_do_not_glow(name: str, lake: Tensor, without_gate: Ungated):
+    retouch = without_gate(name)
     with torch.no_grad():
         kept = content_kept(small(lake), retouch(small(lake)))
     assert kept > (0.65 if name == "night" else 0.8)
