@@ -271,7 +271,7 @@ def test_the_report_says_what_was_measured_where_and_with_what(capsys: pytest.Ca
     out, err = capsys.readouterr()
     report = json.loads(out)
     assert report.keys() == {"machine", "versions", "commit", "date", "load", "quick", "benchmarks"}
-    assert report["machine"].keys() == {"cpu", "cores", "memory_gb", "system"}
+    assert report["machine"].keys() == {"cpu", "kernels", "cores", "memory_gb", "system"}
     assert {"lptn_retouch", "python", "torch", "numba", "numpy", "pillow", "simplejpeg"} <= report["versions"].keys()
     assert list(report["benchmarks"]) == ["network", "gpu"]
     (figure,) = report["benchmarks"]["network"]["figures"]

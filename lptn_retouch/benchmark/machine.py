@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from contextlib import suppress
@@ -27,6 +28,7 @@ def circumstances() -> dict[str, Any]:
     memory = memory_here()
     machine = {
         "cpu": _cpu(),
+        "kernels": _compiled_for(),
         "cores": thread_count(),
         "memory_gb": None if memory is None else round(memory / 1e9, 1),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -45,6 +47,15 @@ def _cpu() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def _compiled_for() -> str | None:
+    """The processor whose instructions the kernels use: this one, or an older one that NUMBA_CPU_NAME names."""
+    with suppress(ImportError):
+        from llvmlite.binding import get_host_cpu_name  # type: ignore[import-untyped]
+
+        return os.environ.get("NUMBA_CPU_NAME") or str(get_host_cpu_name())
+    return None
 
 
 def _version(package: str) -> str | None:
