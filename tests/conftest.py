@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from lptn_retouch.model.form import STRETCH
-from lptn_retouch.model.graded import Glance, GradedLPTN
+from lptn_retouch.model.glance import Glance
+from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.preset import Preset, load_preset, write_preset
 from lptn_retouch.retoucher import Retoucher
 

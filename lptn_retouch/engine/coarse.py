@@ -36,7 +36,7 @@ class Coarse(NamedTuple):
         """What of it a picture gets, and without colour where it has none itself.
 
         Args:
-            share, grey: (B, 1, 1, 1), of the network's :class:`~lptn_retouch.model.graded.Choice`.
+            share, grey: (B, 1, 1, 1), of the network's :class:`~lptn_retouch.model.glance.Choice`.
         """
         left, *columns = (share * greyed(part, grey) for part in (self.left, *self.field.chunk(3, dim=1)))
         return Coarse(left, torch.cat(columns, dim=1))

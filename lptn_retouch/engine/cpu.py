@@ -15,7 +15,7 @@ then multiply it, or to multiply it and then enlarge it, is the same. There rema
     result = (1 - p) picture + p (1 + A[0]) G[0] + enlarged(Q)                          Q = K[k] - p (1 + A[k]) G[k]
 
 Of that change the network may give a picture but a share s, and no colour to one that has none
-(:class:`~lptn_retouch.model.graded.Choice`). Both are linear, so they are done to what is small: the columns of
+(:class:`~lptn_retouch.model.glance.Choice`). Both are linear, so they are done to what is small: the columns of
 ``p (1 + A)`` and `Q` become their luma, in part or wholly, and s times as much; and of the picture itself there is
 added ``1 - s p``. Where s is 0 nothing is computed.
 

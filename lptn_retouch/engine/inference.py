@@ -38,7 +38,7 @@ _at = np.uintp
 
 
 class Choice(NamedTuple):
-    """``model.graded.Choice`` of one picture: the curve's coefficients, (3, 20), and two numbers from 0 to 1."""
+    """``model.glance.Choice`` of one picture: the curve's coefficients, (3, 20), and two numbers from 0 to 1."""
 
     curve: Floats
     share: float
@@ -113,7 +113,7 @@ def _smoothly(coarse: int, fine: int) -> Band:
 
 
 def _tone_statistics(thumbnail: Floats) -> Floats:
-    """Of a thumbnail (3, 96, 96), as `graded._tone_statistics`, (40,)."""
+    """Of a thumbnail (3, 96, 96), as `glance._tone_statistics`, (40,)."""
     luma = np.tensordot(np.array(LUMA, np.float32), thumbnail, 1)[None]
     flat = np.concatenate([thumbnail, luma]).reshape(4, -1)
     ordered = np.sort(flat)

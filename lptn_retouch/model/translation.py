@@ -26,7 +26,7 @@ class Translation(NamedTuple):
 
         Args:
             picture: the network's input, (B, 3, H, W).
-            share, grey: 0 to 1, (B, 1, 1, 1); see :class:`~lptn_retouch.model.graded.Choice`.
+            share, grey: 0 to 1, (B, 1, 1, 1); see :class:`~lptn_retouch.model.glance.Choice`.
         """
         none = torch.zeros_like(picture)
         parts = zip((picture, picture, none), self, strict=True)

@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from lptn_retouch.model.form import THUMBNAIL
-from lptn_retouch.model.graded import Glance, share_of
+from lptn_retouch.model.glance import Glance, share_of
 from lptn_retouch.training.judge import varied
 from lptn_retouch.training.pictures import Album
 from lptn_retouch.training.still import OWN, Still

@@ -12,7 +12,8 @@ from kornia.color import rgb_to_lab
 from torch import Tensor, nn
 
 from lptn_retouch.errors import TrainingError
-from lptn_retouch.model.graded import Glance, GradedLPTN
+from lptn_retouch.model.glance import Glance
+from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.training.config import TrainConfig
 from lptn_retouch.training.critic import Critic, critic_loss, praise_loss
 from lptn_retouch.training.looks import GRID

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lptn_retouch.errors import TrainingError, shown
 from lptn_retouch.formats.files import write_atomically
-from lptn_retouch.model.graded import Glance
+from lptn_retouch.model.glance import Glance
 from lptn_retouch.training.config import DataConfig, JitterConfig, TrainConfig
 from lptn_retouch.training.gate import fit_gate
 from lptn_retouch.training.grade import GradeTeacher
