@@ -613,6 +613,24 @@ for picture in ((noise * 65535).astype(np.uint16), (noise * 255).astype(np.uint8
     assert first.stdout == second.stdout
 
 
+@pytest.mark.parametrize("core", ["Haswell", "Nehalem"])
+def test_it_is_the_same_whatever_blas_there_is(core: str) -> None:
+    """Where NumPy's BLAS is another, or told to be, it adds up in another order."""
+    choose = """
+import hashlib
+import numpy as np
+from lptn_retouch import load_preset
+from lptn_retouch.engine import inference
+weights = load_preset("winter").weights
+for seed in range(4):
+    chosen = inference.choose(weights, np.random.default_rng(seed).random((3, 96, 96), np.float32))
+    print(hashlib.sha256(chosen.curve.tobytes() + np.float64(chosen.share).tobytes()).hexdigest())
+"""
+    told, here = run(choose, OPENBLAS_CORETYPE=core), run(choose)
+    assert len(told.stdout.split()) == 4, told.stderr
+    assert told.stdout == here.stdout
+
+
 def test_what_lies_in_the_working_folder_is_not_run(tmp_path: Path) -> None:
     """The process that helps to compile is Python, which would look for modules there first."""
     (tmp_path / "script.py").write_text(RETOUCH)

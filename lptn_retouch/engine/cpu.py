@@ -48,7 +48,7 @@ from lptn_retouch.engine.taps import (
     resampled,
     steps,
 )
-from lptn_retouch.model.form import LUMA, THUMBNAIL, depth_for, level_sizes, seen_level
+from lptn_retouch.model.form import THUMBNAIL, depth_for, level_sizes, seen_level
 from lptn_retouch.threads import at_once, in_strips
 
 Array = npt.NDArray[Any]
@@ -233,7 +233,7 @@ def _rows(level: Floats, sizes: Sizes, step: Any) -> tuple[Any, ...]:
 def _take_part(planes: Floats, choice: inference.Choice) -> None:
     """``translation.in_part`` of a change to nothing, (3, h, w), in place; no colour is left where `grey` is 1."""
     if choice.grey > 0:
-        light = np.tensordot(np.array(LUMA, np.float32), planes, 1)
+        light = inference.luma_of(planes)
         planes *= np.float32(1 - choice.grey)
         planes += np.float32(choice.grey) * light
     planes *= np.float32(choice.share)

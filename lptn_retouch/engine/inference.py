@@ -72,9 +72,19 @@ def _glance(weights: Weights, name: str, thumbnail: Floats, statistics: Floats) 
     for layer in range(0, 10, 2):
         x = _convolved(weights, f"{name}.eye.{layer}", _zero_bordered(x), _SLOPE, stride=2)
     seen = np.concatenate([x.mean((1, 2)), x.max((1, 2)), statistics])
-    hidden = weights[f"{name}.choose.0.weight"] @ seen + weights[f"{name}.choose.0.bias"]
+    hidden = _weighed(weights[f"{name}.choose.0.weight"], seen) + weights[f"{name}.choose.0.bias"]
     hidden = np.where(hidden > 0, hidden, np.float32(_SLOPE) * hidden)
-    return np.asarray(weights[f"{name}.choose.3.weight"] @ hidden + weights[f"{name}.choose.3.bias"], np.float32)
+    return np.asarray(_weighed(weights[f"{name}.choose.3.weight"], hidden) + weights[f"{name}.choose.3.bias"])
+
+
+def luma_of(planes: Floats) -> Floats:
+    """``translation.luma`` of planes (3, h, w)."""
+    return LUMA[0] * planes[0] + LUMA[1] * planes[1] + LUMA[2] * planes[2]  # type: ignore[no-any-return]
+
+
+def _weighed(matrix: Floats, vector: Floats) -> Floats:
+    """Their product, in float32. Not by BLAS, which adds up in another order for another processor, or if told so."""
+    return np.asarray(np.einsum("oi,i->o", matrix, vector.astype(np.float32)), np.float32)
 
 
 def low_transform(weights: Weights, low: Floats) -> Floats:
@@ -114,7 +124,7 @@ def _smoothly(coarse: int, fine: int) -> Band:
 
 def _tone_statistics(thumbnail: Floats) -> Floats:
     """Of a thumbnail (3, 96, 96), as `glance._tone_statistics`, (40,)."""
-    luma = np.tensordot(np.array(LUMA, np.float32), thumbnail, 1)[None]
+    luma = luma_of(thumbnail)[None]
     flat = np.concatenate([thumbnail, luma]).reshape(4, -1)
     ordered = np.sort(flat)
     at = [round((flat.shape[1] - 1) * q) for q in (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)]
