@@ -612,14 +612,14 @@ def one_layer():
 
 
 def with_the_real_engine():
-    """Retouch all kinds with the preset winter; leave what went in and what came out for the library to repeat."""
+    """Retouch all kinds with the preset retouch; leave what went in and what came out for the library to repeat."""
     use_engine(json.loads(os.environ["REAL_ENGINE"]))
     told = []
 
     def take(name, image, layer, kind, **settings):
         before = get(layer, kind)
         selection = stored(image.get_selection()) if not Gimp.Selection.is_empty(image) else None
-        succeeds(image, [layer], preset="winter", **settings)
+        succeeds(image, [layer], preset="retouch", **settings)
         attached = image.get_color_profile()
         parts = {
             "before": before,

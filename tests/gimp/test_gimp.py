@@ -70,7 +70,7 @@ def test_with_the_real_engine_a_layer_holds_what_the_library_makes_of_it(gimp, t
         pytest.skip("this machine does not allow a mount namespace, so GIMP's root cannot see the engine")
     assert told["with the real engine"]["why"] is None, told["with the real engine"]["why"]
     folder = gimp.work / "real"
-    retoucher = Retoucher("winter")
+    retoucher = Retoucher("retouch")
     cases = json.loads((folder / "told.json").read_text())
     assert len(cases) == 15
     for case in cases:
