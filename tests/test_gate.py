@@ -160,6 +160,21 @@ def test_a_table_that_is_none_is_refused(tmp_path: Path, text: str | None, says:
     one_sentence(caught.value)
 
 
+@pytest.mark.usefixtures("folders")
+def test_kinds_without_a_table_are_refused_and_wanted_alone_make_no_gate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "look.toml"
+    whole = CONFIG.format(steps=4, gate_steps=4).replace('still = "blue"\n', "")
+    config.write_text(whole.replace('table = "kinds.tsv"\n', ""))
+    assert main(["train", str(config), "--run", str(tmp_path / "refused")]) == 1
+    assert "name it as [data] table" in capsys.readouterr().err
+    (tmp_path / "kinds.tsv").write_text("greenish\tred-1.png\n")
+    config.write_text(whole.replace('kinds = "red"\n', ""))
+    train(read_config(config), tmp_path / "run", say=lambda _: None)
+    assert not (tmp_path / "run" / "gate.pt").exists()
+
+
 def test_screens_and_charts_are_drawn_in_every_shape() -> None:
     pictures = drawn(PIXELS, 27)
     assert set(pictures.buckets) == set(SHAPES)

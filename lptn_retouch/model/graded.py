@@ -237,7 +237,7 @@ def apply_enlarged(transform: Tensor, x: Tensor) -> Tensor:
 
 
 def graded_by(curve: Tensor, picture: Tensor) -> Tensor:
-    """A picture, (B, 3, H, W), with a curve that :class:`GlobalGrade` chose, (B, 3, 20)."""
+    """A picture, (B, 3, H, W), with the curve of a :class:`~lptn_retouch.model.glance.Choice`, (B, 3, 20)."""
     return picture + apply_polynomial(curve, picture)
 
 

@@ -43,7 +43,7 @@ class DataConfig:
     @property
     def leaves_alone(self) -> bool:
         """Whether there are pictures that the look is to leave as they are."""
-        return bool(self.still or self.table)
+        return bool(self.still or self.kinds)
 
 
 @dataclass(frozen=True)

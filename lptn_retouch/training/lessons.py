@@ -119,12 +119,11 @@ def _unpaired(config: TrainConfig, run: Path, say: Say) -> Course:
         teacher = GradeTeacher(config.grade)
     else:
         teacher = _teacher(config, run, album, styles, say)
-    meant = Album.load([(file,) for file in (*learnt, *further)], data.pixels)  # by the look, whatever it practises on
     if practice or further:
         say(f"and {len(practice) + len(further)} pictures to practise on")
         album = Album.load([(file,) for file in (*learnt, *further, *practice)], data.pixels)
     exam = TaughtSet(Album.load([(file,) for file in held], data.pixels), teacher).exam() if held else []
-    gate, alone = _gate(config, run, meant, say) if data.leaves_alone else (None, [])
+    gate, alone = _gate(config, run, [*learnt, *further], say) if data.leaves_alone else (None, [])
     return Course(
         TaughtSet(album, teacher),
         exam,
@@ -135,8 +134,8 @@ def _unpaired(config: TrainConfig, run: Path, say: Say) -> Course:
     )
 
 
-def _gate(config: TrainConfig, run: Path, wanted: Album, say: Say) -> tuple[Glance, list[Path]]:
-    """What decides where the look acts, and the files of the pictures where it shall not."""
+def _gate(config: TrainConfig, run: Path, meant: list[Path], say: Say) -> tuple[Glance, list[Path]]:
+    """What decides that the look acts on such pictures as are meant, and the files of those where it shall not."""
     data, file = config.data, run / GATE
     own = _all_of(data.still)
     kinds = _of_kinds(data, data.kinds)
@@ -146,6 +145,7 @@ def _gate(config: TrainConfig, run: Path, wanted: Album, say: Say) -> tuple[Glan
         style = Album.load([(picture,) for picture in own], data.pixels) if own else None
         albums = [Album.load([(picture,) for picture in pictures], data.pixels) for pictures in kinds.values()]
         still = Still(style, [*albums, drawn(data.pixels)] if kinds else [])
+        wanted = Album.load([(picture,) for picture in meant], data.pixels)
         gate = fit_gate(wanted, still, seed=config.optim.seed, steps=config.optim.gate_steps, say=say)
         write_atomically(file, lambda stream: torch.save(gate.state_dict(), stream))
     gate = Glance(1)
@@ -154,7 +154,9 @@ def _gate(config: TrainConfig, run: Path, wanted: Album, say: Say) -> tuple[Glan
 
 
 def _of_kinds(data: DataConfig, kinds: tuple[str, ...]) -> dict[str, list[Path]]:
-    return read_table(Path(data.table), Path(data.table_root), kinds) if data.table else {}
+    if kinds and not data.table:
+        raise TrainingError("[data] kinds and wanted are those of a table; name it as [data] table.")
+    return read_table(Path(data.table), Path(data.table_root), kinds) if kinds else {}
 
 
 def _all_of(folders: tuple[str, ...]) -> list[Path]:
