@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from lptn_retouch.batch.words import bytes_of
 from lptn_retouch.errors import UsageError
 from lptn_retouch.strength import strengths
 
@@ -52,10 +53,13 @@ class Output:
         metadata: "keep", "strip-private" or "none".
         profile: "keep", or "srgb" to convert.
         long_edge: most pixels of the longer side; None for full size.
+        sharpen: whether what is made smaller is sharpened for a screen.
+        max_size: most bytes of a file, reached by a lower quality; None for any size.
 
     Example:
-        >>> Output.parse("web:long-edge=2048,profile=srgb,quality=85")
-        Output(folder='web', format=None, quality=85, bit_depth=None, metadata='keep', profile='srgb', long_edge=2048)
+        >>> web = Output.parse("web:long-edge=2048,profile=srgb,quality=85,max-size=500KB")
+        >>> web.folder, web.long_edge, web.profile, web.quality, web.max_size
+        ('web', 2048, 'srgb', 85, 500000)
     """
 
     folder: str = ""
@@ -65,6 +69,8 @@ class Output:
     metadata: str = "keep"
     profile: str = "keep"
     long_edge: int | None = None
+    sharpen: bool = True
+    max_size: int | None = None
 
     def __post_init__(self) -> None:
         from lptn_retouch.batch.naming import ENDINGS
@@ -85,6 +91,8 @@ class Output:
                 raise UsageError(f"an output's {name.replace('_', '-')} is one of {words}, not {value!r}.")
         if self.long_edge is not None and not 16 <= self.long_edge <= 65535:
             raise UsageError(f"an output's long-edge is 16 to 65535 pixels, not {self.long_edge!r}.")
+        if self.max_size is not None and self.max_size < 1:
+            raise UsageError(f"an output's max-size is a number of bytes, not {self.max_size!r}.")
 
     @classmethod
     def parse(cls, text: str) -> Output:
@@ -105,6 +113,12 @@ class Output:
                 if not value.isdecimal():
                     raise UsageError(f"an output's {key} is a whole number, not {value!r}.")
                 values[name] = int(value)
+            elif name == "sharpen":
+                if value not in ("yes", "no"):
+                    raise UsageError(f"an output's sharpen is yes or no, not {value!r}.")
+                values[name] = value == "yes"
+            elif name == "max_size":
+                values[name] = bytes_of(value)
             else:
                 values[name] = value
         if not folder:
@@ -114,15 +128,14 @@ class Output:
     def save(self, photo: Photo, target: Path) -> Saved:
         """Write a photo as this output; see :meth:`lptn_retouch.Photo.save`."""
         if self.long_edge is not None:
-            from lptn_retouch.formats.resize import fitted
-
-            photo = fitted(photo, self.long_edge)
+            photo = photo.fitted(self.long_edge, sharpen=self.sharpen)
         return photo.save(
             target,
             quality=self.quality,
             bit_depth=self.bit_depth,
             metadata=self.metadata,
             profile=self.profile,
+            max_size=self.max_size,
         )
 
 

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
+from lptn_retouch.errors import UsageError
+
+_SIZE = re.compile(r"(\d{1,12}(?:[.,]\d{1,6})?) ?([kmg]?)b?", re.IGNORECASE)
+_THOUSANDS = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
+
 
 def duration(seconds: float) -> str:
     """A length of time.
@@ -24,3 +31,20 @@ def said(size: float) -> str:
         ('0 MB', '25 MB', '1500.0 GB')
     """
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+def bytes_of(text: str) -> int:
+    """An amount of bytes as people write it; a KB is 1000 of them.
+
+    Raises:
+        UsageError: it is none, or 0.
+
+    Example:
+        >>> bytes_of("500KB"), bytes_of("1.5 MB"), bytes_of("2m"), bytes_of("800000")
+        (500000, 1500000, 2000000, 800000)
+    """
+    found = _SIZE.fullmatch(text.strip())
+    size = int(float(found[1].replace(",", ".")) * _THOUSANDS[found[2].lower()]) if found else 0
+    if size < 1:
+        raise UsageError(f"a size is written like 500KB or 2MB, not {text[:40]!r}.")
+    return size

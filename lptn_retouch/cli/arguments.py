@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from lptn_retouch.batch.naming import ENDINGS
 from lptn_retouch.batch.settings import Look, Output
+from lptn_retouch.batch.words import bytes_of
+from lptn_retouch.errors import UsageError
+
+T = TypeVar("T")
 
 METADATA = ("keep", "strip-private", "none")
 PROFILES = ("keep", "srgb")
@@ -24,6 +29,16 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     """How results are written."""
     parser.add_argument("--format", choices=ENDINGS, help="of the results (default: the input's; JPEG for a RAW)")
     parser.add_argument("--quality", type=quality, default=92, help="1 to 100, where a format loses (default: 92)")
+    parser.add_argument(
+        "--max-size",
+        type=spoken(bytes_of),
+        metavar="SIZE",
+        help="as in 500KB: the best quality, up to --quality, that fits",
+    )
+    parser.add_argument(
+        "--long-edge", type=edge, metavar="PX", help="most pixels of the longer side; sharpened for a screen"
+    )
+    parser.add_argument("--no-sharpen", action="store_true", help="do not sharpen what --long-edge makes smaller")
     parser.add_argument("--bit-depth", type=int, choices=(8, 16), help="bits a channel (default: the input's)")
     parser.add_argument(
         "--metadata", choices=METADATA, default="keep", help="strip-private leaves out places, serial numbers, faces"
@@ -44,7 +59,17 @@ def look_of(args: argparse.Namespace) -> Look:
 
 def output_of(args: argparse.Namespace) -> Output:
     """The output that the arguments of :func:`add_output` say."""
-    return Output("", args.format, args.quality, args.bit_depth, args.metadata, args.profile)
+    return Output(
+        "",
+        args.format,
+        args.quality,
+        args.bit_depth,
+        args.metadata,
+        args.profile,
+        args.long_edge,
+        not args.no_sharpen,
+        args.max_size,
+    )
 
 
 def folder(text: str) -> Path:
@@ -69,8 +94,21 @@ def within(low: float, high: float, kind: Callable[[str], float], words: str) ->
     return read
 
 
+def spoken(read: Callable[[str], T]) -> Callable[[str], T]:
+    """A reader whose own sentence argparse shall print."""
+
+    def reading(text: str) -> T:
+        try:
+            return read(text)
+        except UsageError as error:
+            raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
+
+    return reading
+
+
 strength = within(0, 2, float, "a number from 0 to 2")
 quality = within(1, 100, int, "a whole number from 1 to 100")
+edge = within(16, 65535, int, "a whole number of pixels from 16")
 whole = within(1, 4096, int, "a whole number from 1")
 seconds = within(1, 1e6, float, "a number of seconds from 1")
 _gigabytes = within(1e-9, 1e9, float, "a number of gigabytes above 0")

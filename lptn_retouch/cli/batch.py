@@ -40,7 +40,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         action="append",
         default=[],
         help="one more file of each photograph, in this folder of DST, as in web:long-edge=2048,profile=srgb; the keys "
-        "are format, quality, bit-depth, metadata, profile, long-edge",
+        "are format, quality, bit-depth, metadata, profile, long-edge, sharpen=no, max-size",
     )
     add_machine(parser, "for all photographs in work together")
     parser.add_argument("--workers", type=whole, metavar="N", help="photographs in work at once (default: one a core)")

@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
         metadata=recipe.metadata or "keep",
         profile=recipe.profile or "keep",
         long_edge=recipe.long_edge,
+        sharpen=recipe.sharpened,
     )
     saved = output.save(photo, target)
     print_path(saved.path)

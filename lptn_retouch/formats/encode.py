@@ -9,6 +9,7 @@ import numpy as np
 
 from lptn_retouch.color import is_of_grey, read_profile
 from lptn_retouch.errors import LptnRetouchError, UnwritablePhotoError, UsageError, shown
+from lptn_retouch.formats.budget import LEAST, best_within
 from lptn_retouch.formats.depth import at_depth, on_white, one_channel
 from lptn_retouch.formats.files import as_path, check_target, write_atomically
 from lptn_retouch.formats.photo import Photo, Pixels, Saved
@@ -52,14 +53,26 @@ ENDINGS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".tif": "TIFF", ".tif
            ".avif": "AVIF", ".jxl": "JPEG XL"}  # fmt: skip
 METADATA = ("keep", "strip-private", "none")
 PROFILES = ("keep", "srgb")
+LOSSLESS = ("PNG", "TIFF")
+
+Coded = tuple[list[bytes | memoryview], tuple[str, ...]]  # a file in parts, and notices
 
 
 def save(
-    photo: Photo, path: str | os.PathLike[str], *, quality: int, bit_depth: int | None, metadata: str, profile: str
+    photo: Photo,
+    path: str | os.PathLike[str],
+    *,
+    quality: int,
+    bit_depth: int | None,
+    metadata: str,
+    profile: str,
+    max_size: int | None = None,
 ) -> Saved:
     """Write a photo; see `Photo.save`."""
     target = as_path(path)
     kind = _checked(photo, target, quality, bit_depth, metadata, profile)
+    if max_size is not None and (isinstance(max_size, bool) or not isinstance(max_size, int) or max_size < 1):
+        raise UsageError(f"max_size is a number of bytes, 500_000 for example, or None, not {max_size!r}.")
     format = FORMATS[kind]
     notices: list[str] = []
     if profile == "srgb" or not format.profiles or (photo.source.grey and not format.grey):
@@ -74,10 +87,20 @@ def save(
         if pixels[:, :, 3].min() < np.iinfo(pixels.dtype).max:
             notices.append(f"{_a(kind)} holds no transparency, so the picture was laid on white.")
         pixels = on_white(pixels)
+
+    def coded(quality: int) -> Coded:
+        carried, said = _metadata(photo, metadata, _settings(quality, bit_depth, metadata, profile))
+        content, left_out = _encoded(photo, pixels, carried, kind, quality)
+        return content, (*said, *left_out)
+
     try:
         with quiet():
-            carried, said = _metadata(photo, metadata, _settings(quality, bit_depth, metadata, profile))
-            content, left_out = _encoded(photo, pixels, carried, kind, quality)
+            if max_size is None:
+                content, said = coded(quality)
+            else:
+                least = quality if kind in LOSSLESS else min(LEAST, quality)
+                content, said = best_within(max_size, quality, coded, _size, least)
+                _check_fits(_size((content, said)), max_size, photo, target, kind, least)
     except LptnRetouchError:
         raise
     except MemoryError:
@@ -91,7 +114,26 @@ def save(
     write_atomically(
         target, lambda file: file.writelines(content), photo.source.modified if metadata != "none" else None
     )
-    return Saved(target, (*notices, *said, *left_out))
+    return Saved(target, (*notices, *said))
+
+
+def _size(coded: Coded) -> int:
+    return sum(len(part) for part in coded[0])
+
+
+def _check_fits(size: int, most: int, photo: Photo, target: Path, kind: str, least: int) -> None:
+    """Raise an UnwritablePhotoError where not even the lowest quality fits, with a size that is likely to."""
+    if size <= most:
+        return
+    longest = max(photo.width, photo.height)
+    # A smaller picture has more detail in each of its pixels, and the same metadata.
+    edge = max(16, int(longest * 0.9 * (most / size) ** 0.6) // 10 * 10)
+    at = "" if kind in LOSSLESS else f" even at quality {least}"
+    other = " or choose .jpg," if kind in LOSSLESS else ""
+    raise UnwritablePhotoError(
+        f"{shown(target)}: it takes {size / 1000:,.0f} KB{at}, more than {most / 1000:,.0f} KB;{other} make it "
+        f"smaller, with --long-edge {edge} for example."
+    )
 
 
 def _a(kind: str) -> str:

@@ -128,6 +128,26 @@ class Photo:
         """
         return replace(self, pixels=new_pixels, recipe=None, source=replace(self.source, sha256=None))
 
+    def fitted(self, long_edge: int, *, sharpen: bool = True) -> "Photo":
+        """The same photo, its longer side `long_edge` px at most; the photo itself if it is no larger.
+
+        Args:
+            long_edge: px, 1 or more.
+            sharpen: give back, within bounds, what making it smaller takes from the finest detail.
+
+        Raises:
+            UsageError: `long_edge` is no such number.
+
+        Example:
+            >>> Photo(np.zeros((300, 400, 3), np.uint8)).fitted(200).pixels.shape
+            (150, 200, 3)
+        """
+        from lptn_retouch.formats.resize import fitted
+
+        if isinstance(long_edge, bool) or not isinstance(long_edge, int) or long_edge < 1:
+            raise UsageError(f"long_edge is a whole number of pixels from 1, not {long_edge!r}.")
+        return fitted(self, long_edge, sharpen=sharpen)
+
     def to_srgb(self) -> "Photo":
         """The same photo in sRGB, as browsers and the small web expect it; colours outside sRGB go to its edge.
 
@@ -161,6 +181,7 @@ class Photo:
         bit_depth: int | None = None,
         metadata: str = "keep",
         profile: str = "keep",
+        max_size: int | None = None,
     ) -> Saved:
         """Write the photo to a file, whole or not at all, in the format of the name's extension.
 
@@ -175,13 +196,16 @@ class Photo:
             metadata: "keep" carries everything over, with the file's date; "strip-private" leaves out places, serial
                 numbers, owners, faces and maker notes; "none" writes pixels and their ICC profile only.
             profile: "keep" writes the numbers in the photo's own colour space, "srgb" converts them.
+            max_size: most bytes of the file, metadata included: it is written at the best quality that fits, up to
+                `quality`; None for any size.
 
         Returns:
             The path written, and notices.
 
         Raises:
             UsageError: an argument is out of range, the target is the source, or the pixels hold NaN or infinity.
-            UnwritablePhotoError: the format is not one of those above or does not hold this depth, or the disk said no.
+            UnwritablePhotoError: the format is not one of those above or does not hold this depth, the file is larger
+                than `max_size` even at quality 40, or the disk said no.
 
         Example:
             >>> import tempfile
@@ -191,4 +215,6 @@ class Photo:
         """
         from lptn_retouch.formats.encode import save
 
-        return save(self, path, quality=quality, bit_depth=bit_depth, metadata=metadata, profile=profile)
+        return save(
+            self, path, quality=quality, bit_depth=bit_depth, metadata=metadata, profile=profile, max_size=max_size
+        )

@@ -52,6 +52,7 @@ class Recipe:
         metadata: "keep" or "strip-private", as the result was saved.
         profile: "keep" or "srgb", as the result was saved.
         long_edge: most pixels of the longer side, as the result was saved; None for full size.
+        sharpened: it was sharpened when it was made smaller.
 
     >>> Recipe("retouch", "2", "ab" * 32, 1.0, 1.0, False, "IMG_1.jpg", "cd" * 32).quality is None
     True
@@ -72,6 +73,7 @@ class Recipe:
     metadata: str | None = None
     profile: str | None = None
     long_edge: int | None = None
+    sharpened: bool = False
 
 
 def with_recipe(metadata: Metadata, recipe: Recipe, *, altered: bool) -> tuple[Metadata, tuple[str, ...]]:
@@ -128,6 +130,7 @@ def _written(recipe: Recipe) -> dict[str, str]:
         "Metadata": recipe.metadata,
         "Profile": recipe.profile,
         "LongEdge": recipe.long_edge,
+        "Sharpened": recipe.sharpened or None,
     }
     return values | {name: str(value) for name, value in saved.items() if value is not None}
 
@@ -187,6 +190,7 @@ class _Reading:
             metadata=self._choice("Metadata", ("keep", "strip-private")),
             profile=self._choice("Profile", ("keep", "srgb")),
             long_edge=self._whole("LongEdge", range(16, 65536)),
+            sharpened=self._choice("Sharpened", ("True", "False")) == "True",
         )
 
     def _text(self, name: str, is_sound: Callable[[str], bool]) -> str:
