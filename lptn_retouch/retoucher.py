@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,15 +16,17 @@ import numpy.typing as npt
 
 from lptn_retouch.arguments import check_floats, check_limit, is_tensor, weight
 from lptn_retouch.color import from_srgb, read_profile, to_srgb
-from lptn_retouch.engine.choose import choose_engine
+from lptn_retouch.engine.choose import Engine, choose_engine
 from lptn_retouch.engine.plan import FULL_SCALE
+from lptn_retouch.engine.stack import StackEngine
 from lptn_retouch.errors import InvalidPresetError, UnreadablePhotoError, UsageError, reason, shown
 from lptn_retouch.formats import Photo
+from lptn_retouch.formats.mask import Mask, open_mask
 from lptn_retouch.formats.opening import open_fitting
 from lptn_retouch.memory import check_memory
-from lptn_retouch.metadata.recipe import Recipe
+from lptn_retouch.metadata.recipe import Recipe, Step
 from lptn_retouch.preset import Preset, load_preset
-from lptn_retouch.strength import strengths
+from lptn_retouch.stack import check_strengths, stack_name, steps_of
 
 if TYPE_CHECKING:
     import torch
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("lptn_retouch")
 T = TypeVar("T")
+PresetLike = str | os.PathLike[str] | Preset
+Stack = Sequence[PresetLike | tuple[PresetLike, float]]
 _END = object()  # of an iterable
 
 
@@ -40,7 +44,9 @@ class Retoucher:
     """A preset, loaded once and applied many times; safe to call from several threads.
 
     Args:
-        preset: the name of an installed preset, the path of one, or a loaded one.
+        preset: the name of an installed preset, the path of one, or a loaded one. A list of them is a stack, applied
+            from first to last with nothing rounded to 8 bits between; ``("winter", 0.6)`` in it says how strong one
+            is, from 0 to 2, colour and detail alike. `amount` and `detail` of a call scale every preset of the stack.
         device: "auto", "cpu", "cuda", "mps", ...; "reference" for plain torch, which the others are measured against.
         memory_limit: bytes that a picture may take while it is retouched; None for what the machine has. What needs
             more is refused before any work; a file, before it is decoded.
@@ -53,19 +59,33 @@ class Retoucher:
         >>> retoucher = Retoucher("retouch")
         >>> retoucher(np.full((40, 60, 3), 90, np.uint8)).shape
         (40, 60, 3)
+        >>> Retoucher(["retouch", ("winter", 0.6)]).name
+        'retouch-winter'
     """
 
     def __init__(
         self,
-        preset: str | os.PathLike[str] | Preset = "retouch",
+        preset: PresetLike | Stack = "retouch",
         device: str = "auto",
         *,
         memory_limit: int | None = None,
     ) -> None:
         check_limit(memory_limit)
-        self.preset = preset if isinstance(preset, Preset) else load_preset(preset)
-        self._engine = choose_engine(self.preset, device)
+        self.steps: tuple[tuple[Preset, float], ...] = tuple(
+            (step if isinstance(step, Preset) else load_preset(step), strength) for step, strength in steps_of(preset)
+        )
+        self._engine = self._engine_on(device)
         self.memory_limit = memory_limit
+
+    @property
+    def preset(self) -> Preset:
+        """The preset; of a stack, the first."""
+        return self.steps[0][0]
+
+    @property
+    def name(self) -> str:
+        """The preset's name; of a stack, all of them."""
+        return stack_name(self.steps)
 
     @property
     def device(self) -> torch.device:
@@ -74,9 +94,16 @@ class Retoucher:
 
         return torch.device(self._engine.device)
 
+    def _engine_on(self, device: str) -> Engine:
+        if len(self.steps) == 1 and self.steps[0][1] == 1:
+            return choose_engine(self.preset, device)
+        return StackEngine([(choose_engine(preset, device), strength) for preset, strength in self.steps])
+
     def __call__(self, image: Any, *, amount: float = 1.0, detail: float = 1.0, mask: Any = None) -> Any:
         """Retouch one picture; arguments as :func:`retouch`."""
-        amount, detail = strengths(amount, detail)
+        amount, detail = check_strengths(self.steps, amount, detail)
+        if isinstance(mask, str | os.PathLike):
+            mask = open_mask(mask)
         if isinstance(image, str | os.PathLike):
             return self._photo(self.open(image), amount, detail, mask, ours=True)
         if isinstance(image, Photo):
@@ -111,7 +138,7 @@ class Retoucher:
             >>> [result.shape for result in Retoucher("retouch").map(greys)]
             [(40, 60, 3), (40, 60, 3), (40, 60, 3)]
         """
-        amount, detail = strengths(amount, detail)
+        amount, detail = check_strengths(self.steps, amount, detail)
         if isinstance(images, str) or not hasattr(images, "__iter__"):
             raise UsageError(f"map takes pictures one after the other, a list for example, no {type(images).__name__}.")
         return self._map(iter(images), amount, detail)
@@ -152,10 +179,10 @@ class Retoucher:
 
         return open_fitting(path, fits)
 
-    def using_up(self, photo: Photo, *, amount: float = 1.0, detail: float = 1.0) -> Photo:
+    def using_up(self, photo: Photo, *, amount: float = 1.0, detail: float = 1.0, mask: Any = None) -> Photo:
         """Retouch a photo from :meth:`open` in its own memory: the one given shows the result as well from then on."""
-        amount, detail = strengths(amount, detail)
-        return self._photo(photo, amount, detail, None, ours=True)
+        amount, detail = check_strengths(self.steps, amount, detail)
+        return self._photo(photo, amount, detail, mask, ours=True)
 
     def _photo(self, photo: Photo, amount: float, detail: float, mask: Any, *, ours: bool = False) -> Photo:
         """Retouch a photo; in place if it is `ours`, opened here and held by nobody else."""
@@ -183,16 +210,22 @@ class Retoucher:
     def _recipe(self, photo: Photo, amount: float, detail: float, mask: Any) -> Recipe:
         """What repeats this retouch; of a photo changed since it was opened nothing does, so no source is named."""
         known = photo.recipe is None and photo.source.path is not None and photo.source.sha256 is not None
+        first, *then = (Step(p.name, p.header["version"], p.sha256, strength) for p, strength in self.steps)
+        altered = dict.fromkeys(preset.alters for preset, _ in self.steps if preset.alters)
         return Recipe(
-            preset=self.preset.name,
-            preset_version=self.preset.header["version"],
-            weights_sha256=self.preset.sha256,
+            preset=first.preset,
+            preset_version=first.preset_version,
+            weights_sha256=first.weights_sha256,
             amount=amount,
             detail=detail,
             masked=mask is not None,
             source_name=photo.source.path.name if known and photo.source.path else "",
             source_sha256=photo.source.sha256 or "" if known else "",
-            alters=self.preset.alters,
+            alters=", ".join(altered),
+            strength=first.strength,
+            then=tuple(then),
+            mask_name=mask.name if isinstance(mask, Mask) else "",
+            mask_sha256=mask.sha256 if isinstance(mask, Mask) else "",
         )
 
     def _check_memory(self, height: int, width: int, dtype: npt.DTypeLike, pictures: int = 2) -> None:
@@ -247,7 +280,7 @@ class Retoucher:
                 if self.device.type == "cpu":
                     raise
             _log.warning("lptn_retouch: the picture does not fit on %s, so the CPU does the work.", self.device)
-            return choose_engine(self.preset, "cpu")(pixels, amount, detail, where, out)
+            return self._engine_on("cpu")(pixels, amount, detail, where, out)
 
     @contextmanager
     def _blamed(self) -> Iterator[None]:
@@ -255,7 +288,7 @@ class Retoucher:
         try:
             yield
         except InvalidPresetError as error:
-            raise InvalidPresetError(f"the preset {shown(self.preset.name)}: {error}") from None
+            raise InvalidPresetError(f"the preset {shown(self.name)}: {error}") from None
 
     def _pillow(self, image: Image, amount: float, detail: float, mask: Any) -> Image:
         import PIL.Image
@@ -289,7 +322,7 @@ class Retoucher:
 
 def retouch(
     image: T,
-    preset: str | os.PathLike[str] | Preset = "retouch",
+    preset: PresetLike | Stack = "retouch",
     *,
     amount: float = 1.0,
     detail: float = 1.0,
@@ -303,10 +336,13 @@ def retouch(
             [0, 1], or a tensor (3, H, W) or (B, 3, H, W) in [0, 1]. It is not modified. Alpha passes through. Floats
             mean sRGB as it is coded, not linear light; a few may overshoot, as after resampling. A tensor is taken as
             its values: no gradient leads back through the result.
-        preset: a name from :func:`list_presets`, a path, or a loaded preset.
+        preset: a name from :func:`list_presets`, a path, or a loaded preset; or a list of them, a stack, as
+            :class:`Retoucher` takes it.
         amount: 0 to 2; scales the change of colour and light. 1 is the natural look.
         detail: 0 to 2; scales the change of the high bands. ``amount=0, detail=0`` is the input, bit for bit.
-        mask: (H, W) in [0, 1], array or tensor: where to apply the retouch; None for everywhere.
+        mask: (H, W) in [0, 1], array or tensor: where to apply the retouch; None for everywhere. Or the path of a grey
+            picture, white where to apply it, of the picture's shape and of any size
+            (:func:`lptn_retouch.formats.mask.open_mask`).
         device: "auto", "cpu", "cuda", ...
 
     Returns:
@@ -326,25 +362,26 @@ def retouch(
         >>> bool((retouch(grey, "retouch", amount=0, detail=0) == grey).all())
         True
     """
-    strengths(amount, detail)
+    check_strengths(steps_of(preset), amount, detail)
     return _retoucher(preset, device)(image, amount=amount, detail=detail, mask=mask)
 
 
 _kept: dict[tuple[object, ...], Retoucher] = {}
 
 
-def _retoucher(preset: str | os.PathLike[str] | Preset, device: str) -> Retoucher:
+def _retoucher(preset: PresetLike | Stack, device: str) -> Retoucher:
     """The last Retoucher again, if it is the one wanted: a loop over `retouch` should not load weights each time."""
-    if isinstance(preset, Preset):
+    steps = steps_of(preset)
+    if any(isinstance(step, Preset) for step, _ in steps):
         return Retoucher(preset, device)
     from lptn_retouch.preset import find_preset
 
-    path = find_preset(preset).resolve()
-    stat = path.stat()
-    key = (path, stat.st_mtime_ns, stat.st_size, device)
+    paths = [(find_preset(step).resolve(), strength) for step, strength in steps]
+    files = [(path, path.stat(), strength) for path, strength in paths]
+    key = (device, *((path, stat.st_mtime_ns, stat.st_size, strength) for path, stat, strength in files))
     found = _kept.get(key)
     if found is None:
-        found = Retoucher(path, device)
+        found = Retoucher(paths, device)
         _kept.clear()
         _kept[key] = found
     return found

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lptn_retouch.engine.choose import Engine, TensorEngine
+from lptn_retouch.engine.stack import StackEngine
 from lptn_retouch.errors import UsageError
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -50,10 +51,13 @@ def retouch_tensor(
     batch = image if image.ndim == 4 else image[None]
     device = torch.device(engine.device)
     picture = batch.to(device, torch.float32)
-    if hasattr(engine, "tensors"):
-        result = cast(TensorEngine, engine).tensors(picture, amount, detail)
-    else:
-        result = _by_arrays(engine, picture, amount, detail)
+    steps = engine.steps if isinstance(engine, StackEngine) else ((engine, 1.0),)
+    result = picture.clone() if not steps else picture
+    for step, strength in steps:
+        if hasattr(step, "tensors"):
+            result = cast(TensorEngine, step).tensors(result, strength * amount, strength * detail)
+        else:
+            result = _by_arrays(step, result, strength * amount, strength * detail)
     if weights is not None:
         result = torch.lerp(picture, result, torch.from_numpy(weights).to(device))
     if image.dtype == torch.float64:  # what was not changed is not rounded to float32 either

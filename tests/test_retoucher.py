@@ -354,7 +354,7 @@ MASKS = {
     "below": np.full((H, W), -0.001),
     "8 bits": np.full((H, W), 255, np.uint8),
     "nan": np.full((H, W), np.nan),
-    "text": "left",
+    "text": [["left"]],
     "objects": np.full((H, W), None),
     "ragged": [[1.0], [1.0, 0.0]],
     "complex": np.ones((H, W), complex),
@@ -546,7 +546,7 @@ def test_a_device_that_is_not_there_is_refused(tiny_preset: Preset, one_sentence
     one_sentence(caught.value)
 
 
-@pytest.mark.parametrize("preset", [None, 5, ["tiny"]])
+@pytest.mark.parametrize("preset", [None, 5, [["tiny"]]])
 def test_a_preset_of_no_kind_is_refused(presets: Path, one_sentence: Sentence, preset: Any) -> None:
     assert presets.is_dir()
     for call in (Retoucher, lambda p: retouch(pixels(np.uint8), p)):

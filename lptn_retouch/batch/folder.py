@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -15,15 +15,17 @@ from lptn_retouch.batch.run import Batch
 from lptn_retouch.batch.settings import Look, Output
 from lptn_retouch.batch.work import Result
 from lptn_retouch.formats.files import as_path
+from lptn_retouch.stack import Step
 
 
 def retouch_folder(
     source: str | os.PathLike[str],
     results: str | os.PathLike[str],
-    preset: str = "retouch",
+    preset: str | os.PathLike[str] | Sequence[str | Step] = "retouch",
     *,
     amount: float = 1.0,
     detail: float = 1.0,
+    mask: str | os.PathLike[str] | None = None,
     outputs: tuple[Output, ...] = (Output(),),
     rules: str | os.PathLike[str] | tuple[Rule, ...] = (),
     include: tuple[str, ...] = (),
@@ -44,8 +46,9 @@ def retouch_folder(
     Args:
         source: the folder; those in it are gone through as well.
         results: the folder for the results, outside the source; a journal is kept there.
-        preset: name or file of a preset.
+        preset: name or file of a preset; or several, a stack: ``["retouch", ("winter", 0.6)]``.
         amount, detail: 0 to 2.
+        mask: the file of a grey picture, white where the look is applied, for photographs of its shape.
         outputs: what is written of each photograph.
         rules: looks by folder, camera or time; see :mod:`lptn_retouch.batch.rules`.
         include, exclude: patterns of names, paths or folders.
@@ -79,9 +82,9 @@ def retouch_folder(
         ['done']
     """
     known = rules if isinstance(rules, tuple) else read_rules(Path(rules))
-    choice = Choice(
-        Look(os.fspath(preset), amount, detail), known, tuple(include), tuple(exclude), newer_than, rating, copy_others
-    )
+    named = os.fspath(preset) if isinstance(preset, os.PathLike) else preset
+    look = Look(named, amount, detail, None if mask is None else os.fspath(mask))
+    choice = Choice(look, known, tuple(include), tuple(exclude), newer_than, rating, copy_others)
     settings = Settings(
         tuple(outputs), choice, workers, device, memory_limit, timeout, overwrite, check, report is not None
     )

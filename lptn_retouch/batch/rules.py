@@ -7,7 +7,7 @@ A file in TOML, read from the top; the first rule that fits decides ::
     camera = "Canon*"            # maker and model; lens = "*50mm*"
     iso = ">=1600"               # or iso = "100..400"; aperture, exposure (seconds), focal-length (mm), rating
     time = "18:00..06:00"        # when it was taken, by the camera's clock; date = "2024-06-01..2024-08-31"
-    preset = "night"             # what it gets; also amount, detail; or skip = true
+    preset = "night"             # what it gets, or ["retouch", "night:0.6"]; also amount, detail, mask; or skip = true
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from typing import Any
 from lptn_retouch.batch.settings import Look
 from lptn_retouch.batch.shot import Shot
 from lptn_retouch.errors import UsageError, reason, shown
+from lptn_retouch.stack import Step, parse_step, steps_of
 
 _PATTERNS = ("folder", "name", "camera", "lens")
 _NUMBERS = ("iso", "aperture", "exposure", "focal-length", "rating")
 _TIMES = ("time", "date")
-_GIVES = ("preset", "amount", "detail", "skip")
+_GIVES = ("preset", "amount", "detail", "mask", "skip")
 _COMPARED: tuple[tuple[str, Callable[[Any, Any], bool]], ...] = (
     (">=", operator.ge), ("<=", operator.le), (">", operator.gt), ("<", operator.lt), ("=", operator.eq),
 )  # fmt: skip
@@ -70,7 +71,7 @@ def decide(rules: tuple[Rule, ...], file: str, shot: Shot, look: Look) -> Look |
     Example:
         >>> rule = Rule((lambda file, shot: file.startswith("night"),), {"preset": "night", "amount": 0.5})
         >>> decide((rule,), "night/a.jpg", Shot(), Look()), decide((rule,), "day/a.jpg", Shot(), Look()).preset
-        (Look(preset='night', amount=0.5, detail=1.0), 'retouch')
+        (Look(preset='night', amount=0.5, detail=1.0, mask=None), 'retouch')
     """
     for rule in rules:
         if rule.fits(file, shot):
@@ -98,12 +99,14 @@ def _rule(rule: dict[str, Any], where: str) -> Rule:
             raise UsageError(f"{where}: there is no {key!r} in rules; there are {', '.join(known)}.")
     gives = {key: rule[key] for key in _GIVES if key in rule}
     if not gives:
-        raise UsageError(f"{where}: it gives nothing; add preset, amount, detail or skip.")
-    kinds: dict[str, tuple[type, ...]] = {"preset": (str,), "skip": (bool,), "amount": (int, float)}
+        raise UsageError(f"{where}: it gives nothing; add preset, amount, detail, mask or skip.")
+    kinds: dict[str, tuple[type, ...]] = {"preset": (str, list), "mask": (str,), "skip": (bool,)}
     for key, value in gives.items():
         good = isinstance(value, kinds.get(key, (int, float))) and (key == "skip" or not isinstance(value, bool))
         if not good or (key in ("amount", "detail") and not 0 <= value <= 2):
             raise UsageError(f"{where}: {key} cannot be {value!r}; see docs/batch.md for what it can be.")
+    if "preset" in gives:
+        gives["preset"] = _presets(gives["preset"], where)
     conditions = [
         *(_pattern(key, rule[key], where) for key in _PATTERNS if key in rule),
         *(_range(key, rule[key], where, float, _number_of(key)) for key in _NUMBERS if key in rule),
@@ -113,6 +116,19 @@ def _rule(rule: dict[str, Any], where: str) -> Rule:
     if "date" in rule:
         conditions.append(_range("date", rule["date"], where, _day, lambda shot: shot.taken and shot.taken.date()))
     return Rule(tuple(conditions), gives)
+
+
+def _presets(value: str | list[Any], where: str) -> tuple[Step, ...]:
+    """The presets of a rule: ``"NAME"``, ``"NAME:AMOUNT"``, or a list of such."""
+    named = [value] if isinstance(value, str) else value
+    if not named or not all(isinstance(text, str) for text in named):
+        raise UsageError(
+            f'{where}: preset is a name in quotes, or a list like ["retouch", "winter:0.6"], not {value!r}.'
+        )
+    try:
+        return steps_of([parse_step(text) for text in named])
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
 
 
 def _pattern(key: str, value: Any, where: str) -> Callable[[str, Shot], bool]:

@@ -29,6 +29,7 @@ from lptn_retouch.errors import (
     UsageError,
     shown,
 )
+from lptn_retouch.stack import Step
 from lptn_retouch.threads import core_count
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Batch:
         self.workers, threads, self._share = settings.shares()
         self.started = datetime.now().astimezone()
         self.stopping = threading.Event()
-        self._prepared: set[str] = set()
+        self._prepared: set[tuple[Step, ...]] = set()
         self._fresh: set[str] = set()  # files that came to an end in this run
         self._exits = ExitStack()
         with self._exits:
@@ -64,14 +65,14 @@ class Batch:
             if dry:
                 self.past = Past(results, here)
             else:
-                _weights(settings.choice.look)  # a preset that is not there is told before anything is made
+                _hashes(settings.choice.look)  # a preset that is not there is told before anything is made
                 _make(results)
                 self.journal = self._exits.enter_context(Journal(results, here))
                 self.past = self.journal.past
             self.thumbnails = Thumbnails(results / FOLDER) if settings.thumbnails and not dry else None
             self._source, self._results = source, results
             self.plan = self._planned()
-            self._weights = {look: _weights(look) for look in self._looks()}
+            self._hashes = {look: _hashes(look) for look in self._looks()}
             torch = any(_needs_torch(look, settings.device) for look in self._looks())
             self._runner = self._exits.enter_context(LocalRunner(self.workers, threads, settings.timeout, torch=torch))
             self._open = self._exits.pop_all()
@@ -94,7 +95,7 @@ class Batch:
     def look_again(self) -> Plan:
         """Plan anew: files may have come or changed since."""
         self.plan = self._planned()
-        self._weights |= {look: _weights(look) for look in self._looks() if look not in self._weights}
+        self._hashes |= {look: _hashes(look) for look in self._looks() if look not in self._hashes}
         return self.plan
 
     def to_do(self, jobs: list[Job] | None = None) -> tuple[list[Job], list[tuple[Job, Record]], list[tuple[Job, str]]]:
@@ -158,8 +159,8 @@ class Batch:
 
     def _prepare(self, works: list[Work]) -> None:
         for look in dict.fromkeys(work.look for work in works if work.look is not None):
-            if look.preset not in self._prepared:
-                self._prepared.add(look.preset)
+            if look.steps not in self._prepared:
+                self._prepared.add(look.steps)
                 self._runner.call(prepare, look, self.settings.device)
 
     def _through(self, runner: LocalRunner, works: list[Work], alone: list[Work] | None) -> Iterator[Result]:
@@ -209,7 +210,7 @@ class Batch:
     def _recipe(self, job: Job) -> dict[str, Any]:
         if job.look is None:
             return {}
-        return recipe_of(job.look, self._weights[job.look], self.plan.outputs)
+        return recipe_of(job.look, self._hashes[job.look], self.plan.outputs)
 
     def _standing(self, job: Job) -> Standing:
         if name := too_long(job):
@@ -331,14 +332,19 @@ class Batch:
                 remove_leftovers(folder)
 
 
-def _weights(look: Look) -> str:
+def _hashes(look: Look) -> tuple[str, ...]:
+    """SHA-256 of the files that a look is made of: its presets, and its mask."""
     from lptn_retouch.preset import find_preset
 
-    path = find_preset(look.preset)
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise UsageError(f"{shown(path)}: this preset cannot be read ({error.strerror}); check it.") from None
+    masks = [Path(look.mask)] if look.mask is not None else []
+    hashes = []
+    for path in (*(find_preset(preset) for preset, _ in look.steps), *masks):
+        try:
+            hashes.append(hashlib.sha256(path.read_bytes()).hexdigest())
+        except OSError as error:
+            what = "mask" if path in masks else "preset"
+            raise UsageError(f"{shown(path)}: this {what} cannot be read ({error.strerror}); check it.") from None
+    return tuple(hashes)
 
 
 def _needs_torch(look: Look, device: str) -> bool:
@@ -347,7 +353,8 @@ def _needs_torch(look: Look, device: str) -> bool:
     from lptn_retouch.preset import find_preset, read_header
 
     with suppress(PresetError):  # told when it is loaded
-        return needs_torch(read_header(find_preset(look.preset))["architecture"], device)
+        headers = [read_header(find_preset(preset)) for preset, _ in look.steps]
+        return any(needs_torch(header["architecture"], device) for header in headers)
     return False
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from lptn_retouch.batch.words import bytes_of
 from lptn_retouch.errors import UsageError
-from lptn_retouch.strength import strengths
+from lptn_retouch.stack import Step, check_strengths, stack_name, steps_of
 
 if TYPE_CHECKING:
     from lptn_retouch.formats import Photo, Saved
@@ -19,26 +21,45 @@ class Look:
     """A preset and its strength.
 
     Args:
-        preset: name or file of a preset.
+        preset: name or file of a preset; or several, a stack, as :class:`lptn_retouch.Retoucher` takes it.
         amount: 0 to 2, of the change of colour and light.
         detail: 0 to 2, of the change of fine detail.
+        mask: the file of a mask, white where the look is applied; None for everywhere.
 
     Example:
-        >>> Look("presets/winter.safetensors").name
-        'winter'
+        >>> Look("presets/winter.safetensors").name, Look(["retouch", ("winter", 0.6)]).name
+        ('winter', 'retouch-winter')
     """
 
-    preset: str = "retouch"
+    preset: str | Sequence[str | Step] = "retouch"
     amount: float = 1.0
     detail: float = 1.0
+    mask: str | None = None
 
     def __post_init__(self) -> None:
-        strengths(self.amount, self.detail)
+        if not isinstance(self.preset, str):  # looks are compared, and kept in dictionaries
+            steps = steps_of(self.preset)
+            object.__setattr__(self, "preset", steps[0][0] if len(steps) == 1 == steps[0][1] else steps)
+        check_strengths(self.steps, self.amount, self.detail)
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The presets with their strengths, first to last."""
+        return steps_of(self.preset)
 
     @property
     def name(self) -> str:
-        """The preset's name, without folders and ending."""
-        return Path(self.preset).stem
+        """The preset's name, without folders and ending; of a stack, all of them."""
+        return stack_name(self.steps)
+
+    @property
+    def words(self) -> str:
+        """What it does, for people."""
+        presets = ", then ".join(
+            stack_name([step]) + (f" at {step[1]:g}" if step[1] != 1 else "") for step in self.steps
+        )
+        masked = f", masked by {self.mask}" if self.mask else ""
+        return f"{presets}, amount {self.amount:g}, detail {self.detail:g}{masked}"
 
 
 @dataclass(frozen=True)
@@ -139,15 +160,22 @@ class Output:
         )
 
 
-def recipe_of(look: Look, weights: str, outputs: tuple[Output, ...]) -> dict[str, Any]:
+def recipe_of(look: Look, hashes: tuple[str, ...], outputs: tuple[Output, ...]) -> dict[str, Any]:
     """All that decides what the results of a photograph are, to be compared and kept in a journal.
 
     Args:
-        weights: SHA-256 of the preset's file.
+        hashes: SHA-256 of each preset's file, and of the mask's if there is one.
     """
-    return {
+    more: dict[str, Any] = {}
+    if len(look.steps) > 1 or look.steps[0][1] != 1:
+        names = [stack_name([step]) for step in look.steps]
+        strengths = [strength for _, strength in look.steps]
+        more["stack"] = [list(step) for step in zip(names, hashes, strengths, strict=False)]
+    if look.mask is not None:
+        more["mask_sha256"] = hashes[-1]
+    return more | {
         "preset": look.name,
-        "weights_sha256": weights,
+        "weights_sha256": hashes[0],
         "amount": float(look.amount),
         "detail": float(look.detail),
         "outputs": [asdict(output) for output in outputs],

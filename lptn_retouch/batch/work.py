@@ -8,14 +8,17 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lptn_retouch.batch.settings import Look, Output
 from lptn_retouch.errors import LptnRetouchError, TooLargeError, reason, shown
+from lptn_retouch.stack import Step
 
 if TYPE_CHECKING:
     from lptn_retouch.formats import Photo
+    from lptn_retouch.formats.mask import Mask
     from lptn_retouch.retoucher import Retoucher
 
 THUMBNAIL, MOST_BYTES = 320, 14_000  # px of the longer side, and of each in a report
@@ -152,33 +155,41 @@ def prepare(look: Look, device: str) -> str:
     """
     import numpy as np
 
-    retoucher = _retoucher(look.preset, device, None)
+    retoucher = _retoucher(look, device, None)
     retoucher(np.zeros((192, 192, 3), np.uint8))
     return str(retoucher.preset.path)
 
 
-_retouchers: dict[tuple[str, str], Retoucher] = {}
+_retouchers: dict[tuple[tuple[Step, ...], str], Retoucher] = {}
 
 
-def _retoucher(preset: str, device: str, memory: int | None) -> Retoucher:
-    """The Retoucher of a preset, loaded once; a process does one photograph at a time, so each sets its memory."""
-    key = (preset, device)
+def _retoucher(look: Look, device: str, memory: int | None) -> Retoucher:
+    """The Retoucher of a look, loaded once; a process does one photograph at a time, so each sets its memory."""
+    key = (look.steps, device)
     if key not in _retouchers:
         from lptn_retouch.retoucher import Retoucher
 
         while len(_retouchers) >= 16:  # rules may name any number of presets
             del _retouchers[next(iter(_retouchers))]
-        _retouchers[key] = Retoucher(preset, device)
+        _retouchers[key] = Retoucher(look.steps, device)
     _retouchers[key].memory_limit = memory
     return _retouchers[key]
 
 
+@lru_cache(maxsize=1)
+def _mask(path: str) -> Mask:
+    from lptn_retouch.formats.mask import open_mask
+
+    return open_mask(path)
+
+
 def _retouched(work: Work, look: Look) -> Result:
-    retoucher = _retoucher(look.preset, work.device, work.memory)
+    retoucher = _retoucher(look, work.device, work.memory)
     photo = retoucher.open(work.source)
     before = _small(photo) if work.thumbnails else None
     size = photo.width * photo.height / 1e6
-    photo = retoucher.using_up(photo, amount=look.amount, detail=look.detail)
+    mask = None if look.mask is None else _mask(look.mask)
+    photo = retoucher.using_up(photo, amount=look.amount, detail=look.detail, mask=mask)
     notices = list(photo.notices)
     for output, target in zip(work.outputs, work.targets, strict=True):
         _make_folder(target)

@@ -34,17 +34,22 @@ def run(args: argparse.Namespace) -> int:
     from lptn_retouch.preset import load_preset
 
     pairs = list(zip(args.inputs, targets, strict=True))
-    preset = load_preset(look.preset)
+    presets = [(load_preset(preset), strength) for preset, strength in look.steps]
     if not any(_is_there(source) for source in args.inputs):  # which is said at once, before an engine is loaded
         return each(pairs, lambda source, _: open_photo(source))
     from lptn_retouch.retoucher import Retoucher
 
+    mask = None
+    if look.mask is not None:
+        from lptn_retouch.formats.mask import open_mask
+
+        mask = open_mask(look.mask)
     for folder in {target.parent for target in targets}:
         remove_leftovers(folder)
-    retoucher = Retoucher(preset, args.device, memory_limit=args.memory_limit)
+    retoucher = Retoucher(presets, args.device, memory_limit=args.memory_limit)
 
     def one(source: Path, target: Path) -> None:
-        photo = retoucher(source, amount=look.amount, detail=look.detail)
+        photo = retoucher(source, amount=look.amount, detail=look.detail, mask=mask)
         saved = output.save(photo, target)
         print_path(saved.path)
         for notice in (*photo.notices, *saved.notices):

@@ -11,6 +11,7 @@ from lptn_retouch.batch.naming import ENDINGS
 from lptn_retouch.batch.settings import Look, Output
 from lptn_retouch.batch.words import bytes_of
 from lptn_retouch.errors import UsageError
+from lptn_retouch.stack import parse_step
 
 T = TypeVar("T")
 
@@ -19,10 +20,21 @@ PROFILES = ("keep", "srgb")
 
 
 def add_look(parser: argparse.ArgumentParser) -> None:
-    """Which preset, and how strong."""
-    parser.add_argument("-p", "--preset", default="retouch", help="name or file of a preset (default: retouch)")
+    """Which presets, how strong, and where."""
+    parser.add_argument(
+        "-p",
+        "--preset",
+        metavar="PRESET[:AMOUNT]",
+        action="append",
+        type=spoken(parse_step),
+        help="name or file of a preset; several, as in -p retouch -p winter:0.6, are applied one after the other "
+        "(default: retouch)",
+    )
     parser.add_argument("--amount", type=strength, default=1.0, help="0 to 2, change of colour and light (default: 1)")
     parser.add_argument("--detail", type=strength, default=1.0, help="0 to 2, change of fine detail (default: 1)")
+    parser.add_argument(
+        "--mask", metavar="FILE", help="a grey picture, white where the look is applied; of the photograph's shape"
+    )
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +66,7 @@ def add_machine(parser: argparse.ArgumentParser, limit: str = "refuse what needs
 
 def look_of(args: argparse.Namespace) -> Look:
     """The look that the arguments of :func:`add_look` say."""
-    return Look(args.preset, args.amount, args.detail)
+    return Look(args.preset or "retouch", args.amount, args.detail, args.mask)
 
 
 def output_of(args: argparse.Namespace) -> Output:

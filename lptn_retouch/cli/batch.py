@@ -183,7 +183,7 @@ def _dry_run(batch: Batch, *, json_lines: bool) -> int:
             what = {"preset": look.name, "amount": look.amount, "detail": look.detail} if look else {}
             print(json.dumps({"file": job.found.file, "outputs": list(job.written), **what}))
             continue
-        words = "copied" if look is None else f"{look.name}, amount {look.amount:g}, detail {look.detail:g}"
+        words = "copied" if look is None else shown(look.words)
         print(f"{shown(job.found.file)} -> {', '.join(map(shown, job.written))} ({words})")
     for job, sentence in refused:
         print(f"lptn-retouch: {shown(job.found.file)}: {sentence}", file=sys.stderr)

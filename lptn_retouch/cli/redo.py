@@ -17,6 +17,7 @@ from lptn_retouch.errors import MetadataError, PhotoError, PresetError, Unreadab
 from lptn_retouch.names import valid_name
 
 if TYPE_CHECKING:
+    from lptn_retouch.formats.mask import Mask
     from lptn_retouch.metadata.recipe import Recipe
     from lptn_retouch.retoucher import Retoucher
 
@@ -28,7 +29,14 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "--source", metavar="FILE_OR_FOLDER", type=Path, help="where the source is, if not beside FILE or a folder up"
     )
     parser.add_argument("-o", "--output", metavar="FILE_OR_FOLDER", help="default: beside FILE, as NAME-redo")
-    parser.add_argument("-p", "--preset", help="name or file of the preset, if it is not installed under its name")
+    parser.add_argument(
+        "-p",
+        "--preset",
+        action="append",
+        default=[],
+        help="name or file of the preset, if it is not installed under its name; of a stack, one or more of them",
+    )
+    parser.add_argument("--mask", metavar="FILE", help="the mask that the result was made with")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps, reference (default: auto)")
     parser.set_defaults(run=run)
 
@@ -40,7 +48,9 @@ def run(args: argparse.Namespace) -> int:
     source = source_of(recipe, file, args.source)
     if target.exists() and target.samefile(source):
         raise UsageError(f"{shown(target)} is the source and is never replaced; name another file with -o.")
-    photo = retoucher_for(recipe, args.preset, args.device)(source, amount=recipe.amount, detail=recipe.detail)
+    mask = mask_for(recipe, args.mask)
+    retoucher = retoucher_for(recipe, args.preset, args.device)
+    photo = retoucher(source, amount=recipe.amount, detail=recipe.detail, mask=mask)
     output = Output(
         quality=recipe.quality or 92,
         bit_depth=recipe.bit_depth,
@@ -82,7 +92,7 @@ def recipe_of(file: Path) -> Recipe:
     recipe = read_recipe(read_metadata(data, kind))
     if recipe is None:
         raise MetadataError(f"{shown(file)}: there is no recipe in it; give a result of apply that kept its metadata.")
-    if recipe.masked:
+    if recipe.masked and not recipe.mask_sha256:
         raise MetadataError(f"{shown(file)}: it was made with a mask, which is not kept; retouch its source again.")
     if not recipe.source_sha256:
         raise MetadataError(f"{shown(file)}: its recipe names no source; it was not made from a file in one step.")
@@ -147,27 +157,61 @@ def _of_content(sha256: str, folders: list[Path], file: Path) -> Path:
     raise UnreadablePhotoError(f"{shown(file)}: its source was not found; name it or its folder with --source.")
 
 
-def retoucher_for(recipe: Recipe, preset: str | None, device: str) -> Retoucher:
-    """A Retoucher with exactly the weights that a result was made with.
+def mask_for(recipe: Recipe, given: str | None) -> Mask | None:
+    """The mask that a result was made with; None for one made without.
 
     Raises:
-        UsageError: the recipe names no preset, and none is given.
+        UsageError: none is given and one is needed, or the other way round.
+        PhotoError: it cannot be opened.
+        MetadataError: its content is another.
+    """
+    from lptn_retouch.formats.mask import open_mask
+
+    if not recipe.masked:
+        if given is not None:
+            raise UsageError("the result was made without a mask; leave out --mask.")
+        return None
+    if given is None:
+        raise UsageError(f"the result was made with the mask {shown(recipe.mask_name or 'file')}; name it with --mask.")
+    mask = open_mask(given)
+    if mask.sha256 != recipe.mask_sha256:
+        raise MetadataError(
+            f"{shown(given)}: this is not the mask of the result, its content is another; name that one."
+        )
+    return mask
+
+
+def retoucher_for(recipe: Recipe, given: list[str], device: str) -> Retoucher:
+    """A Retoucher with exactly the weights that a result was made with.
+
+    Args:
+        given: names or files of presets, known by their weights; the others are found by the recipe's names.
+
+    Raises:
+        UsageError: the recipe does not name a preset, and none is given.
         PresetNotFoundError: there is no preset of this name.
         PresetError: its weights are others.
     """
     from lptn_retouch.preset import load_preset
     from lptn_retouch.retoucher import Retoucher
 
-    if not (preset or recipe.preset):
-        raise UsageError("the recipe does not name its preset; name its file with --preset.")
-    found = load_preset(preset or recipe.preset)
-    if found.sha256 != recipe.weights_sha256:
-        wanted = f"version {recipe.preset_version}" if recipe.preset_version else "a version without a number"
-        raise PresetError(
-            f"the preset {shown(found.name)} here has other weights than the result was made with "
-            f"({wanted}, SHA-256 {recipe.weights_sha256[:16]}); install that version or name its file with --preset."
-        )
-    return Retoucher(found, device)
+    here = [load_preset(preset) for preset in given]
+    wanted = {step.weights_sha256 for step in recipe.steps}
+    strange = [preset for preset in here if preset.sha256 not in wanted]
+    steps = []
+    for step in recipe.steps:
+        found = next((preset for preset in here if preset.sha256 == step.weights_sha256), None)
+        if found is None and not (strange or step.preset):
+            raise UsageError("the recipe does not name its preset; name its file with --preset.")
+        found = found or (strange[0] if strange else load_preset(step.preset))
+        if found.sha256 != step.weights_sha256:
+            version = f"version {step.preset_version}" if step.preset_version else "a version without a number"
+            raise PresetError(
+                f"the preset {shown(found.name)} here has other weights than the result was made with "
+                f"({version}, SHA-256 {step.weights_sha256[:16]}); install that version or name its file with --preset."
+            )
+        steps.append((found, step.strength))
+    return Retoucher(steps, device)
 
 
 def _other_version(recipe: Recipe) -> tuple[str, ...]:

@@ -30,6 +30,17 @@ _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?(e-[0-9]{1,3})?")
 _WHOLE = re.compile(r"[0-9]{1,5}")
 _LONGEST_NAME = 255
 _LONGEST_WORD = 64
+_MOST_STEPS = range(2, 17)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A preset of a stack, as :class:`Recipe` names it, and its strength, 0 to 2."""
+
+    preset: str
+    preset_version: str
+    weights_sha256: str
+    strength: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +53,7 @@ class Recipe:
         weights_sha256: of the preset's file, in hexadecimal.
         amount: 0 to 2.
         detail: 0 to 2.
-        masked: a mask was used, which is not kept.
+        masked: a mask was used, which is not kept; a file is known by `mask_name` and `mask_sha256`.
         source_name: the source's file name, without folders; "" for a picture from memory.
         source_sha256: of the source, in hexadecimal; "" for a picture from memory.
         alters: what of the scene the preset makes other than it was; "" for one that only develops.
@@ -53,6 +64,10 @@ class Recipe:
         profile: "keep" or "srgb", as the result was saved.
         long_edge: most pixels of the longer side, as the result was saved; None for full size.
         sharpened: it was sharpened when it was made smaller.
+        strength: 0 to 2, of the preset; `amount` and `detail` scale it.
+        then: the presets that follow in a stack.
+        mask_name: the mask's file name, without folders; "" for one from memory.
+        mask_sha256: of the mask's file, in hexadecimal; "" for one from memory.
 
     >>> Recipe("retouch", "2", "ab" * 32, 1.0, 1.0, False, "IMG_1.jpg", "cd" * 32).quality is None
     True
@@ -74,6 +89,15 @@ class Recipe:
     profile: str | None = None
     long_edge: int | None = None
     sharpened: bool = False
+    strength: float = 1.0
+    then: tuple[Step, ...] = ()
+    mask_name: str = ""
+    mask_sha256: str = ""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All presets, from first to last."""
+        return (Step(self.preset, self.preset_version, self.weights_sha256, self.strength), *self.then)
 
 
 def with_recipe(metadata: Metadata, recipe: Recipe, *, altered: bool) -> tuple[Metadata, tuple[str, ...]]:
@@ -112,10 +136,8 @@ def with_recipe(metadata: Metadata, recipe: Recipe, *, altered: bool) -> tuple[M
 
 
 def _written(recipe: Recipe) -> dict[str, str]:
-    values = {
-        "Preset": recipe.preset if valid_name(recipe.preset) else "",
-        "PresetVersion": recipe.preset_version if _is_word(recipe.preset_version) else "",
-        "WeightsSHA256": recipe.weights_sha256,
+    first, *then = recipe.steps
+    values = _named(first) | {
         "Amount": repr(float(recipe.amount)),
         "Detail": repr(float(recipe.detail)),
         "Masked": str(recipe.masked),
@@ -131,8 +153,24 @@ def _written(recipe: Recipe) -> dict[str, str]:
         "Profile": recipe.profile,
         "LongEdge": recipe.long_edge,
         "Sharpened": recipe.sharpened or None,
+        "Strength": None if first.strength == 1 else repr(float(first.strength)),
+        "Steps": len(recipe.steps) if then else None,
+        "MaskName": recipe.mask_name if recipe.mask_sha256 and _is_file_name(recipe.mask_name) else None,
+        "MaskSHA256": recipe.mask_sha256 or None,
     }
-    return values | {name: str(value) for name, value in saved.items() if value is not None}
+    values |= {name: str(value) for name, value in saved.items() if value is not None}
+    for number, step in enumerate(then, 2):
+        named = _named(step) | {"Strength": repr(float(step.strength))}
+        values |= {f"{name}_{number}": value for name, value in named.items()}
+    return values
+
+
+def _named(step: Step) -> dict[str, str]:
+    return {
+        "Preset": step.preset if valid_name(step.preset) else "",
+        "PresetVersion": step.preset_version if _is_word(step.preset_version) else "",
+        "WeightsSHA256": step.weights_sha256,
+    }
 
 
 def _is_stronger(packet: bytes) -> bool:
@@ -174,15 +212,16 @@ class _Reading:
         self.values = {p.name: p.value for p in found if p.path == p.name}
 
     def recipe(self) -> Recipe:
+        first = self._step("")
         return Recipe(
-            preset=self._text("Preset", lambda text: text == "" or valid_name(text)),
-            preset_version=self._text("PresetVersion", _is_word),
-            weights_sha256=self._text("WeightsSHA256", lambda text: _SHA256.fullmatch(text) is not None),
+            preset=first.preset,
+            preset_version=first.preset_version,
+            weights_sha256=first.weights_sha256,
             amount=self._strength("Amount"),
             detail=self._strength("Detail"),
             masked=self._text("Masked", lambda text: text in ("True", "False")) == "True",
             source_name=self._text("SourceName", _is_file_name),
-            source_sha256=self._text("SourceSHA256", lambda text: text == "" or bool(_SHA256.fullmatch(text))),
+            source_sha256=self._text("SourceSHA256", lambda text: text == "" or _is_sha256(text)),
             alters=self._text("Alters", _is_word),
             version=self._text("Version", _is_word),
             quality=self._whole("Quality", range(1, 101)),
@@ -191,6 +230,18 @@ class _Reading:
             profile=self._choice("Profile", ("keep", "srgb")),
             long_edge=self._whole("LongEdge", range(16, 65536)),
             sharpened=self._choice("Sharpened", ("True", "False")) == "True",
+            strength=first.strength,
+            then=tuple(self._step(f"_{number}") for number in range(2, 1 + (self._whole("Steps", _MOST_STEPS) or 1))),
+            mask_name=self._text("MaskName", _is_file_name) if "MaskName" in self.values else "",
+            mask_sha256=self._text("MaskSHA256", _is_sha256) if "MaskSHA256" in self.values else "",
+        )
+
+    def _step(self, number: str) -> Step:
+        return Step(
+            self._text("Preset" + number, lambda text: text == "" or valid_name(text)),
+            self._text("PresetVersion" + number, _is_word),
+            self._text("WeightsSHA256" + number, _is_sha256),
+            self._strength("Strength" + number) if number or "Strength" in self.values else 1.0,
         )
 
     def _text(self, name: str, is_sound: Callable[[str], bool]) -> str:
@@ -213,6 +264,10 @@ class _Reading:
 
 def _forged(name: str) -> MetadataError:
     return MetadataError(f"The recipe is damaged (its {name} is not one); retouch the source again by hand.")
+
+
+def _is_sha256(text: str) -> bool:
+    return _SHA256.fullmatch(text) is not None
 
 
 def _is_word(text: str) -> bool:
