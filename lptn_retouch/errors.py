@@ -7,6 +7,7 @@ LptnRetouchError
 │   ├── UnreadablePhotoError   damaged, empty, or not a picture at all
 │   ├── UnsupportedPhotoError  a sound file of a kind this version does not handle
 │   └── UnwritablePhotoError   the result could not be written where it was asked for
+│       └── InTheWayError      a file is there already, and may not be replaced
 ├── PresetError                a preset could not be used
 │   ├── PresetNotFoundError    no preset has this name
 │   └── InvalidPresetError     the file is not a sound set of weights
@@ -64,6 +65,19 @@ class UnsupportedPhotoError(PhotoError):
 
 class UnwritablePhotoError(PhotoError):
     """The result could not be written where it was asked for."""
+
+
+class InTheWayError(UnwritablePhotoError):
+    """A file is there already that was not to be replaced, or never is.
+
+    Args:
+        message: one sentence.
+        target: the file.
+    """
+
+    def __init__(self, message: str, target: str | os.PathLike[str] = "") -> None:
+        super().__init__(message)
+        self.target = target
 
 
 class PresetError(LptnRetouchError):

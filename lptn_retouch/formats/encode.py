@@ -67,12 +67,14 @@ def save(
     metadata: str,
     profile: str,
     max_size: int | None = None,
+    overwrite: bool = True,
 ) -> Saved:
     """Write a photo; see `Photo.save`."""
     target = as_path(path)
     kind = _checked(photo, target, quality, bit_depth, metadata, profile)
     if max_size is not None and (isinstance(max_size, bool) or not isinstance(max_size, int) or max_size < 1):
         raise UsageError(f"max_size is a number of bytes, 500_000 for example, or None, not {max_size!r}.")
+    check_target(target, photo.source.path, overwrite=overwrite)
     format = FORMATS[kind]
     notices: list[str] = []
     if profile == "srgb" or not format.profiles or (photo.source.grey and not format.grey):
@@ -112,7 +114,10 @@ def save(
             f"{shown(target)}: it could not be encoded as {kind}; choose another format."
         ) from error
     write_atomically(
-        target, lambda file: file.writelines(content), photo.source.modified if metadata != "none" else None
+        target,
+        lambda file: file.writelines(content),
+        photo.source.modified if metadata != "none" else None,
+        overwrite=overwrite,
     )
     return Saved(target, (*notices, *said))
 
@@ -154,7 +159,6 @@ def _checked(photo: Photo, target: Path, quality: int, bit_depth: int | None, me
         raise UnwritablePhotoError(
             f"{name}: its extension names no format that is written; use .jpg, .png, .tif, .webp, .avif or .jxl."
         )
-    check_target(target, photo.source.path)
     if photo.pixels.dtype == np.float32 and not np.isfinite(photo.pixels).all():
         raise UsageError(f"{name}: the photo's pixels hold NaN or infinity; replace those before it is saved.")
     depths = FORMATS[kind].depths

@@ -12,7 +12,14 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnwritablePhotoError, UsageError, shown
+from lptn_retouch.errors import (
+    InTheWayError,
+    PhotoError,
+    UnreadablePhotoError,
+    UnwritablePhotoError,
+    UsageError,
+    shown,
+)
 
 try:
     import fcntl
@@ -77,11 +84,50 @@ def _refuse_irregular(found: os.stat_result, name: str) -> None:
         raise UnreadablePhotoError(f"{name}: the file is empty; copy it again from its source.")
 
 
-def check_target(target: Path, source: Path | None) -> None:
-    """Refuse a target that is the photo's own source, a folder, a device, or in no folder.
+def check_free(target: Path, *, overwrite: bool) -> None:
+    """Refuse to replace a file: one that is there, unless it is asked for, and one that is read-only in any case.
+
+    The one answer of all commands to a file that is where a result shall be. It is given before any work, and by
+    :func:`write_atomically` once more for a file that has come meanwhile.
+
+    Args:
+        overwrite: whether a file that is there may be replaced.
+
+    Raises:
+        InTheWayError: so it is.
+
+    Example:
+        >>> check_free(Path("no such file.jpg"), overwrite=False)
+    """
+    try:
+        status = os.stat(target)  # noqa: PTH116
+    except (OSError, ValueError):  # nothing, or nothing that can be replaced: told when it is written
+        if os.path.islink(target) and not overwrite:  # noqa: PTH114  (a link to nowhere is somebody's as well)
+            raise _in_the_way(target) from None
+        return
+    if not stat.S_ISREG(status.st_mode):  # check_target has words for these
+        return
+    # Root may write to everything, and Windows' attribute shows in these bits alone.
+    if not status.st_mode & 0o222 or not os.access(target, os.W_OK):
+        raise InTheWayError(
+            f"{shown(target)}: this file is read-only and is never replaced; choose another name.", target
+        )
+    if not overwrite:
+        raise _in_the_way(target)
+
+
+def _in_the_way(target: Path) -> InTheWayError:
+    return InTheWayError(
+        f"{shown(target)} is there already and is left as it is; overwrite it (--overwrite), or name another.", target
+    )
+
+
+def check_target(target: Path, source: Path | None, *, overwrite: bool = True) -> None:
+    """Refuse a target that is the photo's own source, a folder, a device, in no folder, or not to be replaced.
 
     Raises:
         UsageError: the target is the source, by any name or link.
+        InTheWayError: see :func:`check_free`.
         UnwritablePhotoError: nothing can be written there.
     """
     name = shown(target)
@@ -96,6 +142,7 @@ def check_target(target: Path, source: Path | None) -> None:
             raise UnwritablePhotoError(f"{name}: its folder does not exist; create {shown(target.parent)} first.")
     except OSError as error:
         raise _unwritable(target, error) from None
+    check_free(target, overwrite=overwrite)
 
 
 def _same_file(one: Path, other: Path) -> bool:
@@ -105,7 +152,9 @@ def _same_file(one: Path, other: Path) -> bool:
         return False
 
 
-def write_atomically(target: Path, fill: Callable[[BinaryIO], object], modified: int | None = None) -> None:
+def write_atomically(
+    target: Path, fill: Callable[[BinaryIO], object], modified: int | None = None, *, overwrite: bool = True
+) -> None:
     """Write a file whole or not at all.
 
     A hidden file beside the target is filled, flushed to the disk and renamed over it. Only a process killed on the
@@ -116,8 +165,10 @@ def write_atomically(target: Path, fill: Callable[[BinaryIO], object], modified:
         target: where the file shall be.
         fill: writes the content into the open file.
         modified: when the file shall say it was last written, nanoseconds since 1970; None for now.
+        overwrite: whether a file that is there by then is replaced.
 
     Raises:
+        InTheWayError: a file is there, and `overwrite` is false.
         UnwritablePhotoError: the disk is full, the folder forbids it...
     """
     try:
@@ -132,10 +183,31 @@ def write_atomically(target: Path, fill: Callable[[BinaryIO], object], modified:
             if modified is not None:
                 with suppress(OSError, OverflowError):  # a disk that keeps no such dates; the picture matters more
                     os.utime(temporary, ns=(modified, modified))
-            os.replace(temporary, target)  # noqa: PTH105
+            if overwrite:
+                os.replace(temporary, target)  # noqa: PTH105
+            else:
+                _rename_to_new(temporary, target)
+    except FileExistsError:
+        raise _in_the_way(target) from None
     except OSError as error:
         raise _unwritable(target, error) from error
     _flush_folder(target.parent)
+
+
+def _rename_to_new(temporary: Path, target: Path) -> None:
+    """Rename a file to a name that none has: somebody else may take it at any moment."""
+    if os.name == "nt":  # where renaming replaces nothing
+        temporary.rename(target)
+        return
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without links, a memory card for example: the name is taken first
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        os.replace(temporary, target)  # noqa: PTH105
+    else:
+        temporary.unlink()
 
 
 def remove_leftovers(folder: Path) -> list[Path]:

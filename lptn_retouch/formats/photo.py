@@ -182,6 +182,7 @@ class Photo:
         metadata: str = "keep",
         profile: str = "keep",
         max_size: int | None = None,
+        overwrite: bool = True,
     ) -> Saved:
         """Write the photo to a file, whole or not at all, in the format of the name's extension.
 
@@ -198,6 +199,7 @@ class Photo:
             profile: "keep" writes the numbers in the photo's own colour space, "srgb" converts them.
             max_size: most bytes of the file, metadata included: it is written at the best quality that fits, up to
                 `quality`; None for any size.
+            overwrite: replace a file that is there, unless it is read-only; False leaves every file as it is.
 
         Returns:
             The path written, and notices.
@@ -206,6 +208,7 @@ class Photo:
             UsageError: an argument is out of range, the target is the source, or the pixels hold NaN or infinity.
             UnwritablePhotoError: the format is not one of those above or does not hold this depth, the file is larger
                 than `max_size` even at quality 40, or the disk said no.
+            InTheWayError: a file is there that may not be replaced.
 
         Example:
             >>> import tempfile
@@ -216,5 +219,12 @@ class Photo:
         from lptn_retouch.formats.encode import save
 
         return save(
-            self, path, quality=quality, bit_depth=bit_depth, metadata=metadata, profile=profile, max_size=max_size
+            self,
+            path,
+            quality=quality,
+            bit_depth=bit_depth,
+            metadata=metadata,
+            profile=profile,
+            max_size=max_size,
+            overwrite=overwrite,
         )
