@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterable
 
 ENDINGS = {"jpg": ".jpg", "png": ".png", "tiff": ".tif", "webp": ".webp", "avif": ".avif", "jxl": ".jxl"}
 KEPT = {*ENDINGS.values(), ".jpeg", ".tiff"}  # endings that a result keeps from its source
+_ALSO = {"jpeg": "jpg", "tif": "tiff"}
 LONGEST = 255  # bytes of a file's name, on the disks of all systems we know
 
 
@@ -22,6 +24,26 @@ def ending_for(name: str, format: str | None) -> str:
     if format:
         return ENDINGS[format]
     return own if own.lower() in KEPT else ".jpg"
+
+
+def format_word(text: str) -> str:
+    """The format that a user means: "jpeg" and "tif" are words for two of them as well.
+
+    Example:
+        >>> format_word("JPEG"), format_word("tif"), format_word("gif")
+        ('jpg', 'tiff', 'gif')
+    """
+    return _ALSO.get(text.lower(), text.lower())
+
+
+def disagree(ending: str, format: str | None) -> bool:
+    """Whether files of this ending are of another format than the one asked for.
+
+    Example:
+        >>> disagree(".png", "jpg"), disagree(".JPEG", "jpg"), disagree(".png", None)
+        (True, False, False)
+    """
+    return format is not None and format_word(ending[1:]) != format
 
 
 def is_too_long(name: str) -> bool:
@@ -61,10 +83,25 @@ class Names:
 
     def give(self, wanted: str, otherwise: str) -> str:
         """The name wanted; if it is taken the other one; if that is too, that one with a number."""
-        stem, ending = os.path.splitext(otherwise)  # noqa: PTH122
         name, number = wanted, 1
         while folded(name) in self._taken:
-            name = otherwise if number == 1 else f"{stem}-{number}{ending}"
+            name = otherwise if number == 1 else _numbered(otherwise, number)
             number += 1
         self._taken.add(folded(name))
         return name
+
+
+def _numbered(name: str, number: int) -> str:
+    stem, ending = os.path.splitext(name)  # noqa: PTH122
+    return f"{stem}-{number}{ending}"
+
+
+def is_of(name: str, wanted: str) -> bool:
+    """Whether a name is the one wanted, or that one with a number.
+
+    Example:
+        >>> is_of("a.jpg", "a.jpg"), is_of("a-2.jpg", "a.jpg"), is_of("a-b.jpg", "a.jpg")
+        (True, True, False)
+    """
+    stem, ending = os.path.splitext(wanted)  # noqa: PTH122
+    return name == wanted or bool(re.fullmatch(f"{re.escape(stem)}-[0-9]+{re.escape(ending)}", name))

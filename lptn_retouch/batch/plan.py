@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
-from lptn_retouch.batch.naming import Names, ending_for, is_too_long
+from lptn_retouch.batch.naming import Names, ending_for, is_of, is_too_long
 from lptn_retouch.batch.rules import Rule, decide, matches
 from lptn_retouch.batch.settings import Look, Output
 from lptn_retouch.batch.shot import read_shot
+from lptn_retouch.batch.template import Subject, Template, taken
 from lptn_retouch.batch.walk import SIDECAR, Found, Listing, listing
 from lptn_retouch.errors import UsageError, shown
 
@@ -187,9 +188,14 @@ def _named(plan: Plan, found: Listing, chosen: list[tuple[Found, Look]], owners:
     names = Names(target for target, file in owners.items() if file not in files)
     order = sorted(chosen, key=lambda pair: (pair[0].file not in mine, not _keeps_name(pair[0].file, plan.outputs)))
     targets: dict[str, tuple[str, ...]] = {}
-    for photograph, _ in order:
-        targets[photograph.file] = tuple(
-            _target(photograph.file, output, names, mine.get(photograph.file, ())) for output in plan.outputs
+    templates = [None if output.name is None else _Templated(output, names) for output in plan.outputs]
+    for photograph, look in order:
+        file, known = photograph.file, mine.get(photograph.file, ())
+        targets[file] = tuple(
+            _target(file, output, names, known)
+            if named is None
+            else named.target(plan.source / file, file, look, known)
+            for output, named in zip(plan.outputs, templates, strict=True)
         )
     for photograph, look in chosen:
         yield Job(
@@ -202,7 +208,7 @@ def _named(plan: Plan, found: Listing, chosen: list[tuple[Found, Look]], owners:
 
 def _keeps_name(file: str, outputs: tuple[Output, ...]) -> bool:
     own = os.path.splitext(file)[1]  # noqa: PTH122
-    return all(ending_for(file, output.format) == own for output in outputs)
+    return all(output.name is not None or ending_for(file, output.format) == own for output in outputs)
 
 
 def _target(file: str, output: Output, names: Names, mine: list[str] | tuple[str, ...]) -> str:
@@ -212,6 +218,40 @@ def _target(file: str, output: Output, names: Names, mine: list[str] | tuple[str
         for name in (os.path.splitext(file)[0] + ending, file + ending)  # noqa: PTH122
     )
     return names.give(otherwise if otherwise in mine and wanted not in mine else wanted, otherwise)
+
+
+class _Templated:
+    """Names of one output by its template, in the folders that the photographs are in.
+
+    A photograph keeps the number that it has from an earlier run; others get the next that is free.
+    """
+
+    def __init__(self, output: Output, names: Names) -> None:
+        self._output, self._names = output, names
+        self._template = Template(output.name or "")
+        self._numbers: set[int] = set()
+        self._next = 1
+
+    def target(self, path: Path, file: str, look: Look, mine: list[str] | tuple[str, ...]) -> str:
+        folder = os.path.normpath(os.path.join(self._output.folder, os.path.dirname(file)))  # noqa: PTH118, PTH120
+        subject = Subject(path, look.name, self._output.format, taken=partial(taken, path))
+        if self._template.uses("number"):
+            subject = replace(subject, number=self._number(folder, subject, mine))
+        wanted = os.path.normpath(os.path.join(folder, self._template.filled(subject)))  # noqa: PTH118
+        return self._names.give(next((name for name in mine if is_of(name, wanted)), wanted), wanted)
+
+    def _number(self, folder: str, subject: Subject, mine: list[str] | tuple[str, ...]) -> int:
+        for name in mine:
+            number = self._template.number_in(os.path.relpath(name, folder), subject)
+            if number is not None and number not in self._numbers:
+                break
+        else:
+            number = self._next
+            while number in self._numbers:
+                number += 1
+            self._next = number
+        self._numbers.add(number)
+        return number
 
 
 def _sidecar_copies(file: str, target: str, sidecars: dict[str, Found], names: Names) -> Iterator[tuple[str, str]]:

@@ -76,6 +76,7 @@ class Output:
         long_edge: most pixels of the longer side; None for full size.
         sharpen: whether what is made smaller is sharpened for a screen.
         max_size: most bytes of a file, reached by a lower quality; None for any size.
+        name: a template of names, see :mod:`lptn_retouch.batch.template`; None for the photograph's own.
 
     Example:
         >>> web = Output.parse("web:long-edge=2048,profile=srgb,quality=85,max-size=500KB")
@@ -92,11 +93,14 @@ class Output:
     long_edge: int | None = None
     sharpen: bool = True
     max_size: int | None = None
+    name: str | None = None
 
     def __post_init__(self) -> None:
-        from lptn_retouch.batch.naming import ENDINGS
+        from lptn_retouch.batch.naming import ENDINGS, format_word
         from lptn_retouch.formats.encode import METADATA, PROFILES
 
+        if isinstance(self.format, str):
+            object.__setattr__(self, "format", format_word(self.format))
         parts = PurePath(self.folder).parts
         if PurePath(self.folder).is_absolute() or ".." in parts or any(part.startswith(".") for part in parts):
             raise UsageError(f"an output's folder lies inside the results' and is not hidden, unlike {self.folder!r}.")
@@ -114,6 +118,10 @@ class Output:
             raise UsageError(f"an output's long-edge is 16 to 65535 pixels, not {self.long_edge!r}.")
         if self.max_size is not None and self.max_size < 1:
             raise UsageError(f"an output's max-size is a number of bytes, not {self.max_size!r}.")
+        if self.name is not None:
+            from lptn_retouch.batch.template import Template
+
+            Template(self.name).check_inside(self.format)
 
     @classmethod
     def parse(cls, text: str) -> Output:
@@ -146,7 +154,7 @@ class Output:
             raise UsageError(f"{text!r} names no folder; write FOLDER:KEY=VALUE,KEY=VALUE.")
         return cls(folder, **values)
 
-    def save(self, photo: Photo, target: Path) -> Saved:
+    def save(self, photo: Photo, target: Path, *, overwrite: bool = True) -> Saved:
         """Write a photo as this output; see :meth:`lptn_retouch.Photo.save`."""
         if self.long_edge is not None:
             photo = photo.fitted(self.long_edge, sharpen=self.sharpen)
@@ -157,11 +165,12 @@ class Output:
             metadata=self.metadata,
             profile=self.profile,
             max_size=self.max_size,
+            overwrite=overwrite,
         )
 
 
 def recipe_of(look: Look, hashes: tuple[str, ...], outputs: tuple[Output, ...]) -> dict[str, Any]:
-    """All that decides what the results of a photograph are, to be compared and kept in a journal.
+    """All that decides what the results of a photograph are, to be compared and kept in a journal; but for names.
 
     Args:
         hashes: SHA-256 of each preset's file, and of the mask's if there is one.
@@ -178,5 +187,5 @@ def recipe_of(look: Look, hashes: tuple[str, ...], outputs: tuple[Output, ...]) 
         "weights_sha256": hashes[0],
         "amount": float(look.amount),
         "detail": float(look.detail),
-        "outputs": [asdict(output) for output in outputs],
+        "outputs": [{key: value for key, value in asdict(output).items() if key != "name"} for output in outputs],
     }
