@@ -209,7 +209,7 @@ class Retoucher:
 
     def _recipe(self, photo: Photo, amount: float, detail: float, mask: Any) -> Recipe:
         """What repeats this retouch; of a photo changed since it was opened nothing does, so no source is named."""
-        known = photo.recipe is None and photo.source.path is not None and photo.source.sha256 is not None
+        known = photo.recipe is None and photo.source.sha256 is not None
         first, *then = (Step(p.name, p.header["version"], p.sha256, strength) for p, strength in self.steps)
         altered = dict.fromkeys(preset.alters for preset, _ in self.steps if preset.alters)
         return Recipe(

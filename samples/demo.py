@@ -16,9 +16,9 @@ def run(*words: str) -> None:
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     photos = [str(HERE / name) for name in PHOTOS]
-    run("apply", *photos, "-p", "retouch", "-o", f"{folder}/")
+    run("apply", *photos, "-p", "retouch", "-o", f"{folder}/", "--overwrite")
     for photo in photos:
-        run("compare", photo, "-o", str(folder / f"compare-{Path(photo).stem}.jpg"))
+        run("compare", photo, "-o", str(folder / f"compare-{Path(photo).stem}.jpg"), "--overwrite")
     for photo in photos:
         run("verify", photo, str(folder / f"{Path(photo).stem}.jpg"))
     page = folder / "batch" / "report.html"

@@ -334,7 +334,7 @@ def test_a_file_of_somebody_else_is_left_as_it_is(source: Path, out: Path) -> No
     (out / "a.jpg").write_text("mine")
     done = batch(source, out, status=1)
     assert (out / "a.jpg").read_text() == "mine"
-    assert "is there already and is not of this batch" in done.stderr
+    assert "is there already and is left as it is" in done.stderr
     batch(source, out, status=1)
     assert (out / "a.jpg").read_text() == "mine"
     batch(source, out, "--overwrite")

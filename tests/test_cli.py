@@ -87,13 +87,14 @@ def test_raw_becomes_jpeg_with_its_shooting_data(tmp_path: Path):
     assert b"Canon PowerShot S40" in (result.metadata.exif or b"")
 
 
-def test_results_beside_the_input_replace_nothing(photos: Path):
+def test_results_beside_the_input_replace_nothing(photos: Path, capsys: pytest.CaptureFixture[str]):
     source = photos / LAKE.name
     assert main(["apply", str(source), "-p", "retouch"]) == 0
     first = (photos / "lake-sherburne-retouch.jpg").read_bytes()
-    assert main(["apply", str(source), "-p", "retouch", "--amount", "0.5"]) == 0
+    assert main(["apply", str(source), "-p", "retouch", "--amount", "0.5"]) == 1
     assert (photos / "lake-sherburne-retouch.jpg").read_bytes() == first
-    assert (photos / "lake-sherburne-retouch-2.jpg").exists()
+    assert "is there already" in capsys.readouterr().err
+    assert len(list(photos.iterdir())) == 4
 
 
 def test_format_and_strength(photos: Path, tmp_path: Path):
@@ -218,14 +219,14 @@ def test_every_container_keeps_what_it_can_and_verify_agrees(
 ):
     for source in (photos / LAKE.name, RAW):
         target = tmp_path / f"out.{ending}"
-        assert main(["apply", str(source), "-p", "night", "-o", str(target)]) == 0
+        assert main(["apply", str(source), "-p", "night", "-o", str(target), "--overwrite"]) == 0
         assert main(["verify", str(source), str(target)]) == 0, capsys.readouterr().out
         capsys.readouterr()
         result = open_photo(target)
         deep = source == RAW and ending not in ("jpg", "webp")
         assert result.pixels.dtype == (np.uint16 if deep else np.uint8), "16 bits stay 16 bits, to the file"
         assert b"digitalsourcetype/algorithmicallyEnhanced" in (result.metadata.xmp or b"")
-    assert main(["apply", str(source), "-p", "retouch", "-o", str(target)]) == 0
+    assert main(["apply", str(source), "-p", "retouch", "-o", str(target), "--overwrite"]) == 0
     assert b"digitalsourcetype" not in (open_photo(target).metadata.xmp or b"")
 
 
@@ -320,7 +321,7 @@ def test_help_needs_nothing_heavy():
 def test_a_killed_run_leaves_no_half_file(killed_with: signal.Signals, tmp_path: Path):
     target = tmp_path / "result.jpg"
     target.write_bytes(b"yesterday's result")
-    words = [sys.executable, "-m", "lptn_retouch", "apply", str(LAKE), "-o", str(target)]
+    words = [sys.executable, "-m", "lptn_retouch", "apply", str(LAKE), "-o", str(target), "--overwrite"]
     for delay in (0.3, 1.2, 2.0):
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
@@ -333,7 +334,7 @@ def test_a_killed_run_leaves_no_half_file(killed_with: signal.Signals, tmp_path:
         held = target.read_bytes()
         assert held == b"yesterday's result" or open_photo(target).width == 1920
     (tmp_path / f".lptn-{'0' * 16}.tmp").write_bytes(b"left by one that was killed")
-    assert main(["apply", str(LAKE), "-o", str(target)]) == 0
+    assert main(["apply", str(LAKE), "-o", str(target), "--overwrite"]) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["result.jpg"]
 
 
@@ -398,7 +399,7 @@ def test_a_name_that_is_no_text_reaches_the_next_program_as_it_is_and_a_terminal
     assert Path(os.fsdecode(done.stdout[:-1])).is_file()
 
     terminal, inside = pty.openpty()
-    done = run([b"apply", source, b"-o", out], stdout=inside)
+    done = run([b"apply", source, b"-o", out, b"--overwrite"], stdout=inside)
     os.close(inside)
     told = os.read(terminal, 10_000)
     os.close(terminal)

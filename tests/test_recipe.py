@@ -250,8 +250,10 @@ def test_redo_gives_the_same_file_again(made: tuple[Path, Path], capsys: pytest.
     again = result.with_name("done-redo.png")
     assert again.read_bytes() == result.read_bytes()
     assert str(again) in capsys.readouterr().out
-    assert main(["redo", str(result)]) == 0  # and never over a file that is there
-    assert result.with_name("done-redo-2.png").exists()
+    assert main(["redo", str(result)]) == 1  # over no file that is there
+    assert "is there already" in capsys.readouterr().err
+    assert main(["redo", str(result), "--skip"]) == 0
+    assert sorted(path.name for path in result.parent.iterdir()) == ["done-redo.png", "done.png"]
 
 
 def test_redo_finds_a_source_that_moved(made: tuple[Path, Path], tmp_path: Path) -> None:
@@ -288,8 +290,9 @@ def test_redo_finds_a_source_whose_name_stands_in_no_recipe(tmp_path: Path, name
     assert result.with_name("done-redo.png").read_bytes() == result.read_bytes()
     source.rename(tmp_path / "away" / source.name)
     assert main(["redo", str(result)]) == 1
-    assert main(["redo", str(result), "--source", str(tmp_path / "away")]) == 0
-    assert result.with_name("done-redo-2.png").read_bytes() == result.read_bytes()
+    again = tmp_path / "again.png"
+    assert main(["redo", str(result), "--source", str(tmp_path / "away"), "-o", str(again)]) == 0
+    assert again.read_bytes() == result.read_bytes()
 
 
 def test_redo_refuses_another_source_or_preset(

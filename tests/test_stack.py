@@ -251,7 +251,7 @@ def test_apply_makes_a_stack_and_redo_makes_it_again(small: Path, capsys: pytest
     assert main(["redo", str(result), "-p", str(own), "-o", str(small.with_name("own.png"))]) == 0
     assert np.array_equal(open_photo(small.with_name("own.png")).pixels, open_photo(result).pixels)
     capsys.readouterr()
-    assert main(["redo", str(result), "-p", "night"]) == 1
+    assert main(["redo", str(result), "-p", "night", "--overwrite"]) == 1
     assert "night here has other weights" in capsys.readouterr().err
 
 
@@ -336,7 +336,7 @@ def test_apply_takes_a_mask_and_so_does_redo(small: Path, half: Path, capsys: py
     assert main(["redo", str(result), "--mask", str(half)]) == 0
     assert small.with_name("masked-redo.png").read_bytes() == result.read_bytes()
     Image.new("L", (534, 300), 255).save(half)
-    assert main(["redo", str(result), "--mask", str(half)]) == 1
+    assert main(["redo", str(result), "--mask", str(half), "--overwrite"]) == 1
     assert "content is another" in capsys.readouterr().err
 
 

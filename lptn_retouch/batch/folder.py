@@ -40,6 +40,8 @@ def retouch_folder(
     overwrite: bool = False,
     check: bool = False,
     report: str | os.PathLike[str] | None = None,
+    skip: bool = False,
+    again: bool = False,
 ) -> Iterator[Result]:
     """Retouch a folder of photographs into another, on all cores; started again, it goes on where it ended.
 
@@ -62,6 +64,8 @@ def retouch_folder(
         overwrite: replace files that are not of this batch.
         check: read what is done again, whole, instead of trusting sizes and dates.
         report: an HTML file to write at the end.
+        skip: leave files that are not of this batch, and call that "skipped", not "failed".
+        again: retouch what is a result already; without, it is "skipped" with a reason.
 
     Yields:
         A result for each file. A photograph that fails is one with the outcome "failed" and its reason.
@@ -86,7 +90,17 @@ def retouch_folder(
     look = Look(named, amount, detail, None if mask is None else os.fspath(mask))
     choice = Choice(look, known, tuple(include), tuple(exclude), newer_than, rating, copy_others)
     settings = Settings(
-        tuple(outputs), choice, workers, device, memory_limit, timeout, overwrite, check, report is not None
+        tuple(outputs),
+        choice,
+        workers,
+        device,
+        memory_limit,
+        timeout,
+        overwrite,
+        check,
+        report is not None,
+        skip,
+        again,
     )
 
     def go() -> Iterator[Result]:

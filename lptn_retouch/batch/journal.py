@@ -60,7 +60,8 @@ class Past:
     def done(self, file: str) -> Record | None:
         """How a photograph was done, if its results are still those.
 
-        ``record["here"]`` says whether it was one of this very folder, or of another that had a file of that name.
+        What was skipped for being a result itself counts as well. ``record["here"]`` says whether it was one of this
+        very folder, or of another that had a file of that name.
         """
         return self._done.get(file)
 
@@ -68,11 +69,14 @@ class Past:
         """Take in one more record."""
         if here and record["outcome"] in ("begun", "done", "copied"):
             self.claims |= {output["file"]: record["file"] for output in record["outputs"]}
+        for file in record.get("unwritten", ()):  # claimed when the work began, and not taken
+            if self.claims.get(file) == record["file"]:
+                del self.claims[file]
         if record["outcome"] == "begun":  # from here on its results may be others
             self._done.pop(record["file"], None)
         else:
             self._ended[record["file"]] = record
-        if record["outcome"] in ("done", "copied"):
+        if record["outcome"] in ("done", "copied") or record.get("is_result"):
             self._done[record["file"]] = {**record, "here": here}
 
     def _records(self, path: Path) -> Iterator[Record]:

@@ -25,6 +25,8 @@ class Settings:
         overwrite: whether files that are not of this batch are replaced.
         check: whether what is done is read again whole and compared, and not only its size and date.
         thumbnails: whether small pictures are kept for a report.
+        skip: whether files that are not of this batch are left, and their photographs skipped.
+        again: whether what is a result of ours already is retouched once more.
     """
 
     outputs: tuple[Output, ...] = (Output(),)
@@ -36,6 +38,8 @@ class Settings:
     overwrite: bool = False
     check: bool = False
     thumbnails: bool = False
+    skip: bool = False
+    again: bool = False
 
     def shares(self) -> tuple[int, int, int | None]:
         """Workers, threads for each, and bytes for each."""

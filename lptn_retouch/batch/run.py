@@ -18,9 +18,9 @@ from lptn_retouch.batch.local import LocalRunner
 from lptn_retouch.batch.options import Settings
 from lptn_retouch.batch.plan import Job, Plan, check_folders, make_plan, too_long
 from lptn_retouch.batch.settings import Look, recipe_of
-from lptn_retouch.batch.standing import Standing, standing
+from lptn_retouch.batch.standing import Standing, new_targets, standing
 from lptn_retouch.batch.thumbnails import Thumbnails
-from lptn_retouch.batch.work import Result, Work, failed, prepare, thumbnails_of
+from lptn_retouch.batch.work import Result, Work, failed, prepare, skipped, thumbnails_of
 from lptn_retouch.errors import (
     LptnRetouchError,
     PresetError,
@@ -135,7 +135,7 @@ class Batch:
             yield Result(folder, "failed", self.plan.source / folder, reason=sentence)
         for job, sentence in refused:
             work = self.work(job)
-            yield self._ended(work, failed(work, sentence))
+            yield skipped(work, sentence) if work.skip else self._ended(work, failed(work, sentence))
         for job, record in done:
             if self.stopped:  # small pictures for the report may have to be made of each
                 return
@@ -148,7 +148,8 @@ class Batch:
         alone: list[Work] = []
         yield from self._through(self._runner, waiting, alone)
         if alone and not self.stopped:
-            whole = [replace(work, memory=self.settings.memory_limit) for work in alone]
+            # What a first try has written before it was killed is its own.
+            whole = [replace(work, memory=self.settings.memory_limit, new=frozenset()) for work in alone]
             with LocalRunner(1, core_count(), self.settings.timeout) as runner:
                 yield from self._through(runner, whole, None)
 
@@ -222,6 +223,7 @@ class Batch:
             self.past,
             check=self.settings.check,
             overwrite=self.settings.overwrite,
+            again=self.settings.again,
         )
 
     def work(self, job: Job) -> Work:
@@ -236,6 +238,11 @@ class Batch:
             self.settings.device,
             self._share,
             self.settings.thumbnails,
+            frozenset(
+                self.plan.results / target for target in new_targets(job, self.past, overwrite=self.settings.overwrite)
+            ),
+            self.settings.skip,
+            self.settings.again,
         )
 
     def _begun(self, work: Work) -> None:
@@ -243,8 +250,7 @@ class Batch:
         self.journal.append({"file": work.file, "outcome": "begun", "outputs": claims})
 
     def _files(self, work: Work) -> list[str]:
-        paths = (*work.targets, *(target for _, target in work.copies))
-        return [os.path.relpath(path, self.plan.results) for path in paths]
+        return [os.path.relpath(path, self.plan.results) for path in work.written]
 
     def _ended(self, work: Work, result: Result) -> Result:
         """Write what became of a photograph into the journal."""
@@ -260,6 +266,10 @@ class Batch:
             "recipe": self._recipe(job),
             "at": now(),
         }
+        if result.is_result:
+            record["is_result"] = True
+        if result.unwritten:
+            record["unwritten"] = [os.path.relpath(path, self.plan.results) for path in result.unwritten]
         self.journal.append(record)
         self._fresh.add(work.file)
         if self.thumbnails is not None:
@@ -268,6 +278,8 @@ class Batch:
 
     def _skipped(self, job: Job, work: Work, record: Record) -> Result:
         """The result of a photograph that was done before, as it was then."""
+        if record["outcome"] == "skipped":
+            return skipped(work, record["reason"], is_result=True)
         look = job.look or Look("")
         if self.thumbnails is not None and job.look is not None and not self.thumbnails.has(job.found.file):
             with suppress(LptnRetouchError):  # a decoder died of it: the report can do without
@@ -276,7 +288,7 @@ class Batch:
             work.file,
             "skipped",
             work.source,
-            (*work.targets, *(target for _, target in work.copies)),
+            work.written,
             look.name,
             look.amount,
             look.detail,

@@ -9,7 +9,8 @@ from typing import Any
 
 from lptn_retouch.batch.journal import Past, Record
 from lptn_retouch.batch.plan import Job, Plan
-from lptn_retouch.errors import shown
+from lptn_retouch.errors import InTheWayError, shown
+from lptn_retouch.formats.files import check_free
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ class Standing:
     refusal: str | None = None
 
 
-def standing(job: Job, plan: Plan, recipe: dict[str, Any], past: Past, *, check: bool, overwrite: bool) -> Standing:
+def standing(
+    job: Job, plan: Plan, recipe: dict[str, Any], past: Past, *, check: bool, overwrite: bool, again: bool = False
+) -> Standing:
     """Find out how a photograph stands.
 
     Sizes and dates are believed, unless `check` asks for all files to be read; where only a date differs, the file is
@@ -33,9 +36,13 @@ def standing(job: Job, plan: Plan, recipe: dict[str, Any], past: Past, *, check:
 
     Args:
         recipe: what it is to be done with, from :func:`lptn_retouch.batch.settings.recipe_of`.
+        again: whether what is a result of ours itself is to be retouched.
     """
     record = past.done(job.found.file)
-    if record is not None:
+    if record is not None and record["outcome"] == "skipped":  # it was found to be a result itself
+        if not again and _same_source(job, plan, record, check):
+            return Standing(record)
+    elif record is not None:
         named = {output["file"] for output in record["outputs"]}
         same_work = record["recipe"] == recipe and named == set(job.written)
         states = [_state(plan.results / output["file"], output, check=check) for output in record["outputs"]]
@@ -48,9 +55,17 @@ def standing(job: Job, plan: Plan, recipe: dict[str, Any], past: Past, *, check:
         if changed in job.written and not overwrite:
             return Standing(refusal=_in_the_way(job, "was changed by another program since", changed))
     for target in job.written:
-        if past.claims.get(target) != job.found.file and not overwrite and (plan.results / target).exists():
-            return Standing(refusal=_in_the_way(job, "is there already and is not of this batch", target))
+        own = past.claims.get(target) == job.found.file
+        try:
+            check_free(plan.results / target, overwrite=overwrite or own)
+        except InTheWayError as error:
+            return Standing(refusal=str(error))
     return Standing()
+
+
+def new_targets(job: Job, past: Past, *, overwrite: bool) -> frozenset[str]:
+    """Results that may take the place of no file, should one have come meanwhile: those that are not of this batch."""
+    return frozenset(target for target in job.written if not overwrite and past.claims.get(target) != job.found.file)
 
 
 def _in_the_way(job: Job, what: str, target: str | None = None) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lptn_retouch.batch.settings import Look, Output
-from lptn_retouch.errors import LptnRetouchError, TooLargeError, reason, shown
+from lptn_retouch.errors import InTheWayError, LptnRetouchError, TooLargeError, reason, shown
 from lptn_retouch.stack import Step
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 THUMBNAIL, MOST_BYTES = 320, 14_000  # px of the longer side, and of each in a report
 SAMPLES = 3  # a side, at least, of the pixels that each of these is averaged from: all would take seven times as long
+IS_RESULT = "it is a result already; --again retouches it once more."
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENODEV)
 
 
@@ -40,6 +41,9 @@ class Work:
         device: to compute on.
         memory: bytes that it may take; None for what the machine has.
         thumbnails: whether small pictures of before and after are wanted.
+        new: those of the files it writes that may take the place of no other.
+        skip: whether such a place, taken meanwhile, is no failure.
+        again: whether what is a result of ours already is retouched once more.
     """
 
     file: str
@@ -51,6 +55,14 @@ class Work:
     device: str = "auto"
     memory: int | None = None
     thumbnails: bool = False
+    new: frozenset[Path] = frozenset()
+    skip: bool = False
+    again: bool = False
+
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """All files that come of it."""
+        return (*self.targets, *(target for _, target in self.copies))
 
 
 @dataclass(frozen=True)
@@ -59,11 +71,11 @@ class Result:
 
     Args:
         file: its path from the source folder.
-        outcome: "done", "failed", "skipped" (done before, and nothing has changed since) or "copied".
+        outcome: "done", "failed", "copied" or "skipped": done before, and nothing has changed since; or for a `reason`.
         source: its file.
         outputs: the files written, the sidecars last.
         preset, amount, detail: its look; "" for a copy.
-        reason: why it failed, one sentence.
+        reason: why it failed or was left out, one sentence.
         notices: what its user should know, one sentence each.
         metadata: how many tags of the first output were "kept", "changed", "added", "dropped" for a reason, or "lost".
             Empty if the batch strips them all, or for a copy.
@@ -91,6 +103,8 @@ class Result:
     before: bytes | None = field(default=None, repr=False)
     after: bytes | None = field(default=None, repr=False)
     stops: bool = field(default=False, repr=False)  # the disk is full or gone: the others would fail as well
+    is_result: bool = field(default=False, repr=False)  # of ours, and so it was left out
+    unwritten: tuple[Path, ...] = field(default=(), repr=False)  # places that were meant for it and are not its own
     alone: bool = field(default=False, repr=False)  # it wants more than its share of the memory, and may have it alone
 
     def to_json(self) -> dict[str, Any]:
@@ -127,6 +141,11 @@ def failed(work: Work, sentence: str, **more: Any) -> Result:
     )
 
 
+def skipped(work: Work, sentence: str, **more: Any) -> Result:
+    """The result of a photograph that is left out, for a reason."""
+    return replace(failed(work, sentence, **more), outcome="skipped")
+
+
 def do(work: Work) -> Result:
     """Retouch one photograph and write its outputs, or copy one file. Never raises what a file can be the cause of."""
     started = time.perf_counter()
@@ -137,6 +156,9 @@ def do(work: Work) -> Result:
     except MemoryError:
         sentence = "there is not enough memory for it; close other programs or use fewer --workers."
         return failed(work, sentence, alone=True)
+    except InTheWayError as error:
+        end = skipped if work.skip else failed
+        return end(work, str(error), unwritten=_unwritten(work, error.target))
     except LptnRetouchError as error:
         return failed(work, str(error), stops=_is_of_the_disk(error))
     except OSError as error:
@@ -184,8 +206,14 @@ def _mask(path: str) -> Mask:
 
 
 def _retouched(work: Work, look: Look) -> Result:
+    from lptn_retouch.metadata.recipe import is_result
+
     retoucher = _retoucher(look, work.device, work.memory)
     photo = retoucher.open(work.source)
+    if not work.again and is_result(photo.metadata):
+        return skipped(
+            work, IS_RESULT, is_result=True, unwritten=_unwritten(work), source_sha256=photo.source.sha256 or ""
+        )
     before = _small(photo) if work.thumbnails else None
     size = photo.width * photo.height / 1e6
     mask = None if look.mask is None else _mask(look.mask)
@@ -193,16 +221,15 @@ def _retouched(work: Work, look: Look) -> Result:
     notices = list(photo.notices)
     for output, target in zip(work.outputs, work.targets, strict=True):
         _make_folder(target)
-        saved = output.save(photo, target)
+        saved = output.save(photo, target, overwrite=target not in work.new)
         notices += [notice for notice in saved.notices if notice not in notices]
     for source, target in work.copies:
-        _copy(source, target)
-    written = (*work.targets, *(target for _, target in work.copies))
+        _copy(source, target, overwrite=target not in work.new)
     return Result(
         work.file,
         "done",
         work.source,
-        written,
+        work.written,
         look.name,
         look.amount,
         look.detail,
@@ -210,10 +237,14 @@ def _retouched(work: Work, look: Look) -> Result:
         metadata=_metadata_kept(work),
         megapixels=size,
         source_sha256=photo.source.sha256 or "",
-        files=tuple(_described(path) for path in written),
+        files=tuple(_described(path) for path in work.written),
         before=before,
         after=_small(photo) if work.thumbnails else None,
     )
+
+
+def _unwritten(work: Work, in_the_way: str | os.PathLike[str] = "") -> tuple[Path, ...]:
+    return tuple(path for path in work.written if not path.exists() or (path in work.new and path == in_the_way))
 
 
 def thumbnails_of(source: Path, result: Path) -> tuple[bytes | None, bytes | None]:
@@ -251,20 +282,22 @@ def _metadata_kept(work: Work) -> dict[str, int]:
 
 def _copied(work: Work) -> Result:
     (target,) = work.targets
-    _copy(work.source, target)
+    _copy(work.source, target, overwrite=target not in work.new)
     described = _described(target)
     return Result(work.file, "copied", work.source, (target,), source_sha256=described["sha256"], files=(described,))
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, *, overwrite: bool) -> None:
     """Copy a file whole or not at all, with its date."""
     from shutil import copyfileobj
 
-    from lptn_retouch.formats.files import write_atomically
+    from lptn_retouch.formats.files import check_free, write_atomically
 
+    check_free(target, overwrite=overwrite)
     _make_folder(target)
     with source.open("rb") as file:
-        write_atomically(target, lambda out: copyfileobj(file, out, 1 << 20), os.fstat(file.fileno()).st_mtime_ns)
+        modified = os.fstat(file.fileno()).st_mtime_ns
+        write_atomically(target, lambda out: copyfileobj(file, out, 1 << 20), modified, overwrite=overwrite)
 
 
 def _make_folder(target: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from lptn_retouch.batch.naming import ENDINGS
+from lptn_retouch.batch.naming import ENDINGS, format_word
 from lptn_retouch.batch.settings import Look, Output
 from lptn_retouch.batch.words import bytes_of
 from lptn_retouch.errors import UsageError
@@ -39,7 +39,9 @@ def add_look(parser: argparse.ArgumentParser) -> None:
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """How results are written."""
-    parser.add_argument("--format", choices=ENDINGS, help="of the results (default: the input's; JPEG for a RAW)")
+    parser.add_argument(
+        "--format", type=format_word, choices=ENDINGS, help="of the results (default: the input's; JPEG for a RAW)"
+    )
     parser.add_argument("--quality", type=quality, default=92, help="1 to 100, where a format loses (default: 92)")
     parser.add_argument(
         "--max-size",

@@ -9,12 +9,14 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lptn_retouch.batch.settings import Output
 from lptn_retouch.cli.arguments import add_look, add_machine, add_output, folder, look_of, output_of, seconds, whole
+from lptn_retouch.cli.targets import add_existing, left_alone, left_out
 from lptn_retouch.errors import LptnRetouchError, UsageError, shown
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         action="append",
         default=[],
         help="one more file of each photograph, in this folder of DST, as in web:long-edge=2048,profile=srgb; the keys "
-        "are format, quality, bit-depth, metadata, profile, long-edge, sharpen=no, max-size",
+        "are format, quality, bit-depth, metadata, profile, long-edge, sharpen=no, max-size, name",
     )
     add_machine(parser, "for all photographs in work together")
     parser.add_argument("--workers", type=whole, metavar="N", help="photographs in work at once (default: one a core)")
@@ -53,7 +55,13 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("--rating", metavar="N", type=int, choices=range(6), help="only those with N stars or more")
     parser.add_argument("--rules", metavar="RULES.toml", type=Path, help="presets by folder, camera or time of day")
     parser.add_argument("--copy-others", action="store_true", help="copy what is no photograph")
-    parser.add_argument("--overwrite", action="store_true", help="replace files that are not of this batch")
+    parser.add_argument(
+        "--name",
+        metavar="TEMPLATE",
+        help="of results, as in {stem}-{preset}.{ext}; name, parent, date:%%Y-%%m-%%d and number:03 as well",
+    )
+    add_existing(parser, "files that are not of this batch")
+    parser.add_argument("--again", action="store_true", help="retouch what is a result already once more")
     parser.add_argument("--check", action="store_true", help="read what is done again whole, not size and date alone")
     parser.add_argument("--timeout", type=seconds, metavar="S", help="seconds for a photograph (default: 300 and more)")
     parser.add_argument("--dry-run", action="store_true", help="print the plan, and the time and space it will take")
@@ -103,7 +111,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         args.copy_others,
     )
     return Settings(
-        (output_of(args), *(Output.parse(text) for text in args.also)),
+        tuple(_named_by(args.name, output) for output in (output_of(args), *map(Output.parse, args.also))),
         choice,
         args.workers,
         args.device,
@@ -112,7 +120,13 @@ def _settings(args: argparse.Namespace) -> Settings:
         args.overwrite,
         args.check,
         args.report is not None,
+        args.skip,
+        args.again,
     )
+
+
+def _named_by(template: str | None, output: Output) -> Output:
+    return replace(output, name=template) if output.name is None else output
 
 
 def _go(batch: Batch, args: argparse.Namespace) -> int:
@@ -122,6 +136,8 @@ def _go(batch: Batch, args: argparse.Namespace) -> int:
 
     counts: Counter[str] = Counter()
     failures: list[str] = []
+    results_of_ours: list[str] = []
+    in_the_way = 0
     trouble: LptnRetouchError | None = None
     results: Iterator[Result | None] = watch(batch) if args.watch else batch.run()
     with Gauge(None if args.watch else len(batch.plan.jobs), quiet=args.quiet or args.json) as gauge:
@@ -135,6 +151,9 @@ def _go(batch: Batch, args: argparse.Namespace) -> int:
                 gauge.add(
                     result.megapixels, failed=result.outcome == "failed", done_now=result.outcome in ("done", "failed")
                 )
+                if result.is_result:
+                    results_of_ours.append(result.file)
+                in_the_way += result.outcome == "skipped" and bool(result.reason) and not result.is_result
                 if result.outcome == "failed":
                     failures.append(_named(result))
                     if args.watch:  # which has no end to name them at
@@ -145,6 +164,11 @@ def _go(batch: Batch, args: argparse.Namespace) -> int:
             trouble = error
     for line in () if args.watch else failures:
         print(f"lptn-retouch: {line}", file=sys.stderr)
+    nothing_left = bool(results_of_ours) and len(results_of_ours) == counts.total()
+    if in_the_way and not args.quiet:
+        print(left_alone(in_the_way), file=sys.stderr)
+    if results_of_ours and (nothing_left or not args.quiet):
+        print(left_out(len(results_of_ours), results_of_ours[0]), file=sys.stderr)
     if not args.quiet:
         took = duration((datetime.now().astimezone() - batch.started).total_seconds())
         said = ", ".join(f"{counts[word]} {word}" for word in ("done", "skipped", "copied", "failed") if counts[word])
@@ -158,6 +182,8 @@ def _go(batch: Batch, args: argparse.Namespace) -> int:
         left = len(batch.plan.jobs) - counts.total()
         print(f"lptn-retouch: stopped, {left} left; run the same again to go on.", file=sys.stderr)
         return 130
+    if nothing_left:
+        return 2
     return 1 if failures else 0
 
 

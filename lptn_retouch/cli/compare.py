@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lptn_retouch.cli.paths import print_path
+from lptn_retouch.cli.paths import one_file, print_path
 from lptn_retouch.cli.sheet import arranged, labelled, thumbnail
-from lptn_retouch.errors import InvalidPresetError, UsageError
+from lptn_retouch.cli.targets import add_existing, ended_by
+from lptn_retouch.errors import InTheWayError, InvalidPresetError, UsageError
 
 if TYPE_CHECKING:
     from lptn_retouch.formats.photo import Photo, Pixels
@@ -20,22 +21,33 @@ TILE = 900  # px, the longer side of a picture on the sheet
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = verbs.add_parser("compare", help="every preset on one sheet", description=__doc__)
+    parser = verbs.add_parser(
+        "compare",
+        help="every preset on one sheet",
+        description=__doc__,
+        epilog="Example: lptn-retouch compare lake.jpg -p winter -p autumn -o sheet.jpg",
+    )
     parser.add_argument("input", metavar="INPUT", type=Path)
     parser.add_argument("-p", "--preset", action="append", help="may be given several times (default: all there are)")
     parser.add_argument("-o", "--output", metavar="SHEET", type=Path, required=True, help="the sheet, .jpg or .png")
+    add_existing(parser, "a sheet that is there")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     from lptn_retouch.formats import open_photo
+    from lptn_retouch.formats.files import check_free
     from lptn_retouch.metadata import Metadata
     from lptn_retouch.preset import list_presets, load_preset
 
     names = args.preset or list_presets()
     if not names:
         raise UsageError("there is no preset to compare; `lptn-retouch presets import` brings one in.")
-    photo = open_photo(args.input)
+    try:
+        check_free(args.output, overwrite=args.overwrite)
+    except InTheWayError as error:
+        return ended_by(error, skip=args.skip)
+    photo = open_photo(one_file(args.input))
     presets, failed = [], 0
     for name in names:
         try:
@@ -46,7 +58,10 @@ def run(args: argparse.Namespace) -> int:
     if presets:
         sheet = contact_sheet(photo, presets)
         drawn = replace(photo, pixels=sheet, metadata=Metadata(), recipe=None)  # its source is kept from being replaced
-        print_path(drawn.save(args.output, quality=90, metadata="none").path)
+        try:
+            print_path(drawn.save(args.output, quality=90, metadata="none", overwrite=args.overwrite).path)
+        except InTheWayError as error:  # it has come meanwhile
+            return ended_by(error, skip=args.skip)
     return 1 if failed else 0
 
 

@@ -11,24 +11,42 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lptn_retouch.batch.settings import Output
-from lptn_retouch.cli.apply import plan
-from lptn_retouch.cli.paths import print_path
-from lptn_retouch.errors import MetadataError, PhotoError, PresetError, UnreadablePhotoError, UsageError, shown
+from lptn_retouch.cli.paths import STREAM, one_file, print_path
+from lptn_retouch.cli.streams import write
+from lptn_retouch.cli.targets import Check, add_existing, ended_by, make_folders, plan
+from lptn_retouch.errors import (
+    InTheWayError,
+    MetadataError,
+    PhotoError,
+    PresetError,
+    UnreadablePhotoError,
+    UsageError,
+    shown,
+)
 from lptn_retouch.names import valid_name
 
 if TYPE_CHECKING:
     from lptn_retouch.formats.mask import Mask
+    from lptn_retouch.metadata import Metadata
     from lptn_retouch.metadata.recipe import Recipe
     from lptn_retouch.retoucher import Retoucher
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = verbs.add_parser("redo", help="make a result again from its source", description=__doc__)
+    parser = verbs.add_parser(
+        "redo",
+        help="make a result again from its source",
+        description=__doc__,
+        epilog="Example: lptn-retouch redo out/lake.jpg --source photos/ -o again/",
+    )
     parser.add_argument("file", metavar="FILE", type=Path, help="a result of apply")
     parser.add_argument(
         "--source", metavar="FILE_OR_FOLDER", type=Path, help="where the source is, if not beside FILE or a folder up"
     )
-    parser.add_argument("-o", "--output", metavar="FILE_OR_FOLDER", help="default: beside FILE, as NAME-redo")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE_OR_FOLDER", help="as in apply (default: beside FILE, as NAME-redo)"
+    )
+    add_existing(parser)
     parser.add_argument(
         "-p",
         "--preset",
@@ -42,14 +60,27 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def run(args: argparse.Namespace) -> int:
-    file: Path = args.file
-    (target,) = plan([file], args.output, None, "redo")
+    from lptn_retouch.formats.files import as_path
+
+    file = as_path(one_file(args.file))
     recipe = recipe_of(file)
+    stack = "-".join(step.preset for step in recipe.steps)
+    (target,) = plan([file], args.output, None, stack, "{stem}-redo.{ext}")
+    try:
+        Check([file], overwrite=args.overwrite, asked_for=True)(file, target)
+        _redo(args, file, recipe, target)
+    except InTheWayError as error:
+        return ended_by(error, skip=args.skip)
+    return 0
+
+
+def _redo(args: argparse.Namespace, file: Path, recipe: Recipe, target: Path) -> None:
     source = source_of(recipe, file, args.source)
-    if target.exists() and target.samefile(source):
+    if target != STREAM and target.exists() and target.samefile(source):
         raise UsageError(f"{shown(target)} is the source and is never replaced; name another file with -o.")
     mask = mask_for(recipe, args.mask)
     retoucher = retoucher_for(recipe, args.preset, args.device)
+    make_folders([target])
     photo = retoucher(source, amount=recipe.amount, detail=recipe.detail, mask=mask)
     output = Output(
         quality=recipe.quality or 92,
@@ -59,25 +90,23 @@ def run(args: argparse.Namespace) -> int:
         long_edge=recipe.long_edge,
         sharpen=recipe.sharpened,
     )
-    saved = output.save(photo, target)
-    print_path(saved.path)
+    saved = write(photo, output, target, overwrite=args.overwrite)
+    if target != STREAM:
+        print_path(saved.path)
     for notice in (*_other_version(recipe), *photo.notices, *saved.notices):
         print(f"  note: {notice}", file=sys.stderr)
-    return 0
 
 
-def recipe_of(file: Path) -> Recipe:
-    """The recipe in a result.
+def metadata_of(file: Path) -> Metadata:
+    """The metadata of a picture, which is not decoded.
 
     Raises:
         PhotoError: the file cannot be read.
-        MetadataError: it holds no recipe, or one that cannot be repeated.
     """
     from lptn_retouch.formats.detect import detect_file
     from lptn_retouch.formats.files import open_regular
     from lptn_retouch.formats.limits import check_file_size
     from lptn_retouch.metadata.reading import read_metadata
-    from lptn_retouch.metadata.recipe import read_recipe
 
     with open_regular(file) as stream:
         check_file_size(shown(file), os.fstat(stream.fileno()).st_size)
@@ -89,7 +118,19 @@ def recipe_of(file: Path) -> Recipe:
             raise UnreadablePhotoError(f"{shown(file)}: reading failed ({error.strerror}); copy it again.") from None
     if kind is None:
         raise UnreadablePhotoError(f"{shown(file)}: this is not a picture this version knows; give a result of apply.")
-    recipe = read_recipe(read_metadata(data, kind))
+    return read_metadata(data, kind)
+
+
+def recipe_of(file: Path) -> Recipe:
+    """The recipe in a result.
+
+    Raises:
+        PhotoError: the file cannot be read.
+        MetadataError: it holds no recipe, or one that cannot be repeated.
+    """
+    from lptn_retouch.metadata.recipe import read_recipe
+
+    recipe = read_recipe(metadata_of(file))
     if recipe is None:
         raise MetadataError(f"{shown(file)}: there is no recipe in it; give a result of apply that kept its metadata.")
     if recipe.masked and not recipe.mask_sha256:

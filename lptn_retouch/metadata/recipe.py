@@ -202,6 +202,19 @@ def read_recipe(metadata: Metadata) -> Recipe | None:
     return _Reading(found).recipe() if found else None
 
 
+def is_result(metadata: Metadata) -> bool:
+    """Whether a picture was retouched already: it has a recipe, be it one that cannot be repeated.
+
+    >>> is_result(Metadata())
+    False
+    """
+    packets = () if metadata.xmp is None else (metadata.xmp, *metadata.extended_xmp)
+    try:
+        return any(p.space == RECIPE for packet in packets for p in xmp_properties(packet))
+    except MetadataError:
+        return False
+
+
 class _Reading:
     """The recipe's properties, each taken out only if it is of its kind."""
 
