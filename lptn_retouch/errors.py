@@ -39,6 +39,25 @@ def reason(error: BaseException) -> str:
     return words or type(error).__name__
 
 
+def causes(error: BaseException) -> tuple[str, ...]:
+    """What led to an error, in the words of the libraries that raised it, the nearest first.
+
+    >>> try:
+    ...     int("x")
+    ... except ValueError:
+    ...     try:
+    ...         raise UsageError("this is no number.") from None
+    ...     except UsageError as told:
+    ...         causes(told)
+    ("ValueError: invalid literal for int() with base 10: 'x'",)
+    """
+    found: list[str] = []
+    led: BaseException | None = error
+    while len(found) < 8 and led is not None and (led := led.__cause__ or led.__context__) is not None:
+        found.append(f"{type(led).__name__}: {reason(led)}")
+    return tuple(dict.fromkeys(found))
+
+
 class LptnRetouchError(Exception):
     """Root of every error raised on purpose; catching it catches them all."""
 

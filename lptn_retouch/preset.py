@@ -28,7 +28,7 @@ from lptn_retouch.errors import (
     reason,
     shown,
 )
-from lptn_retouch.names import valid_name
+from lptn_retouch.names import did_you_mean, valid_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,9 +147,9 @@ def find_preset(name: str | os.PathLike[str]) -> Path:
             f"{shown(path)}: published weights become a preset first; import them under a name of yours with "
             f"`lptn-retouch presets import {shown(path)} --name NAME`."
         )
-    raise PresetNotFoundError(
-        f"there is no preset {str(name)[:80]!r}; there are: {', '.join(list_presets()) or 'none'}."
-    )
+    there = list_presets()
+    meant = did_you_mean(str(name), there) or f"there are: {', '.join(there) or 'none'}."
+    raise PresetNotFoundError(f"there is no preset {str(name)[:80]!r}; {meant}")
 
 
 def load_preset(name: str | os.PathLike[str]) -> Preset:

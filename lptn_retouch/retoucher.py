@@ -94,6 +94,11 @@ class Retoucher:
 
         return torch.device(self._engine.device)
 
+    @property
+    def engine(self) -> str:
+        """What does the work: "cpu", "gpu", "reference", which is plain torch, or "stack" for several presets."""
+        return self._engine.name
+
     def _engine_on(self, device: str) -> Engine:
         if len(self.steps) == 1 and self.steps[0][1] == 1:
             return choose_engine(self.preset, device)

@@ -96,6 +96,8 @@ def import_preset(
         ...         load_preset(import_preset(file)).name
         'mine'
     """
+    if not is_address(source) and not os.path.isfile(source):  # noqa: PTH113  (asks of impossible names as well)
+        raise UsageError(f"{shown(source)}: there is no such file; check the path.")
     name = name_for(source, name)
     if is_address(source):
         with fetched(str(source)) as download:

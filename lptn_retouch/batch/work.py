@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lptn_retouch.batch.settings import Look, Output
-from lptn_retouch.errors import InTheWayError, LptnRetouchError, TooLargeError, reason, shown
+from lptn_retouch.errors import InTheWayError, LptnRetouchError, TooLargeError, causes, reason, shown
 from lptn_retouch.stack import Step
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ class Result:
     stops: bool = field(default=False, repr=False)  # the disk is full or gone: the others would fail as well
     is_result: bool = field(default=False, repr=False)  # of ours, and so it was left out
     unwritten: tuple[Path, ...] = field(default=(), repr=False)  # places that were meant for it and are not its own
+    causes: tuple[str, ...] = field(default=(), repr=False)  # of a failure, in the libraries' words
     alone: bool = field(default=False, repr=False)  # it wants more than its share of the memory, and may have it alone
 
     def to_json(self) -> dict[str, Any]:
@@ -152,7 +153,7 @@ def do(work: Work) -> Result:
     try:
         result = _copied(work) if work.look is None else _retouched(work, work.look)
     except TooLargeError as error:
-        return failed(work, str(error), alone=True)
+        return failed(work, str(error), alone=True, causes=causes(error))
     except MemoryError:
         sentence = "there is not enough memory for it; close other programs or use fewer --workers."
         return failed(work, sentence, alone=True)
@@ -160,7 +161,7 @@ def do(work: Work) -> Result:
         end = skipped if work.skip else failed
         return end(work, str(error), unwritten=_unwritten(work, error.target))
     except LptnRetouchError as error:
-        return failed(work, str(error), stops=_is_of_the_disk(error))
+        return failed(work, str(error), stops=_is_of_the_disk(error), causes=causes(error))
     except OSError as error:
         return failed(work, f"it could not be read or written ({reason(error)}); check the disk.")
     except Exception as error:  # a fault of ours must not cost the others either

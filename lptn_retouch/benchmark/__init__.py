@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lptn_retouch.errors import UsageError
+from lptn_retouch.names import did_you_mean
 
 NAMES = ("network", "jpeg", "depth", "memory", "cold", "folder", "gpu")
 
@@ -31,7 +32,8 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
     """
     for name in names:
         if name not in NAMES:
-            raise UsageError(f"there is no benchmark {name[:40]!r}; name some of {', '.join(NAMES)}.")
+            meant = did_you_mean(name, NAMES) or f"name some of {', '.join(NAMES)}."
+            raise UsageError(f"there is no benchmark {name[:40]!r}; {meant}")
     return tuple(name for name in NAMES if name in names)
 
 

@@ -5,40 +5,49 @@ Exit status: 0 all done; 1 some inputs failed, each named, the others done; 2 wr
 
 from __future__ import annotations
 
-import argparse
 import errno
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NoReturn
+from importlib import import_module
+from typing import TYPE_CHECKING, NoReturn
 
-from lptn_retouch import __version__
-from lptn_retouch.cli import apply, batch, bench, compare, evaluate, gimp, presets, redo, serve, train, verify
-from lptn_retouch.errors import LptnRetouchError, PresetNotFoundError, UsageError, shown
+from lptn_retouch.errors import LptnRetouchError, PresetNotFoundError, UsageError, causes, shown
 
-VERBS = (apply, batch, compare, redo, presets, verify, train, evaluate, bench, gimp, serve)
+if TYPE_CHECKING:
+    from lptn_retouch.cli.parser import Parser
+
+FIRST_HELP = """\
+lptn-retouch retouches photographs and keeps their metadata.
+
+  lptn-retouch apply holiday.jpg             holiday-retouch.jpg beside it
+  lptn-retouch batch photos/ retouched/      a whole folder
+  lptn-retouch compare holiday.jpg -o sheet.jpg
+  lptn-retouch presets                       the looks there are
+
+All verbs: lptn-retouch --help. One of them: lptn-retouch apply --help."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        super().error(shown(message))  # what it quotes may hold codes that a terminal would obey
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        print(message, end="", file=file or sys.stderr)  # argparse would not say that the disk is full
+# Each a module of this package, imported inside main's try: Ctrl-C may come before they are there.
+VERBS = ("apply", "batch", "compare", "redo", "presets", "verify", "train", "evaluate", "bench", "gimp", "serve")
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The parser of all verbs."""
-    parser = _Parser(
+    from lptn_retouch import __version__
+    from lptn_retouch.cli.parser import Parser
+
+    parser = Parser(
         prog="lptn-retouch",
         description="Retouch photographs at full size, and keep their metadata.",
-        epilog="Exit status: 0 all done, 1 some inputs failed (each named, the others done), 2 wrong usage.",
+        epilog="`lptn-retouch VERB --help` shows examples. Exit status: 0 all done, 1 some inputs failed (each named, "
+        "the others done), 2 wrong usage.",
     )
     parser.add_argument("--version", action="version", version=f"lptn-retouch {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for verb in VERBS:
-        verb.add_parser(verbs)
+        import_module(f"lptn_retouch.cli.{verb}").add_parser(verbs)
     return parser
 
 
@@ -73,19 +82,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a file name that is not UTF-8 can be printed too
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    args = None
     try:
         try:
-            args = build_parser().parse_args(arguments)
+            parser = build_parser()
+            if not words:
+                print(FIRST_HELP, file=sys.stderr)
+                return 2
+            args = parser.parse_args(words)
             return int(args.run(args))
         finally:
             if sys.stdout is not None:  # a full disk is told while there is somebody to tell
                 sys.stdout.flush()
-    except (UsageError, PresetNotFoundError) as error:
-        _complain(str(error))
-        return 2
     except LptnRetouchError as error:
-        _complain(str(error))
-        return 1
+        _complain(str(error), error if getattr(args, "verbose", False) else None)
+        return 2 if isinstance(error, UsageError | PresetNotFoundError) else 1
     except KeyboardInterrupt:
         _complain("stopped; every file written so far is whole.")
         return 130
@@ -93,13 +105,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 1
     except OSError as error:
-        _complain(_cause(error))
+        _complain(_cause(error), error if getattr(args, "verbose", False) else None)
         return 1
 
 
-def _complain(message: str) -> None:
+def _complain(message: str, error: BaseException | None = None) -> None:
     with suppress(OSError):
         print(f"lptn-retouch: {shown(message)}", file=sys.stderr)
+        for cause in causes(error) if error else ():
+            print(f"  because: {cause}", file=sys.stderr)
 
 
 def _cause(error: OSError) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import time
 from functools import partial
 from pathlib import Path
 
 from lptn_retouch.cli.arguments import add_look, add_machine, add_output, look_of, output_of
+from lptn_retouch.cli.parser import examples
 from lptn_retouch.cli.paths import NO_FILE, STREAM, expanded, is_there, photograph, print_path
 from lptn_retouch.cli.streams import read, write
+from lptn_retouch.cli.talk import add_talk, tell, tell_engine
 from lptn_retouch.cli.targets import Check, Ends, LeftOutError, add_existing, make_folders, plan
 
 
@@ -18,7 +20,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "apply",
         help="retouch photographs",
         description=__doc__,
-        epilog="Example: lptn-retouch apply *.jpg *.nef -p winter -o out/",
+        epilog=examples(
+            "lptn-retouch apply holiday.jpg",
+            "lptn-retouch apply *.jpg *.nef -p winter -o out/",
+            "lptn-retouch apply dark.jpg -o light.jpg --amount 1.2 --quality 95",
+        ),
     )
     parser.add_argument(
         "inputs",
@@ -27,7 +33,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         type=photograph,
         help="photographs of any kind, RAW as well; wildcards; - for standard input",
     )
-    add_look(parser)
+    add_look(parser.add_argument_group("look"))
     parser.add_argument(
         "-o",
         "--output",
@@ -39,8 +45,9 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument(
         "--again", action="store_true", help="retouch results once more, which are left out where there are several"
     )
-    add_output(parser)
-    add_machine(parser)
+    add_output(parser.add_argument_group("results"))
+    add_machine(parser.add_argument_group("machine"))
+    add_talk(parser)
     parser.set_defaults(run=run)
 
 
@@ -53,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     from lptn_retouch.preset import load_preset
 
     presets = [(load_preset(preset), strength) for preset, strength in look.steps]
-    ends = Ends(len(inputs) + len(unmatched), skip=args.skip)
+    ends = Ends(len(inputs) + len(unmatched), args)
     for pattern in unmatched:
         ends.fail(pattern, NO_FILE)
     asked_for = args.again or ends.total == 1  # results as well
@@ -74,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
     make_folders([target for _, target in pairs])
 
     def one(source: Path, target: Path) -> None:
+        started = time.monotonic()
         photo = read(source, retoucher.open)
         notes = []
         if not args.again and is_result(photo.metadata):
@@ -82,11 +90,13 @@ def run(args: argparse.Namespace) -> int:
             notes.append("This is a result already, and was retouched once more.")
         photo = retoucher.using_up(photo, amount=look.amount, detail=look.detail, mask=mask)
         saved = write(photo, output, target, overwrite=args.overwrite)
-        if target != STREAM:
+        if target != STREAM and not args.quiet:
             print_path(saved.path)
-        for notice in (*notes, *photo.notices, *saved.notices):
-            print(f"  note: {notice}", file=sys.stderr)
+        tell(args, photo, saved, time.monotonic() - started, notes)
+        ends.done(photo.width * photo.height / 1e6)
 
-    for source, target in pairs:
-        ends.well(source, partial(one, source, target))
+    tell_engine(args, retoucher)
+    with ends:
+        for source, target in pairs:
+            ends.well(source, partial(one, source, target))
     return ends.status()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -10,7 +11,8 @@ from typing import TypeVar
 from lptn_retouch.batch.naming import ENDINGS, format_word
 from lptn_retouch.batch.settings import Look, Output
 from lptn_retouch.batch.words import bytes_of
-from lptn_retouch.errors import UsageError
+from lptn_retouch.cli.parser import number
+from lptn_retouch.errors import TrainingError, UsageError, shown
 from lptn_retouch.stack import parse_step
 
 T = TypeVar("T")
@@ -19,7 +21,7 @@ METADATA = ("keep", "strip-private", "none")
 PROFILES = ("keep", "srgb")
 
 
-def add_look(parser: argparse.ArgumentParser) -> None:
+def add_look(parser: argparse._ActionsContainer) -> None:
     """Which presets, how strong, and where."""
     parser.add_argument(
         "-p",
@@ -37,7 +39,7 @@ def add_look(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_output(parser: argparse.ArgumentParser) -> None:
+def add_output(parser: argparse._ActionsContainer) -> None:
     """How results are written."""
     parser.add_argument(
         "--format", type=format_word, choices=ENDINGS, help="of the results (default: the input's; JPEG for a RAW)"
@@ -60,7 +62,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", choices=PROFILES, default="keep", help="the input's colour space, or sRGB")
 
 
-def add_machine(parser: argparse.ArgumentParser, limit: str = "refuse what needs more") -> None:
+def add_machine(parser: argparse._ActionsContainer, limit: str = "refuse what needs more") -> None:
     """What may be used of the machine."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps, reference (default: auto)")
     parser.add_argument("--memory-limit", type=gigabytes, metavar="GB", help=f"{limit} (default: the machine's memory)")
@@ -93,6 +95,17 @@ def folder(text: str) -> Path:
     return Path(text)
 
 
+def check_folders(*folders: Path | None) -> None:
+    """Refuse folders of pictures that are not there, before what would read them is imported; None is no folder.
+
+    Raises:
+        TrainingError: one is not there.
+    """
+    for place in folders:
+        if place is not None and not os.path.isdir(place):  # noqa: PTH112  (asks of impossible names as well)
+            raise TrainingError(f"{shown(place)}: no such folder; name a folder of pictures.")
+
+
 def within(low: float, high: float, kind: Callable[[str], float], words: str) -> Callable[[str], float]:
     """A reader of numbers from `low` to `high`."""
 
@@ -120,12 +133,12 @@ def spoken(read: Callable[[str], T]) -> Callable[[str], T]:
     return reading
 
 
-strength = within(0, 2, float, "a number from 0 to 2")
+strength = within(0, 2, number, "a number from 0 to 2")
 quality = within(1, 100, int, "a whole number from 1 to 100")
 edge = within(16, 65535, int, "a whole number of pixels from 16")
 whole = within(1, 4096, int, "a whole number from 1")
-seconds = within(1, 1e6, float, "a number of seconds from 1")
-_gigabytes = within(1e-9, 1e9, float, "a number of gigabytes above 0")
+seconds = within(1, 1e6, number, "a number of seconds from 1")
+_gigabytes = within(1e-9, 1e9, number, "a number of gigabytes above 0")
 
 
 def gigabytes(text: str) -> int:

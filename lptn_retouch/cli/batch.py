@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from lptn_retouch.batch.settings import Output
 from lptn_retouch.cli.arguments import add_look, add_machine, add_output, folder, look_of, output_of, seconds, whole
+from lptn_retouch.cli.parser import examples
+from lptn_retouch.cli.talk import add_talk, because
 from lptn_retouch.cli.targets import add_existing, left_alone, left_out
 from lptn_retouch.errors import LptnRetouchError, UsageError, shown
 
@@ -30,13 +32,18 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "batch",
         help="retouch a folder of photographs",
         description=__doc__,
-        epilog="Example: lptn-retouch batch photos/ retouched/ -p retouch --report retouched/report.html",
+        epilog=examples(
+            "lptn-retouch batch photos/ retouched/ --dry-run",
+            "lptn-retouch batch photos/ retouched/ -p winter --report retouched/report.html",
+            "lptn-retouch batch photos/ web/ --include '*.nef' --rating 3 --format jpg",
+        ),
     )
     parser.add_argument("source", metavar="SRC", type=folder, help="the folder of photographs; those in it as well")
     parser.add_argument("results", metavar="DST", type=folder, help="the folder for the results, and for the journal")
-    add_look(parser)
-    add_output(parser)
-    parser.add_argument(
+    add_look(parser.add_argument_group("look"))
+    results = parser.add_argument_group("results")
+    add_output(results)
+    results.add_argument(
         "--also",
         metavar="FOLDER:KEY=VALUE,...",
         action="append",
@@ -44,31 +51,35 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         help="one more file of each photograph, in this folder of DST, as in web:long-edge=2048,profile=srgb; the keys "
         "are format, quality, bit-depth, metadata, profile, long-edge, sharpen=no, max-size, name",
     )
-    add_machine(parser, "for all photographs in work together")
-    parser.add_argument("--workers", type=whole, metavar="N", help="photographs in work at once (default: one a core)")
-    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="what runs it (default: local)")
-    parser.add_argument(
-        "--include", metavar="GLOB", action="append", default=[], help="only these: names, paths, folders"
-    )
-    parser.add_argument("--exclude", metavar="GLOB", action="append", default=[], help="and not these")
-    parser.add_argument("--newer-than", metavar="DATE", type=_date, help="only files last written after this date")
-    parser.add_argument("--rating", metavar="N", type=int, choices=range(6), help="only those with N stars or more")
-    parser.add_argument("--rules", metavar="RULES.toml", type=Path, help="presets by folder, camera or time of day")
-    parser.add_argument("--copy-others", action="store_true", help="copy what is no photograph")
-    parser.add_argument(
+    results.add_argument("--copy-others", action="store_true", help="copy what is no photograph")
+    results.add_argument(
         "--name",
         metavar="TEMPLATE",
         help="of results, as in {stem}-{preset}.{ext}; name, parent, date:%%Y-%%m-%%d and number:03 as well",
     )
-    add_existing(parser, "files that are not of this batch")
-    parser.add_argument("--again", action="store_true", help="retouch what is a result already once more")
-    parser.add_argument("--check", action="store_true", help="read what is done again whole, not size and date alone")
-    parser.add_argument("--timeout", type=seconds, metavar="S", help="seconds for a photograph (default: 300 and more)")
-    parser.add_argument("--dry-run", action="store_true", help="print the plan, and the time and space it will take")
-    parser.add_argument("--watch", action="store_true", help="go on with what comes into SRC, until Ctrl-C")
-    parser.add_argument("--report", metavar="FILE.html", type=Path, help="every photograph before and after, on a page")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--quiet", "-q", action="store_true", help="print failures only")
+    add_existing(results, "files that are not of this batch")
+    which = parser.add_argument_group("which photographs")
+    which.add_argument(
+        "--include", metavar="GLOB", action="append", default=[], help="only these: names, paths, folders"
+    )
+    which.add_argument("--exclude", metavar="GLOB", action="append", default=[], help="and not these")
+    which.add_argument("--newer-than", metavar="DATE", type=_date, help="only files last written after this date")
+    which.add_argument("--rating", metavar="N", type=int, choices=range(6), help="only those with N stars or more")
+    which.add_argument("--rules", metavar="RULES.toml", type=Path, help="presets by folder, camera or time of day")
+    which.add_argument("--again", action="store_true", help="retouch what is a result already once more")
+    which.add_argument("--check", action="store_true", help="read what is done again whole, not size and date alone")
+    machine = parser.add_argument_group("machine")
+    add_machine(machine, "for all photographs in work together")
+    machine.add_argument("--workers", type=whole, metavar="N", help="photographs in work at once (default: one a core)")
+    machine.add_argument("--engine", choices=("local", "ray"), default="local", help="what runs it (default: local)")
+    machine.add_argument(
+        "--timeout", type=seconds, metavar="S", help="seconds for a photograph (default: 300 and more)"
+    )
+    run_as = parser.add_argument_group("the run")
+    run_as.add_argument("--dry-run", action="store_true", help="print the plan, and the time and space it will take")
+    run_as.add_argument("--watch", action="store_true", help="go on with what comes into SRC, until Ctrl-C")
+    run_as.add_argument("--report", metavar="FILE.html", type=Path, help="every photograph before and after, on a page")
+    how = add_talk(parser)
     how.add_argument("--json", action="store_true", help="print a line of JSON for each file")
     parser.set_defaults(run=run)
 
@@ -87,6 +98,8 @@ def run(args: argparse.Namespace) -> int:
         page = check_report(args.report) if args.report else None  # which may lie among the results
         if not batch.plan.jobs and not args.watch:
             raise UsageError(f"{shown(args.source)}: there is no photograph to be done{_left_out(batch)}.")
+        if args.verbose:
+            print(f"  {len(batch.plan.jobs)} files, {batch.workers} at once", file=sys.stderr)
         with _stopping(batch):
             status = _go(batch, args)
         if page is not None:
@@ -154,8 +167,11 @@ def _go(batch: Batch, args: argparse.Namespace) -> int:
                 if result.is_result:
                     results_of_ours.append(result.file)
                 in_the_way += result.outcome == "skipped" and bool(result.reason) and not result.is_result
+                if args.verbose and result.outcome != "failed":
+                    took = f" in {duration(result.seconds)}" if result.seconds else ""
+                    gauge.say(f"  {shown(result.file)}: {result.outcome}{took}, {result.megapixels:.1f} MP")
                 if result.outcome == "failed":
-                    failures.append(_named(result))
+                    failures.append(_named(result) + because(result.causes if args.verbose else ()))
                     if args.watch:  # which has no end to name them at
                         gauge.say(f"lptn-retouch: {failures[-1]}")
                 if args.json:

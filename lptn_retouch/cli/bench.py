@@ -8,9 +8,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lptn_retouch.cli.parser import examples
+
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = verbs.add_parser("bench", help="measure speed and memory here", description=__doc__)
+    parser = verbs.add_parser(
+        "bench",
+        help="measure speed and memory here",
+        description=__doc__,
+        epilog=examples("lptn-retouch bench --quick", "lptn-retouch bench --only jpeg cold --json"),
+    )
     parser.add_argument("--json", action="store_true", help="everything that was measured, as JSON")
     parser.add_argument("--quick", action="store_true", help="fewer repeats, no pictures above 24 megapixels")
     parser.add_argument("--photo", metavar="FILE", type=Path, help="measure with this picture, tiled to each size")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lptn_retouch.cli.parser import examples
 from lptn_retouch.cli.paths import one_file, print_path
 from lptn_retouch.cli.sheet import arranged, labelled, thumbnail
+from lptn_retouch.cli.talk import add_talk, because, tell
 from lptn_retouch.cli.targets import add_existing, ended_by
-from lptn_retouch.errors import InTheWayError, InvalidPresetError, UsageError
+from lptn_retouch.errors import InTheWayError, InvalidPresetError, UsageError, causes
 
 if TYPE_CHECKING:
     from lptn_retouch.formats.photo import Photo, Pixels
@@ -25,12 +28,16 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "compare",
         help="every preset on one sheet",
         description=__doc__,
-        epilog="Example: lptn-retouch compare lake.jpg -p winter -p autumn -o sheet.jpg",
+        epilog=examples(
+            "lptn-retouch compare holiday.jpg -o sheet.jpg",
+            "lptn-retouch compare holiday.jpg -p winter -p night -o sheet.png",
+        ),
     )
     parser.add_argument("input", metavar="INPUT", type=Path)
     parser.add_argument("-p", "--preset", action="append", help="may be given several times (default: all there are)")
     parser.add_argument("-o", "--output", metavar="SHEET", type=Path, required=True, help="the sheet, .jpg or .png")
     add_existing(parser, "a sheet that is there")
+    add_talk(parser)
     parser.set_defaults(run=run)
 
 
@@ -48,20 +55,23 @@ def run(args: argparse.Namespace) -> int:
     except InTheWayError as error:
         return ended_by(error, skip=args.skip)
     photo = open_photo(one_file(args.input))
-    presets, failed = [], 0
+    presets, failed, started = [], 0, time.monotonic()
     for name in names:
         try:
             presets.append(load_preset(name))
         except InvalidPresetError as error:  # the others are drawn
             failed += 1
-            print(f"lptn-retouch: {error}", file=sys.stderr)
+            print(f"lptn-retouch: {error}" + because(causes(error) if args.verbose else ()), file=sys.stderr)
     if presets:
         sheet = contact_sheet(photo, presets)
         drawn = replace(photo, pixels=sheet, metadata=Metadata(), recipe=None)  # its source is kept from being replaced
         try:
-            print_path(drawn.save(args.output, quality=90, metadata="none", overwrite=args.overwrite).path)
+            saved = drawn.save(args.output, quality=90, metadata="none", overwrite=args.overwrite)
         except InTheWayError as error:  # it has come meanwhile
             return ended_by(error, skip=args.skip)
+        if not args.quiet:
+            print_path(saved.path)
+        tell(args, drawn, saved, time.monotonic() - started)
     return 1 if failed else 0
 
 

@@ -9,14 +9,26 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lptn_retouch.cli.arguments import check_folders
+from lptn_retouch.cli.parser import examples
 from lptn_retouch.errors import UsageError, shown
+from lptn_retouch.preset import find_preset
 
 if TYPE_CHECKING:
     from lptn_retouch.training.judge import Judge
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = verbs.add_parser("evaluate", help="measure a preset", description=__doc__)
+    parser = verbs.add_parser(
+        "evaluate",
+        help="measure a preset",
+        description=__doc__,
+        epilog=examples(
+            "lptn-retouch evaluate mylook --input before/ --target after/",
+            "lptn-retouch evaluate winter --input summers/ --style winters/ --sheet sheet.jpg",
+            "lptn-retouch evaluate retouch --photos photographs/ --json",
+        ),
+    )
     parser.add_argument("preset", metavar="PRESET")
     parser.add_argument("--input", metavar="DIR", type=Path, help="pictures before; greys, whites, blacks ...")
     parser.add_argument("--target", metavar="DIR", type=Path, help="... pictures after; pairs share a name ...")
@@ -44,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("a judge tells --input from --style; give both folders, or leave the judge out.")
     if args.sheet and not args.input:
         raise UsageError("--sheet draws the pictures of --input; give that folder too.")
+    check_folders(args.input, args.target, args.style, args.photos, *(args.train_judge or ()))
+    find_preset(args.preset)
     from lptn_retouch.retoucher import Retoucher
     from lptn_retouch.training.evaluation import score_pairs, score_photos, summary
     from lptn_retouch.training.pictures import list_pictures

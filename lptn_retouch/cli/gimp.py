@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from lptn_retouch.cli.parser import examples
 from lptn_retouch.errors import InstallError, shown
 
 if TYPE_CHECKING:
@@ -14,15 +15,35 @@ if TYPE_CHECKING:
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = verbs.add_parser("gimp", help="install the GIMP 3 plug-in, check it, remove it", description=__doc__)
+    parser = verbs.add_parser(
+        "gimp",
+        help="install the GIMP 3 plug-in, check it, remove it",
+        description=__doc__,
+        epilog=examples("lptn-retouch gimp install", "lptn-retouch gimp doctor"),
+    )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    install = actions.add_parser("install", help="into every profile of GIMP 3; again after an update")
+    install = actions.add_parser(
+        "install",
+        help="into every profile of GIMP 3; again after an update",
+        description="Install the filter into every profile of GIMP 3; again after an update.",
+        epilog=examples("lptn-retouch gimp install"),
+    )
     install.set_defaults(run=run_install)
-    doctor = actions.add_parser("doctor", help="what is wrong, and how to mend it; status 1 if something is")
+    doctor = actions.add_parser(
+        "doctor",
+        help="what is wrong, and how to mend it; status 1 if something is",
+        description="Say what is wrong, and how to mend it; status 1 if something is.",
+        epilog=examples("lptn-retouch gimp doctor"),
+    )
     doctor.set_defaults(run=run_doctor)
     for action in (install, doctor):
         action.add_argument("--gimp", metavar="PROGRAM", help="a GIMP 3 to ask (default: one on PATH)")
-    actions.add_parser("uninstall", help="leave nothing").set_defaults(run=run_uninstall)
+    actions.add_parser(
+        "uninstall",
+        help="leave nothing",
+        description="Take the filter out of every profile of GIMP 3.",
+        epilog=examples("lptn-retouch gimp uninstall"),
+    ).set_defaults(run=run_uninstall)
 
 
 def run_install(args: argparse.Namespace) -> int:

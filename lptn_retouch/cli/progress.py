@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typing import TYPE_CHECKING, Any
 
 from lptn_retouch.batch.words import duration
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 EVERY = 30.0  # seconds between lines in a pipe, a log or a notebook
 
@@ -27,17 +27,23 @@ class Gauge:
         self._files = self._failed = 0
         self._megapixels, self._started = 0.0, time.monotonic()
         self._said = self._started
-        self._console = Console(file=sys.stderr)
         self._bar: Progress | None = None
         self._task: Any = None
-        if not quiet and self._console.is_terminal and not self._console.is_jupyter:
+        if quiet:
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        console = Console(file=sys.stderr)
+        if console.is_terminal and not console.is_jupyter:
             self._bar = Progress(
                 MofNCompleteColumn(),
                 BarColumn(),
                 TextColumn("{task.fields[pace]}"),
                 TimeRemainingColumn(compact=True),
                 TextColumn("[red]{task.fields[failed]}"),
-                console=self._console,
+                console=console,
+                redirect_stdout=sys.stdout.isatty(),  # else paths that a program waits for would go to the terminal
                 transient=True,
             )
             self._task = self._bar.add_task("", total=total, pace="", failed="")

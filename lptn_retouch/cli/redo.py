@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lptn_retouch.batch.settings import Output
+from lptn_retouch.cli.parser import examples
 from lptn_retouch.cli.paths import STREAM, one_file, print_path
 from lptn_retouch.cli.streams import write
+from lptn_retouch.cli.talk import add_talk, tell, tell_engine
 from lptn_retouch.cli.targets import Check, add_existing, ended_by, make_folders, plan
 from lptn_retouch.errors import (
     InTheWayError,
@@ -37,7 +39,10 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "redo",
         help="make a result again from its source",
         description=__doc__,
-        epilog="Example: lptn-retouch redo out/lake.jpg --source photos/ -o again/",
+        epilog=examples(
+            "lptn-retouch redo holiday-retouch.jpg",
+            "lptn-retouch redo holiday-retouch.jpg --source originals/ -o again.jpg",
+        ),
     )
     parser.add_argument("file", metavar="FILE", type=Path, help="a result of apply")
     parser.add_argument(
@@ -56,6 +61,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     parser.add_argument("--mask", metavar="FILE", help="the mask that the result was made with")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps, reference (default: auto)")
+    add_talk(parser)
     parser.set_defaults(run=run)
 
 
@@ -79,6 +85,7 @@ def _redo(args: argparse.Namespace, file: Path, recipe: Recipe, target: Path) ->
     if target != STREAM and target.exists() and target.samefile(source):
         raise UsageError(f"{shown(target)} is the source and is never replaced; name another file with -o.")
     mask = mask_for(recipe, args.mask)
+    started = time.monotonic()
     retoucher = retoucher_for(recipe, args.preset, args.device)
     make_folders([target])
     photo = retoucher(source, amount=recipe.amount, detail=recipe.detail, mask=mask)
@@ -91,10 +98,10 @@ def _redo(args: argparse.Namespace, file: Path, recipe: Recipe, target: Path) ->
         sharpen=recipe.sharpened,
     )
     saved = write(photo, output, target, overwrite=args.overwrite)
-    if target != STREAM:
+    if target != STREAM and not args.quiet:
         print_path(saved.path)
-    for notice in (*_other_version(recipe), *photo.notices, *saved.notices):
-        print(f"  note: {notice}", file=sys.stderr)
+    tell_engine(args, retoucher)
+    tell(args, photo, saved, time.monotonic() - started, _other_version(recipe))
 
 
 def metadata_of(file: Path) -> Metadata:

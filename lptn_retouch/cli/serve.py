@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import argparse
 
+from lptn_retouch.cli.parser import examples
+
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = verbs.add_parser("serve", help="for editors: requests on standard input", description=__doc__)
+    parser = verbs.add_parser(
+        "serve",
+        help="for editors: requests on standard input",
+        description=__doc__,
+        epilog=examples("lptn-retouch serve"),
+    )
     parser.set_defaults(run=run)
 
 

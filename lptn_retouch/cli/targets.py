@@ -5,19 +5,24 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
 from lptn_retouch.batch.naming import ENDINGS, KEPT, disagree, folded
 from lptn_retouch.batch.template import Subject, Template, taken
+from lptn_retouch.batch.words import duration
 from lptn_retouch.cli.paths import STREAM, is_there
-from lptn_retouch.errors import InTheWayError, LptnRetouchError, UnwritablePhotoError, UsageError, shown
+from lptn_retouch.cli.progress import Gauge
+from lptn_retouch.cli.talk import because
+from lptn_retouch.errors import InTheWayError, LptnRetouchError, UnwritablePhotoError, UsageError, causes, shown
 
 BESIDE = "{stem}-{preset}.{ext}"
+FEW = 3  # photographs, for which a bar and a summary would be more than there is to say
 
 
-def add_existing(parser: argparse.ArgumentParser, what: str = "files that are there") -> None:
+def add_existing(parser: argparse._ActionsContainer, what: str = "files that are there") -> None:
     """What becomes of files that are where results go; without one of these, they are left, and that is a failure."""
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help=f"replace {what}, unless they are read-only")
@@ -33,13 +38,24 @@ class Ends:
 
     Args:
         total: photographs.
-        skip: whether a file that is in the way is no failure.
+        args: of the verb: whether a file that is in the way is no failure, and how much is said.
     """
 
-    def __init__(self, total: int, *, skip: bool = False) -> None:
-        self.total, self.skip = total, skip
-        self.failed = self.skipped = 0
+    def __init__(self, total: int, args: argparse.Namespace) -> None:
+        self.total, self._skip, self._verbose = total, args.skip, args.verbose
+        self._many = total > FEW and not args.quiet
+        self._quiet, self._started = args.quiet, time.monotonic()
+        self._done = self.failed = self.skipped = 0
         self.results: list[Path] = []  # photographs that were left out, since they are results themselves
+        self._gauge = Gauge(total, quiet=not self._many or not sys.stderr.isatty())
+
+    def __enter__(self) -> Ends:
+        """Show how far it is, where there are many."""
+        self._gauge.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._gauge.__exit__()
 
     def well(self, source: Path, work: Callable[[], object]) -> bool:
         """Do work for a photograph; whether it went well."""
@@ -47,36 +63,52 @@ class Ends:
             work()
         except LeftOutError:
             self.results.append(source)
+            self._gauge.add(0, failed=False, done_now=False)
         except InTheWayError as error:
-            self.skipped += self.skip
-            self.failed += not self.skip
-            if not self.skip:
-                print(f"lptn-retouch: {shown(str(error))}", file=sys.stderr)
+            self.skipped += self._skip
+            self.failed += not self._skip
+            self._gauge.add(0, failed=not self._skip, done_now=False)
+            if not self._skip:
+                self._gauge.say(f"lptn-retouch: {shown(str(error))}")
         except LptnRetouchError as error:
-            self.fail(source, str(error))
+            self.fail(source, str(error), causes(error))
         except MemoryError:
             self.fail(source, "there is not enough memory for it.")
         else:
             return True
         return False
 
-    def fail(self, source: Path, message: str) -> None:
+    def done(self, megapixels: float) -> None:
+        """Count a photograph that is retouched."""
+        self._done += 1
+        self._gauge.add(megapixels, failed=False)
+
+    def fail(self, source: Path, message: str, causes: Iterable[str] = ()) -> None:
         """Name a photograph that failed."""
         self.failed += 1
         named = message if shown(source.name) in message else f"{shown(source)}: {message}"
-        print(f"lptn-retouch: {named}", file=sys.stderr)
+        self._gauge.say(f"lptn-retouch: {named}" + because(causes if self._verbose else ()))
+        self._gauge.add(0, failed=True)
 
     def status(self) -> int:
         """Say what was left, and how many failed. Returns the exit status."""
-        if self.skipped:
-            print(left_alone(self.skipped), file=sys.stderr)
-        if self.results:
+        nothing_left = bool(self.results) and len(self.results) == self.total
+        if self.results and (nothing_left or not self._quiet):
             print(left_out(len(self.results), self.results[0]), file=sys.stderr)
-        if self.failed and self.total > 1:
-            print(f"lptn-retouch: {self.failed} of {self.total} failed, the others are done.", file=sys.stderr)
-        if self.results and len(self.results) == self.total:
+        if not self._quiet:
+            self._sum_up()
+        if nothing_left:
             return 2
         return 1 if self.failed else 0
+
+    def _sum_up(self) -> None:
+        if self.skipped:
+            print(left_alone(self.skipped), file=sys.stderr)
+        if self._many and self._done:
+            said = f"{self._done} retouched in {duration(time.monotonic() - self._started)}"
+            print(f"{said}, {self.failed} failed" if self.failed else said, file=sys.stderr)
+        elif self.failed and self.total > 1:
+            print(f"lptn-retouch: {self.failed} of {self.total} failed, the others are done.", file=sys.stderr)
 
 
 def ended_by(error: InTheWayError, *, skip: bool) -> int:

@@ -13,7 +13,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lptn_retouch.errors import UsageError, shown
+from lptn_retouch.cli.arguments import check_folders
+from lptn_retouch.cli.parser import examples
+from lptn_retouch.errors import TrainingError, UsageError, shown
 
 if TYPE_CHECKING:
     from lptn_retouch.training.config import TrainConfig
@@ -22,7 +24,15 @@ _SHORT = ("before", "after", "source", "style", "name", "steps", "seed")
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = verbs.add_parser("train", help="make a preset of your own pictures", description=__doc__)
+    parser = verbs.add_parser(
+        "train",
+        help="make a preset of your own pictures",
+        description=__doc__,
+        epilog=examples(
+            "lptn-retouch train --before before/ --after after/ --name mylook",
+            "lptn-retouch train --source summers/ --style winters/ --name frost",
+        ),
+    )
     parser.add_argument("config", metavar="CONFIG.toml", type=Path, nargs="?", help="all settings; docs/training.md")
     parser.add_argument("--before", metavar="DIR", type=Path, help="pictures before, 30 to 300 of them")
     parser.add_argument("--after", metavar="DIR", type=Path, help="the same pictures after, under the same names")
@@ -36,11 +46,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def run(args: argparse.Namespace) -> int:
+    config = _short_form(args) if args.config is None else _long_form(args)
     from lptn_retouch.preset import user_folder
     from lptn_retouch.training.result import write_result
     from lptn_retouch.training.trainer import train
 
-    config = _short_form(args) if args.config is None else _long_form(args)
     name = config.preset.name
     folder = args.folder or Path("runs") / name
     first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, one speaks
@@ -57,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _long_form(args: argparse.Namespace) -> TrainConfig:
+    if not os.path.isfile(args.config):  # noqa: PTH113
+        raise TrainingError(f"{shown(args.config)}: there is no such file; name a TOML file that describes the run.")
     from lptn_retouch.names import valid_name
     from lptn_retouch.training.config import read_config
 
@@ -72,7 +84,6 @@ def _long_form(args: argparse.Namespace) -> TrainConfig:
 
 def _short_form(args: argparse.Namespace) -> TrainConfig:
     from lptn_retouch.sharing import name_for
-    from lptn_retouch.training.short import from_folders, from_pairs
 
     pairs, folders = (args.before, args.after), (args.source, args.style)
     if (all(pairs) and not any(folders)) is (all(folders) and not any(pairs)):
@@ -82,6 +93,9 @@ def _short_form(args: argparse.Namespace) -> TrainConfig:
     if (args.steps is not None and args.steps < 1) or (args.seed or 0) < 0:
         raise UsageError("--steps is 1 or more and --seed is 0 or more; mend them.")
     name = name_for(f"{args.name}.safetensors", args.name)  # taken or invalid: said before anything is learnt
+    check_folders(*pairs, *folders)
+    from lptn_retouch.training.short import from_folders, from_pairs
+
     if all(pairs):
         return from_pairs(args.before, args.after, name, steps=args.steps, seed=args.seed or 0)
     return from_folders(args.source, args.style, name, steps=args.steps, seed=args.seed or 0)

@@ -5,9 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from lptn_retouch.cli.parser import examples
+
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = verbs.add_parser("verify", help="compare the metadata of two files", description=__doc__)
+    parser = verbs.add_parser(
+        "verify",
+        help="compare the metadata of two files",
+        description=__doc__,
+        epilog=examples("lptn-retouch verify holiday.jpg holiday-retouch.jpg"),
+    )
     parser.add_argument("before", metavar="BEFORE", type=Path)
     parser.add_argument("after", metavar="AFTER", type=Path)
     parser.add_argument("--json", action="store_true", help="everything, as JSON")

@@ -165,7 +165,7 @@ def _checked(photo: Photo, target: Path, quality: int, bit_depth: int | None, me
     if bit_depth and bit_depth not in depths:
         raise UnwritablePhotoError(
             f"{name}: a {kind} holds {' or '.join(map(str, depths))} bits a channel, not {bit_depth}; "
-            "leave bit_depth out, or save it as .tif."
+            "leave the bit depth out, or save it as .tif."
         )
     longest, largest = FORMATS[kind].longest, FORMATS[kind].largest
     if longest and max(photo.width, photo.height) > longest:
