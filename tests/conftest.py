@@ -2,6 +2,7 @@
 
 import copy
 import math
+import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,8 @@ from lptn_retouch.model.glance import Glance
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.preset import Preset, load_preset, write_preset
 from lptn_retouch.retoucher import Retoucher
+
+os.environ["LPTN_RETOUCH_CONFIG"] = ""  # one's own defaults must not decide what is tested here
 
 Net = TypeVar("Net", bound=nn.Module)
 

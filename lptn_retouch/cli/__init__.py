@@ -30,7 +30,9 @@ All verbs: lptn-retouch --help. One of them: lptn-retouch apply --help."""
 
 
 # Each a module of this package, imported inside main's try: Ctrl-C may come before they are there.
-VERBS = ("apply", "batch", "compare", "redo", "presets", "verify", "train", "evaluate", "bench", "gimp", "serve")
+VERBS = (
+    "apply", "batch", "compare", "redo", "presets", "verify", "train", "evaluate", "bench", "gimp", "serve", "config",
+)  # fmt: skip
 
 
 def build_parser() -> Parser:
@@ -90,13 +92,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not words:
                 print(FIRST_HELP, file=sys.stderr)
                 return 2
+            from lptn_retouch.cli.defaults import config_file, give_defaults
+
+            give_defaults(parser, words)
             args = parser.parse_args(words)
             return int(args.run(args))
         finally:
             if sys.stdout is not None:  # a full disk is told while there is somebody to tell
                 sys.stdout.flush()
     except LptnRetouchError as error:
-        _complain(str(error), error if getattr(args, "verbose", False) else None)
+        message = str(error)
+        if isinstance(error, PresetNotFoundError) and "preset" in getattr(args, "configured", ()):
+            message = f"{config_file()}, preset: {message}"  # nobody has typed it just now
+        _complain(message, error if getattr(args, "verbose", False) else None)
         return 2 if isinstance(error, UsageError | PresetNotFoundError) else 1
     except KeyboardInterrupt:
         _complain("stopped; every file written so far is whole.")

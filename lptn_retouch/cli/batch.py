@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from lptn_retouch.batch.settings import Output
 from lptn_retouch.cli.arguments import add_look, add_machine, add_output, folder, look_of, output_of, seconds, whole
+from lptn_retouch.cli.defaults import told, without
 from lptn_retouch.cli.parser import examples
 from lptn_retouch.cli.talk import add_talk, because
 from lptn_retouch.cli.targets import add_existing, left_alone, left_out
@@ -90,7 +91,11 @@ def run(args: argparse.Namespace) -> int:
     from lptn_retouch.batch.report import check_report
     from lptn_retouch.batch.run import Batch
 
+    if args.rules:  # they, and no file elsewhere, say which look a photograph gets
+        without(args, "preset", "amount", "detail", "mask")
     settings = _settings(args)
+    if not (args.quiet or args.json) and (line := told(args)):
+        print(f"{line}.", file=sys.stderr)
     if args.dry_run:
         with Batch(args.source, args.results, settings, dry=True) as batch:
             return _dry_run(batch, json_lines=args.json)

@@ -7,10 +7,13 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lptn_retouch.errors import shown
 from lptn_retouch.names import did_you_mean
+
+if TYPE_CHECKING:
+    from lptn_retouch.cli.defaults import Default
 
 # What argparse says, and what we say: in this order, the first that is found in its message.
 _SAID = (
@@ -28,7 +31,7 @@ _SAID = (
 
 
 class Parser(argparse.ArgumentParser):
-    """An argparse parser that knows what was meant.
+    """An argparse parser that knows what was meant, and whose options can get other defaults.
 
     ``type=float`` reads numbers as people write them; see :func:`number`.
     """
@@ -39,6 +42,7 @@ class Parser(argparse.ArgumentParser):
             settings["description"] = _plain(settings["description"])
         super().__init__(**settings)
         self.register("type", float, number)
+        self._defaults_given: list[Default] = []
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         words = sys.argv[1:] if args is None else list(args)
@@ -46,12 +50,49 @@ class Parser(argparse.ArgumentParser):
         parsed, left = super().parse_known_args(words, namespace)
         if left:  # of a word that begins with one dash, or of one that nothing is left to take
             self._no_option(left[0]) if left[0].startswith("-") else self.error(f"{left[0]!r} is a word too many")
+        self._fill(parsed)
         return parsed, left
 
     def error(self, message: str) -> NoReturn:
         """End with one sentence and status 2."""
         said = shown(_worded(message, self.prog))  # what it quotes may hold codes that a terminal would obey
         self.exit(2, f"lptn-retouch: {sentence(said)}\n")
+
+    def read(self, action: argparse.Action, text: str) -> Any:
+        """The value of an option, read as from the command line.
+
+        Raises:
+            ValueError: it is none that the option has; the message says what it has.
+        """
+        try:
+            value = self._get_value(action, text)
+            self._check_value(action, value)
+        except argparse.ArgumentError as error:
+            raise ValueError(_worded(f"argument : {error.message}", self.prog).removeprefix(": ")) from None
+        return value
+
+    def give_defaults(self, defaults: Sequence[Default]) -> None:
+        """Other defaults than the options have; what the command line says goes before them.
+
+        They are filled in after parsing: argparse would add to the list of an option that may be given several times.
+        """
+        self._defaults_given = list({default.action: default for default in defaults}.values())
+        for default in self._defaults_given:
+            default.action.default, default.action.required = None, False
+
+    def _fill(self, parsed: argparse.Namespace) -> None:
+        parsed.configured = getattr(parsed, "configured", {})  # of the verb, whose parser comes first
+        for default in self._defaults_given:
+            action = default.action
+            if getattr(parsed, action.dest) is not None:  # by the command line
+                continue
+            excluding = (group._group_actions for group in self._mutually_exclusive_groups)
+            others = [other for actions in excluding if action in actions for other in actions if other is not action]
+            if any(getattr(parsed, other.dest) not in (None, other.default) for other in others):
+                setattr(parsed, action.dest, default.otherwise)
+            else:
+                setattr(parsed, action.dest, default.value)
+                parsed.configured[action.dest] = default
 
     def _print_message(self, message: str, file: Any = None) -> None:
         print(message, end="", file=file or sys.stderr)  # argparse would not say that the disk is full

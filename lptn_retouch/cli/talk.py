@@ -37,10 +37,13 @@ def tell(args: argparse.Namespace, photo: Photo, saved: Saved, seconds: float, n
 
 
 def tell_engine(args: argparse.Namespace, retoucher: Retoucher) -> None:
-    """Which engine and preset do the work."""
+    """Which engine and preset do the work, and which defaults are not the program's own."""
+    from lptn_retouch.cli.defaults import told
+
     if args.verbose:
         names = ", ".join(f"{preset.name} {preset.header['version']}".strip() for preset, _ in retoucher.steps)
-        print(f"  engine {retoucher.engine}, preset {names}", file=sys.stderr)
+        for line in filter(None, (told(args), f"engine {retoucher.engine}, preset {names}")):
+            print(f"  {line}", file=sys.stderr)
 
 
 def size_of(path: Path) -> str:
