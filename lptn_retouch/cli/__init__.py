@@ -32,6 +32,7 @@ All verbs: lptn-retouch --help. One of them: lptn-retouch apply --help."""
 # Each a module of this package, imported inside main's try: Ctrl-C may come before they are there.
 VERBS = (
     "apply", "batch", "compare", "redo", "presets", "verify", "train", "evaluate", "bench", "gimp", "serve", "config",
+    "completion",
 )  # fmt: skip
 
 
@@ -89,6 +90,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         try:
             parser = build_parser()
+            if arguments is None and "_ARGCOMPLETE" in os.environ:
+                from lptn_retouch.cli.completion import complete
+
+                complete(parser)  # and out
             if not words:
                 print(FIRST_HELP, file=sys.stderr)
                 return 2

@@ -23,7 +23,7 @@ from lptn_retouch.cli.parser import Parser, sentence, verbs_of
 from lptn_retouch.errors import UsageError, reason, shown
 from lptn_retouch.names import did_you_mean
 
-NOT_READ_BY = ("redo", "serve", "presets", "verify", "gimp", "config")
+NOT_READ_BY = ("redo", "serve", "presets", "verify", "gimp", "config", "completion")
 SHARED = ("look", "results", "machine", "messages")  # groups of options that mean the same in every verb
 
 
