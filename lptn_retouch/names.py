@@ -31,5 +31,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches  # only a mistake needs it
 
     spelt = {name.casefold(): name for name in known}
-    close = get_close_matches(word[:80].casefold(), spelt, 1)
+    close = get_close_matches(word[:80].casefold(), spelt, 1, cutoff=0.7)  # at 0.6 "nosuch" is `retouch`
     return f"did you mean `{spelt[close[0]]}`?" if close else ""

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lptn_retouch.errors import PresetError, PresetNotFoundError, UsageError, shown
+from lptn_retouch.errors import InvalidPresetError, PresetError, PresetNotFoundError, UsageError, shown
 from lptn_retouch.hub import default_name, fetched, is_address
 from lptn_retouch.names import valid_name
 from lptn_retouch.preset import (
@@ -97,7 +97,7 @@ def import_preset(
         'mine'
     """
     if not is_address(source) and not os.path.isfile(source):  # noqa: PTH113  (asks of impossible names as well)
-        raise UsageError(f"{shown(source)}: there is no such file; check the path.")
+        raise InvalidPresetError(f"{shown(source)}: there is no such file; check the path.")
     name = name_for(source, name)
     if is_address(source):
         with fetched(str(source)) as download:

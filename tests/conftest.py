@@ -155,7 +155,7 @@ def one_sentence() -> Callable[[object], str]:
     def check(error: object) -> str:
         message = str(error)
         assert message.isprintable(), repr(message)[:500]
-        assert message.endswith("."), message
+        assert message.endswith((".", "?")), message
         assert not re.search(r"\. [A-Z]", message), message
         assert 10 < len(message) < 500, len(message)
         return message

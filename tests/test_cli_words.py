@@ -210,7 +210,7 @@ def test_a_card_is_drawn_on_a_terminal_and_plain_elsewhere(terminal: Terminal, s
 @pytest.mark.parametrize("name", ["nope.pth", "nope.safetensors", "nope"])
 def test_a_missing_file_to_import_is_said_to_be_missing(name: str, said: Said):
     assert said("presets", "import", name) == (
-        2, "", f"lptn-retouch: {name}: there is no such file; check the path.\n"
+        1, "", f"lptn-retouch: {name}: there is no such file; check the path.\n"
     )  # fmt: skip
 
 

@@ -67,13 +67,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _long_form(args: argparse.Namespace) -> TrainConfig:
+    if given := [f"--{name}" for name in _SHORT if getattr(args, name) is not None]:
+        raise UsageError(f"{given[0]} stands in CONFIG.toml or on the command line, not in both; leave one out.")
     if not os.path.isfile(args.config):  # noqa: PTH113
         raise TrainingError(f"{shown(args.config)}: there is no such file; name a TOML file that describes the run.")
     from lptn_retouch.names import valid_name
     from lptn_retouch.training.config import read_config
 
-    if given := [f"--{name}" for name in _SHORT if getattr(args, name) is not None]:
-        raise UsageError(f"{given[0]} stands in CONFIG.toml or on the command line, not in both; leave one out.")
     config = read_config(args.config)
     if not valid_name(config.preset.name):
         raise UsageError(
