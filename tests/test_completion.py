@@ -106,31 +106,31 @@ def test_the_tab_key_in_a_real_shell(shell: str, path: str, tmp_path: Path):
     """Words are begun and Tab is pressed; then the line is made the arguments of echo, and run."""
     if os.name != "posix" or shutil.which(shell) is None:
         pytest.skip(f"there is no {shell} here")
-    import pty
-
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(tmp_path)
-        os.environ.update(PATH=path, TERM="xterm", HOME=str(tmp_path), COLUMNS="200", LPTN_RETOUCH_CONFIG="")
-        os.execvp(shell, START[shell])
-    try:
-        type_in(terminal, f"{LOAD[shell]}; echo rea''dy\n", "ready")
-        type_in(terminal, "lptn-retouch presets sh\taut\t\x01echo sa''id \n", "said lptn-retouch presets show autumn")
-        type_in(terminal, "lptn-retouch apply --metadata stri\t\x01echo sa''id \n", "--metadata strip-private")
-    finally:
-        os.kill(pid, 9)
-        os.waitpid(pid, 0)
-        os.close(terminal)
+    environment = {"PATH": path, "TERM": "xterm", "HOME": str(tmp_path), "COLUMNS": "200"}
+    on_terminal = [sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])", *START[shell]]
+    with subprocess.Popen(
+        on_terminal, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path, env=os.environ | environment
+    ) as process:
+        try:
+            type_in(process, f"{LOAD[shell]}; echo rea''dy\n", "ready")
+            type_in(
+                process, "lptn-retouch presets sh\taut\t\x01echo sa''id \n", "said lptn-retouch presets show autumn"
+            )
+            type_in(process, "lptn-retouch apply --metadata stri\t\x01echo sa''id \n", "--metadata strip-private")
+        finally:
+            process.kill()
 
 
-def type_in(terminal: int, keys: str, until: str) -> None:
+def type_in(process: subprocess.Popen[bytes], keys: str, until: str) -> None:
     """Press keys, and read what the terminal shows until it shows some words."""
-    os.write(terminal, keys.encode())
+    assert process.stdin and process.stdout
+    process.stdin.write(keys.encode())
+    process.stdin.flush()
     shown, end = "", time.monotonic() + 60
     while until not in shown:
-        if not select.select([terminal], [], [], max(0, end - time.monotonic()))[0]:
+        if not select.select([process.stdout], [], [], max(0, end - time.monotonic()))[0]:
             pytest.fail(f"{until!r} was never shown, but {shown!r}")
-        shown += os.read(terminal, 65536).decode("utf-8", "replace")
+        shown += os.read(process.stdout.fileno(), 65536).decode("utf-8", "replace")
 
 
 def test_powershell_itself(path: str):

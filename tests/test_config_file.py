@@ -76,6 +76,12 @@ def test_the_top_is_for_options_that_mean_the_same(config: Written):
     assert not parsed("redo", "x").preset
 
 
+def test_a_stack_may_stand_in_the_file(config: Written):
+    config('preset = ["retouch", "winter:0.6"]\n')
+    assert parsed("apply", "x.jpg").preset == [("retouch", 1), ("winter", 0.6)]
+    assert parsed("apply", "x.jpg", "-p", "night").preset == [("night", 1)]
+
+
 def test_what_excludes_a_default_switches_it_off(config: Written):
     config("quiet = true\n")
     assert parsed("apply", "x.jpg").quiet
