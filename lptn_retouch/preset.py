@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 FORMAT = "lptn-retouch preset 1"
 PUBLISHED = (".pth", ".pt")  # endings of files of weights that can be imported
+TABLES = (".cube", ".png", ".tif", ".tiff")  # endings of files of colour look-up tables
 FIELDS = ("summary", "version", "training_data", "licence")  # of the header, besides format and architecture
 OPTIONAL = ("alters",)  # what a look changes that the photograph showed: "season", "light"; see `Preset.alters`
 MAX_FIELD, MAX_CARD = 4 << 10, 256 << 10  # bytes of UTF-8
@@ -51,7 +52,7 @@ class Preset:
     Args:
         name: what users call it.
         weights: the network's state dict; nobody can write to the arrays.
-        architecture: "graded-lptn" (ours), "lptn-released" or "lptn-paper" (as published).
+        architecture: "graded-lptn" (ours), "lptn-released" or "lptn-paper" (as published), "lut" (a table of colours).
         header: the fields ``summary``, ``version``, ``training_data``, ``licence``, a line each; "" where unknown.
         card: the model card, Markdown, from ``NAME.md`` beside the file or from its header; "" if there is none.
         path: the file.
@@ -142,6 +143,10 @@ def find_preset(name: str | os.PathLike[str]) -> Path:
         for folder in preset_folders():
             if _is_file(file := folder / f"{name}.safetensors"):
                 return file
+    if path.suffix.lower() == TABLES[0] and _is_file(path):
+        raise PresetNotFoundError(
+            f"{shown(path)}: a table becomes a preset first; import it: `lptn-retouch presets import {shown(path)}`."
+        )
     if path.suffix in PUBLISHED and _is_file(path):
         raise PresetNotFoundError(
             f"{shown(path)}: published weights become a preset first; import them under a name of yours with "

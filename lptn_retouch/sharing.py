@@ -15,6 +15,7 @@ from lptn_retouch.hub import default_name, fetched, is_address
 from lptn_retouch.names import valid_name
 from lptn_retouch.preset import (
     PUBLISHED,
+    TABLES,
     card_beside,
     find_preset,
     list_presets,
@@ -74,8 +75,8 @@ def import_preset(
     :func:`export_preset` wrote comes in byte for byte. A card ``NAME.md`` beside the file goes before the one inside.
 
     Args:
-        source: a ``.safetensors`` preset, a published ``.pth``, or ``"hf://owner/name"`` (see
-            :mod:`lptn_retouch.hub`).
+        source: a ``.safetensors`` preset, a published ``.pth``, a look-up table (``.cube``, or a HaldCLUT as ``.png``
+            or ``.tif``), or ``"hf://owner/name"`` (see :mod:`lptn_retouch.hub`).
         name: letters, digits, ``.``, ``_`` and ``-``; by default the file's or the repository's own. A ``.pth``
             needs one. An installed preset is not replaced.
         header: fields to write instead of those in the file.
@@ -115,8 +116,15 @@ def import_preset(
         from lptn_retouch.model.checkpoint import read_published
 
         weights = read_published(source)
+    elif source.suffix.lower() in TABLES:
+        from lptn_retouch.luts.files import read_lut, told_of
+
+        lut = read_lut(source)
+        weights, written = lut.weights, told_of(lut, source, name)
     else:
-        raise UsageError(f"{shown(source.name)}: presets are imported from .pth or .safetensors files.")
+        raise UsageError(
+            f"{shown(source.name)}: presets are imported from .safetensors, .pth or .cube files, or from a HaldCLUT."
+        )
     fields = written | (header or {})
     fields["summary"] = fields.get("summary") or f"Imported from {shown(source.name)}."
     return write_preset(user_folder() / f"{name}.safetensors", weights, fields, of=source.name)

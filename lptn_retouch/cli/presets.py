@@ -37,10 +37,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     show.set_defaults(run=run_show)
     take = actions.add_parser(
         "import",
-        help="install a .safetensors preset, a published .pth, or hf://owner/name",
+        help="install a .safetensors preset, a .cube or HaldCLUT, a published .pth, or hf://owner/name",
         description="Check a file of weights and install it as a preset; nothing in it is run.",
         epilog=examples(
             "lptn-retouch presets import my-look.safetensors",
+            "lptn-retouch presets import film.cube",
             "lptn-retouch presets import net_g_FiveK_numhigh3.pth --name fivek",
             "lptn-retouch presets import hf://owner/my-look",
         ),

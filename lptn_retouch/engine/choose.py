@@ -13,6 +13,7 @@ import numpy.typing as npt
 from lptn_retouch.engine.accelerator import accelerator_possible
 from lptn_retouch.errors import UsageError
 from lptn_retouch.model.form import GRADED
+from lptn_retouch.model.lut import LUT
 from lptn_retouch.notices import log, without_numba
 from lptn_retouch.preset import Preset
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from lptn_retouch.model.graded import GradedLPTN
 
 Array = npt.NDArray[Any]
+
+_COMPILED = (GRADED, LUT)  # what the CPU has compiled kernels for
 
 
 class Engine(Protocol):
@@ -67,10 +70,11 @@ def choose_engine(preset: Preset, device: str) -> Engine:
         return _on_cpu(preset)
     plain = isinstance(device, str) and device.partition(":")[0] == "reference"
     chosen = choose_device(device.partition(":")[2] or "cpu" if plain else device)
-    graded = preset.architecture == GRADED
-    if plain or not graded:
+    if plain or preset.architecture not in _COMPILED:
         return _reference(preset, chosen)  # the published form's cost lies in its networks, not in its levels
-    return _on_cpu(preset) if chosen.type == "cpu" else _on_accelerator(preset, chosen)
+    if chosen.type == "cpu":
+        return _on_cpu(preset)
+    return _reference(preset, chosen) if preset.architecture == LUT else _on_accelerator(preset, chosen)
 
 
 def needs_torch(architecture: str, device: str) -> bool:
@@ -80,7 +84,7 @@ def needs_torch(architecture: str, device: str) -> bool:
         >>> needs_torch("graded-lptn", "cpu"), needs_torch("lptn-released", "cpu")
         (False, True)
     """
-    return architecture != GRADED or not (device == "cpu" or (device == "auto" and not accelerator_possible()))
+    return architecture not in _COMPILED or not (device == "cpu" or (device == "auto" and not accelerator_possible()))
 
 
 def choose_device(device: str) -> torch.device:
@@ -126,6 +130,10 @@ def _on_accelerator(preset: Preset, device: torch.device) -> Engine:
 
 def _on_cpu(preset: Preset) -> Engine:
     try:
+        if preset.architecture == LUT:
+            from lptn_retouch.engine.lut import LutEngine
+
+            return LutEngine(preset.weights)
         from lptn_retouch.engine.cpu import CpuEngine
     except Exception as error:  # numba is not there, or not for this Python, NumPy or processor
         without_numba(error)

@@ -18,12 +18,14 @@ from lptn_retouch.errors import InvalidPresetError, shown
 from lptn_retouch.model.form import GRADED, Floats, is_graded
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.model.lptn import LPTN
+from lptn_retouch.model.lut import LUT, is_lut
+from lptn_retouch.model.lut_network import LutNetwork
 from lptn_retouch.model.weights import MAX_BYTES, check_file
 
 if TYPE_CHECKING:
     from lptn_retouch.model.weights import Weights
 
-Network = LPTN | GradedLPTN
+Network = LPTN | GradedLPTN | LutNetwork
 
 # How torch before 1.6 began a file; the published FiveK weights are of that kind.
 _OLD_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -33,7 +35,8 @@ def build_network(weights: Weights) -> Network:
     """Tell the architecture from the names, build it and load it.
 
     Args:
-        weights: a state dict of an LPTN in either published form or of a :class:`GradedLPTN`, tensors or arrays.
+        weights: a state dict of an LPTN in either published form, of a :class:`GradedLPTN` or of a table, tensors or
+            arrays.
 
     Returns:
         The network in eval mode, float32, on the CPU.
@@ -47,6 +50,8 @@ def build_network(weights: Weights) -> Network:
         ('GradedLPTN', 'graded-lptn')
     """
     tensors = as_tensors(weights)
+    if is_lut(tensors):
+        return LutNetwork.from_state_dict(tensors)
     return GradedLPTN.from_state_dict(tensors) if is_graded(tensors) else LPTN.from_state_dict(tensors)
 
 
@@ -57,6 +62,8 @@ def as_tensors(weights: Weights) -> dict[str, Tensor]:
 
 def architecture(net: Network) -> str:
     """The name that a preset's header gives to a network's architecture."""
+    if isinstance(net, LutNetwork):
+        return LUT
     return f"lptn-{net.form}" if isinstance(net, LPTN) else GRADED
 
 

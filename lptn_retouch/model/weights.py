@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from lptn_retouch.errors import InvalidPresetError, reason, shown
 from lptn_retouch.model.form import GRADED, Floats, checked, is_graded
 from lptn_retouch.model.header import raw_header
+from lptn_retouch.model.lut import LUT, checked_lut, is_lut
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,7 +65,8 @@ def sound(weights: Weights) -> tuple[Floats, str]:
         weights: a state dict; torch is needed for a published network's, and for one of tensors.
 
     Returns:
-        Arrays of float32 that cannot be written to, and "graded-lptn", "lptn-released" or "lptn-paper".
+        Arrays of float32 that cannot be written to, and "graded-lptn", "lptn-released", "lptn-paper" or
+        "lut".
 
     Raises:
         InvalidPresetError: one sentence that says what is wrong with them.
@@ -77,6 +79,8 @@ def sound(weights: Weights) -> tuple[Floats, str]:
     arrays = {name: value for name, value in weights.items() if isinstance(value, np.ndarray)}
     if is_graded(weights) and len(arrays) == len(weights):
         return checked(arrays), GRADED
+    if is_lut(weights) and len(arrays) == len(weights):
+        return checked_lut(arrays), LUT
     from lptn_retouch.model.checkpoint import architecture, as_arrays, build_network
     from lptn_retouch.threads import on_one
 
