@@ -94,6 +94,14 @@ def test_presets_travel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert "torch" not in imported("presets", "show", "mine")
 
 
+def test_looks_travel(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LPTN_RETOUCH_PRESETS", str(tmp_path / "presets"))
+    photo, table = str(photos / "small.jpg"), str(tmp_path / "mine.cube")
+    assert "torch" not in imported("look", photo, "-p", "winter", "-o", table)
+    assert "torch" not in imported("presets", "import", table)
+    assert "torch" not in imported("apply", photo, "-p", "mine", "-o", str(tmp_path / "result.jpg"))
+
+
 @pytest.mark.parametrize("words", [["nosuch.jpg"], [str(LAKE), "-p", "nosuch"], [str(LAKE), "--amount", "3"]])
 def test_a_mistake_is_told_before_an_engine_is_loaded(words: list[str]) -> None:
     assert not {"torch", "numba"} & imported("apply", *words, fails=True)

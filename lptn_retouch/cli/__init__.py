@@ -31,7 +31,7 @@ All verbs: lptn-retouch --help. One of them: lptn-retouch apply --help."""
 
 # Each a module of this package, imported inside main's try: Ctrl-C may come before they are there.
 VERBS = (
-    "apply", "batch", "compare", "redo", "presets", "verify", "train", "evaluate", "bench", "gimp", "serve", "config",
+    "apply", "batch", "compare", "look", "redo", "presets", "verify", "train", "evaluate", "bench", "gimp", "serve", "config",
     "completion",
 )  # fmt: skip
 
