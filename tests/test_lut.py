@@ -1,4 +1,4 @@
-"""Looks travel as look-up tables: out of a preset and a photograph and in as a preset.
+"""Looks travel as look-up tables: out of a preset and a photograph, in as a preset, and to a network as its teacher.
 
 What is read and written is held to two others that read and write it: OpenColorIO and colour-science.
 """
@@ -28,7 +28,7 @@ from lptn_retouch.engine import lut as lut_engine
 from lptn_retouch.engine.choose import choose_engine, needs_torch
 from lptn_retouch.engine.lut import LutEngine
 from lptn_retouch.engine.reference import ReferenceEngine
-from lptn_retouch.errors import InvalidPresetError, TooLargeError
+from lptn_retouch.errors import InvalidPresetError, TooLargeError, TrainingError
 from lptn_retouch.luts.cube import read_cube, write_cube
 from lptn_retouch.luts.fit import fit_look, fitted, looked_up
 from lptn_retouch.luts.hald import read_hald, write_hald
@@ -36,6 +36,9 @@ from lptn_retouch.model.checkpoint import build_network
 from lptn_retouch.model.lut import UNIT, Lut, identity
 from lptn_retouch.preset import write_preset
 from lptn_retouch.sharing import export_preset, import_preset
+from lptn_retouch.training.config import config_from_dict
+from lptn_retouch.training.lessons import prepare
+from lptn_retouch.training.taught import of_table
 
 Sentence = Callable[[object], str]
 Output = pytest.CaptureFixture[str]
@@ -551,3 +554,31 @@ def test_a_look_replaces_nothing_and_knows_its_endings(tmp_path: Path, capsys: O
         status = main(["look", str(LAKE), "-o", str(tmp_path / target)])
         assert status in (1, 2) and said in one_sentence(capsys.readouterr().err[:-1])
     assert there.read_text() == "mine" and list(tmp_path.iterdir()) == [there]
+
+
+# A table as a teacher.
+
+
+def test_a_table_teaches(tmp_path: Path, lake: np.ndarray) -> None:
+    write_cube(tmp_path / "warm.cube", warm())
+    (tmp_path / "pictures").mkdir()
+    for i in range(10):
+        Photo(np.ascontiguousarray(lake[9 * i : 9 * i + 60, 7 * i : 7 * i + 90])).save(
+            tmp_path / "pictures" / f"{i}.png"
+        )
+    written = {
+        "data": {"source": str(tmp_path / "pictures"), "pixels": 4000},
+        "look": {"lut": str(tmp_path / "warm.cube")},
+    }
+    config = config_from_dict(written, "run.toml")
+    assert config.recipe == "lut"
+    course = prepare(config, tmp_path, lambda _: None)
+    assert course.judged and course.files["table"] == [tmp_path / "warm.cube"]
+    before, after = course.exam[0]
+    expected = looked_up(warm().table, before[0].flatten(1).T.double().numpy())
+    np.testing.assert_allclose(after[0].flatten(1).T, np.clip(expected, 0, 1), atol=1e-5)
+    before, after = course.lessons.batch(2, config.data, config.jitter, 0)
+    np.testing.assert_allclose(of_table(tmp_path / "warm.cube")(before), after, atol=1e-6)
+    for look in ({"recipe": "lut"}, {"recipe": "pairs", "lut": "a.cube"}):
+        with pytest.raises(TrainingError, match="lut"):
+            prepare(config_from_dict(written | {"look": look}, "run.toml"), tmp_path, lambda _: None)

@@ -11,7 +11,7 @@ from lptn_retouch.errors import TrainingError, shown
 from lptn_retouch.training.grade import Band, Grade
 from lptn_retouch.training.transport import Care
 
-RECIPES = ("pairs", "taught", "graded", "adversarial")
+RECIPES = ("pairs", "taught", "graded", "lut", "adversarial")
 FORMS = ("graded", "released", "paper")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -50,7 +50,8 @@ class DataConfig:
 class LookConfig(Care):
     """How the look is taught. What stands before ``recipe`` is the teacher's care (:class:`Care`)."""
 
-    recipe: str = ""  # pairs, taught, graded (by [grade]) or adversarial; "" for what the folders suggest
+    recipe: str = ""  # pairs, taught, graded (by [grade]), lut or adversarial; "" for what lut and the folders suggest
+    lut: str = ""  # a look-up table that is the teacher: a .cube file or a HaldCLUT
     adversarial: float = 0.0  # weight of a critic's opinion beside the taught loss
     adversarial_from: float = 0.5  # share of the steps after which the critic has a say
     greys: float = 0.0  # weight of a penalty on casts: what is grey in the input shall be grey in the result
@@ -130,8 +131,8 @@ class TrainConfig:
 
     @property
     def recipe(self) -> str:
-        """The recipe, as written or as the folders suggest."""
-        return self.look.recipe or ("taught" if self.data.source else "pairs")
+        """The recipe, as written or as the table and the folders suggest."""
+        return self.look.recipe or ("lut" if self.look.lut else "taught" if self.data.source else "pairs")
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -174,7 +175,10 @@ def read_config(path: Path) -> TrainConfig:
     found: dict[str, Any] = {name: from_here(getattr(config.data, name)) for name in _PATHS}
     found |= {name: tuple(from_here(folder) for folder in getattr(config.data, name)) for name in _FOLDERS}
     return replace(
-        config, data=replace(config.data, **found), optim=replace(config.optim, start=from_here(config.optim.start))
+        config,
+        data=replace(config.data, **found),
+        look=replace(config.look, lut=from_here(config.look.lut)),
+        optim=replace(config.optim, start=from_here(config.optim.start)),
     )
 
 

@@ -20,7 +20,7 @@ from lptn_retouch.training.learner import needs_critic
 from lptn_retouch.training.pairs import PairSet, find_pairs
 from lptn_retouch.training.pictures import ALL, FEWEST, Album, list_pictures
 from lptn_retouch.training.still import Still, drawn, read_table
-from lptn_retouch.training.taught import TaughtSet, itself, load_teacher, save_teacher
+from lptn_retouch.training.taught import TaughtSet, itself, load_teacher, of_table, save_teacher
 from lptn_retouch.training.transport import Teacher, fit_teacher
 
 TEACHER = "teacher.pt"
@@ -75,6 +75,8 @@ def prepare(config: TrainConfig, run: Path, say: Say) -> Course:
         TrainingError: folders are missing, empty, without common names, or hold fewer than eight pictures.
         PhotoError: a picture cannot be read.
     """
+    if bool(config.look.lut) is not (config.recipe == "lut"):
+        raise TrainingError("[look] lut names a table, and the recipe 'lut' learns from it; write both or neither.")
     return _pairs(config, say) if config.recipe == "pairs" else _unpaired(config, run, say)
 
 
@@ -99,9 +101,10 @@ def _pairs(config: TrainConfig, say: Say) -> Course:
 
 def _unpaired(config: TrainConfig, run: Path, say: Say) -> Course:
     data = config.data
-    graded = config.recipe == "graded"
+    graded = config.recipe in ("graded", "lut")
     if not data.source or not (data.style or graded):
-        raise TrainingError(f"the recipe {config.recipe!r} needs two folders; name [data] source and style.")
+        needs = "pictures; name [data] source" if graded else "two folders; name [data] source and style"
+        raise TrainingError(f"the recipe {config.recipe!r} needs {needs}.")
     held_out = list_pictures(Path(data.validate_source)) if data.validate_source else None
     learnt, held = _parted(_all_of(data.source), held_out, data)
     style = [] if graded else kept(list_pictures(Path(data.style)), Path(data.keep) if data.keep else None)
@@ -116,7 +119,7 @@ def _unpaired(config: TrainConfig, run: Path, say: Say) -> Course:
     if config.recipe == "adversarial":
         teacher = itself
     elif graded:
-        teacher = GradeTeacher(config.grade)
+        teacher = of_table(Path(config.look.lut)) if config.look.lut else GradeTeacher(config.grade)
     else:
         teacher = _teacher(config, run, album, styles, say)
     if practice or further:
@@ -127,9 +130,10 @@ def _unpaired(config: TrainConfig, run: Path, say: Say) -> Course:
     return Course(
         TaughtSet(album, teacher),
         exam,
-        judged=config.recipe in ("taught", "graded"),
+        judged=config.recipe != "adversarial",
         style=styles if needs_critic(config) else None,
-        files={"source": learnt, "held out": held, "style": style, "practice": practice + further, "left alone": alone},
+        files={"source": learnt, "held out": held, "style": style, "practice": practice + further, "left alone": alone}
+        | ({"table": [Path(config.look.lut)]} if config.look.lut else {}),
         gate=gate,
     )
 

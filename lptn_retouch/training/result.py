@@ -17,6 +17,7 @@ _RECIPES = {
     "pairs": "pairs of pictures, before and after",
     "taught": "two folders without a common scene, by a colour transport between them that taught the network",
     "graded": "a grade set by hand that taught the network",
+    "lut": "a look-up table of colours that taught the network",
     "adversarial": "two folders without a common scene, by a critic",
 }
 

@@ -15,6 +15,9 @@ import torch
 from torch import Tensor
 
 from lptn_retouch.formats.files import write_atomically
+from lptn_retouch.luts.files import read_lut
+from lptn_retouch.model.checkpoint import as_tensors
+from lptn_retouch.model.lut_network import LutNetwork
 from lptn_retouch.training.config import DataConfig, JitterConfig
 from lptn_retouch.training.pairs import jittered
 from lptn_retouch.training.pictures import ALL, Album
@@ -72,6 +75,16 @@ def edge_picture(height: int, width: int, random: torch.Generator) -> Tensor:
 def itself(picture: Tensor) -> Tensor:
     """The teacher of the adversarial recipe, which holds the result to the input."""
     return picture
+
+
+def of_table(file: Path) -> Callable[[Tensor], Tensor]:
+    """The teacher that a look-up table is, a ``.cube`` file or a HaldCLUT.
+
+    Raises:
+        InvalidPresetError: it is neither.
+    """
+    table = LutNetwork.from_state_dict(as_tensors(read_lut(file).weights))
+    return lambda pictures: table(pictures).clamp(0, 1)
 
 
 def save_teacher(teacher: Teacher, file: Path) -> None:
