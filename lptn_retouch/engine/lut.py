@@ -30,6 +30,7 @@ _NOWHERE = np.empty((0, 0), np.float32)
 _OPTIONS: Any = {"nogil": True, "error_model": "numpy"}
 _PART: Any = {"forceinline": True, **_OPTIONS}
 _F = np.float32
+_at = np.uintp  # of an index that is never negative: the compiler need not count it from the end
 _part = numba.njit(**_PART)
 
 
@@ -123,8 +124,8 @@ def _place(value, first, step, size):
 @_part
 def _between(table, c, near, one, two, far, most, middle, least):
     """The average of a tetrahedron's corners, from the near one along its edges to the far one."""
-    value = (_F(1) - most) * table[near, c] + (most - middle) * table[one, c]
-    return value + (middle - least) * table[two, c] + least * table[far, c]
+    value = (_F(1) - most) * table[_at(near), c] + (most - middle) * table[_at(one), c]
+    return value + (middle - least) * table[_at(two), c] + least * table[_at(far), c]
 
 
 @_kept
@@ -135,41 +136,33 @@ def _look_up(picture, scale, table, size, first, steps, amount, where, out, star
     first and steps (3,), the least colour of the domain and the samples to a unit; where (H, W), or empty.
     """
     masked = where.size > 0
-    found = np.empty(3, np.float32)
+    side = size if size > 0 else len(table)
+    plane = size * size
     for y in range(start, end):
         for x in range(picture.shape[1]):
             r, g, b = _F(picture[y, x, 0]) * scale, _F(picture[y, x, 1]) * scale, _F(picture[y, x, 2]) * scale
-            side = size if size > 0 else len(table)
             i, u = _place(r, first[0], steps[0], side)
             j, v = _place(g, first[1], steps[1], side)
             k, w = _place(b, first[2], steps[2], side)
             if size == 0:
-                found[0] = table[i, 0] + u * (table[i + 1, 0] - table[i, 0])
-                found[1] = table[j, 1] + v * (table[j + 1, 1] - table[j, 1])
-                found[2] = table[k, 2] + w * (table[k + 1, 2] - table[k, 2])
+                red = table[_at(i), 0] + u * (table[_at(i + 1), 0] - table[_at(i), 0])
+                green = table[_at(j), 1] + v * (table[_at(j + 1), 1] - table[_at(j), 1])
+                blue = table[_at(k), 2] + w * (table[_at(k + 1), 2] - table[_at(k), 2])
             else:
-                green, blue = size, size * size
                 near = (k * size + j) * size + i
-                far = near + 1 + green + blue
-                if u >= v:
-                    if v >= w:
-                        one, two, most, middle, least = near + 1, near + 1 + green, u, v, w
-                    elif u >= w:
-                        one, two, most, middle, least = near + 1, near + 1 + blue, u, w, v
-                    else:
-                        one, two, most, middle, least = near + blue, near + 1 + blue, w, u, v
-                elif u >= w:
-                    one, two, most, middle, least = near + green, near + 1 + green, v, u, w
-                elif v >= w:
-                    one, two, most, middle, least = near + green, near + green + blue, v, w, u
-                else:
-                    one, two, most, middle, least = near + blue, near + green + blue, w, v, u
-                for c in range(3):
-                    found[c] = _between(table, c, near, one, two, far, most, middle, least)
+                far = near + 1 + size + plane
+                # Where two parts are equal either corner will do: it weighs nothing.
+                most, least = max(u, v, w), min(u, v, w)
+                middle = max(min(u, v), min(max(u, v), w))
+                one = near + (1 if u == most else size if v == most else plane)
+                two = far - (1 if u == least else size if v == least else plane)
+                red = _between(table, 0, near, one, two, far, most, middle, least)
+                green = _between(table, 1, near, one, two, far, most, middle, least)
+                blue = _between(table, 2, near, one, two, far, most, middle, least)
             share = where[y, x] if masked else _F(1)
-            _put(out, y, x, 0, r, _clipped(r + amount * (found[0] - r)), share)
-            _put(out, y, x, 1, g, _clipped(g + amount * (found[1] - g)), share)
-            _put(out, y, x, 2, b, _clipped(b + amount * (found[2] - b)), share)
+            _put(out, y, x, 0, r, _clipped(r + amount * (red - r)), share)
+            _put(out, y, x, 1, g, _clipped(g + amount * (green - g)), share)
+            _put(out, y, x, 2, b, _clipped(b + amount * (blue - b)), share)
             if picture.shape[2] == 4:
                 out[y, x, 3] = picture[y, x, 3]
 
