@@ -372,4 +372,4 @@ def test_help_shows_an_example(verb: str, capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit):
         main([verb, "--help"])
     said = capsys.readouterr().out
-    assert f"Example: lptn-retouch {verb}" in said and "--overwrite" in said and "--skip" in said
+    assert f"Examples:\n  lptn-retouch {verb}" in said and "--overwrite" in said and "--skip" in said

@@ -546,7 +546,7 @@ def test_a_look_replaces_nothing_and_knows_its_endings(tmp_path: Path, capsys: O
     there = tmp_path / "there.cube"
     there.write_text("mine")
     for target, said in (
-        ("there.cube", "exists"),
+        ("there.cube", "there already"),
         ("new.3dl", ".cube"),
         ("nowhere/new.cube", "folder"),
         ("new", ".cube"),

@@ -31,8 +31,8 @@ All verbs: lptn-retouch --help. One of them: lptn-retouch apply --help."""
 
 # Each a module of this package, imported inside main's try: Ctrl-C may come before they are there.
 VERBS = (
-    "apply", "batch", "compare", "look", "redo", "presets", "verify", "train", "evaluate", "bench", "gimp", "serve", "config",
-    "completion",
+    "apply", "batch", "compare", "look", "redo", "presets", "verify", "train", "evaluate", "bench", "gimp", "serve",
+    "config", "completion",
 )  # fmt: skip
 
 
