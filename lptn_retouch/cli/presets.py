@@ -40,7 +40,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         help="install a .safetensors preset, a .cube or HaldCLUT, a published .pth, or hf://owner/name",
         description="Check a file of weights and install it as a preset; nothing in it is run.",
         epilog=examples(
-            "lptn-retouch presets import my-look.safetensors",
             "lptn-retouch presets import film.cube",
             "lptn-retouch presets import net_g_FiveK_numhigh3.pth --name fivek",
             "lptn-retouch presets import hf://owner/my-look",
