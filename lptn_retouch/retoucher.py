@@ -18,14 +18,17 @@ from lptn_retouch.arguments import check_floats, check_limit, is_tensor, weight
 from lptn_retouch.color import from_srgb, read_profile, to_srgb
 from lptn_retouch.engine.choose import Engine, choose_engine
 from lptn_retouch.engine.plan import FULL_SCALE
+from lptn_retouch.engine.retouched import Retouched
 from lptn_retouch.engine.stack import StackEngine
 from lptn_retouch.errors import InvalidPresetError, UnreadablePhotoError, UsageError, reason, shown
 from lptn_retouch.formats import Photo
+from lptn_retouch.formats.depth import made_grey
 from lptn_retouch.formats.mask import Mask, open_mask
 from lptn_retouch.formats.opening import open_fitting
 from lptn_retouch.memory import check_memory
 from lptn_retouch.metadata.recipe import Recipe, Step
 from lptn_retouch.preset import Preset, load_preset
+from lptn_retouch.remarks import kept_grey, left_alone
 from lptn_retouch.stack import check_strengths, stack_name, steps_of
 
 if TYPE_CHECKING:
@@ -116,7 +119,7 @@ class Retoucher:
         if is_tensor(image):
             return self._tensor(image, amount, detail, mask)
         if isinstance(image, np.ndarray):
-            return self._pixels(image, amount, detail, mask)
+            return self._pixels(image, amount, detail, mask).pixels
         if type(image).__module__.startswith("PIL."):
             return self._pillow(image, amount, detail, mask)
         raise UsageError(
@@ -191,12 +194,17 @@ class Retoucher:
 
     def _photo(self, photo: Photo, amount: float, detail: float, mask: Any, *, ours: bool = False) -> Photo:
         """Retouch a photo; in place if it is `ours`, opened here and held by nobody else."""
-        pixels = self._in_space(photo.pixels, photo.metadata.icc, amount, detail, mask, ours=ours)
-        return replace(photo, pixels=pixels, recipe=self._recipe(photo, amount, detail, mask))
+        pixels, shares = self._in_space(photo.pixels, photo.metadata.icc, amount, detail, mask, ours=ours)
+        acting = (preset.name for preset, strength in self.steps if strength > 0)
+        remarks = [remark for name, share in zip(acting, shares, strict=False) for remark in left_alone(name, share)]
+        if photo.source.grey and not amount == detail == 0 and made_grey(pixels):
+            remarks.append(kept_grey(self.name))
+        recipe = self._recipe(photo, amount, detail, mask)
+        return replace(photo, pixels=pixels, recipe=recipe, notices=(*photo.notices, *remarks))
 
     def _in_space(
         self, pixels: np.ndarray, icc: bytes | None, amount: float, detail: float, mask: Any, *, ours: bool = False
-    ) -> np.ndarray:
+    ) -> Retouched:
         """Retouch an array whose numbers mean what an ICC profile says; in place if it is `ours`.
 
         The networks know sRGB, so that is what they are shown; what goes back is the change they make, and colours
@@ -209,8 +217,8 @@ class Retoucher:
             check_floats(pixels)
         shown_type = np.float32 if pixels.dtype == np.float32 else np.uint16
         self._check_memory(pixels.shape[0], pixels.shape[1], shown_type, pictures=2)
-        retouched = self._pixels(to_srgb(pixels, space), amount, detail, mask, ours=True)
-        return from_srgb(pixels, retouched, space, _writable(pixels) if ours else None)
+        retouched, shares = self._pixels(to_srgb(pixels, space), amount, detail, mask, ours=True)
+        return Retouched(from_srgb(pixels, retouched, space, _writable(pixels) if ours else None), shares)
 
     def _recipe(self, photo: Photo, amount: float, detail: float, mask: Any) -> Recipe:
         """What repeats this retouch; of a photo changed since it was opened nothing does, so no source is named."""
@@ -252,7 +260,7 @@ class Retoucher:
         with self._blamed():
             return retouch_tensor(self._engine, image, amount, detail, weights)
 
-    def _pixels(self, pixels: np.ndarray, amount: float, detail: float, mask: Any, *, ours: bool = False) -> np.ndarray:
+    def _pixels(self, pixels: np.ndarray, amount: float, detail: float, mask: Any, *, ours: bool = False) -> Retouched:
         """Retouch an array; in place if it is `ours`, held by nobody else."""
         full = FULL_SCALE.get(pixels.dtype)
         if full is None or pixels.ndim != 3 or pixels.shape[2] not in (3, 4) or pixels.size == 0:
@@ -262,30 +270,30 @@ class Retoucher:
             )
         weights = weight(mask, pixels.shape[:2])
         if amount == 0 and detail == 0:
-            return pixels if ours else pixels.copy()
+            return Retouched(pixels if ours else pixels.copy())
         hidden = _hidden(pixels)
         self._check_memory(pixels.shape[0], pixels.shape[1], pixels.dtype, pictures=1 if ours and hidden is None else 2)
         if full == 1:
             check_floats(pixels)
         if hidden is not None:
             result = self._visible(_filled(pixels, hidden), amount, detail, weights, ours=True)
-            result[hidden] = pixels[hidden]
+            result.pixels[hidden] = pixels[hidden]
             return result
         return self._visible(pixels, amount, detail, weights, ours=ours)
 
     def _visible(
         self, pixels: np.ndarray, amount: float, detail: float, where: np.ndarray | None, *, ours: bool
-    ) -> np.ndarray:
+    ) -> Retouched:
         """Retouch an array, all of which the network may see."""
         out = _writable(pixels) if ours else None
         with self._blamed():
             try:
-                return self._engine(pixels, amount, detail, where, out)
+                return self._engine.retouch(pixels, amount, detail, where, out)
             except _out_of_memory():  # of a GPU, which has less than the machine; nothing is written by then
                 if self.device.type == "cpu":
                     raise
             _log.warning("lptn_retouch: the picture does not fit on %s, so the CPU does the work.", self.device)
-            return self._engine_on("cpu")(pixels, amount, detail, where, out)
+            return self._engine_on("cpu").retouch(pixels, amount, detail, where, out)
 
     @contextmanager
     def _blamed(self) -> Iterator[None]:
@@ -318,7 +326,7 @@ class Retoucher:
             raise UsageError(f"a PIL image of mode {image.mode} cannot be retouched; convert it to RGB first.")
         clear = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
         array = np.asarray(image.convert("RGBA" if clear else "RGB"))
-        result = PIL.Image.fromarray(self._in_space(array, image.info.get("icc_profile"), amount, detail, mask))
+        result = PIL.Image.fromarray(self._in_space(array, image.info.get("icc_profile"), amount, detail, mask).pixels)
         if image.mode in ("L", "LA"):
             result = result.convert(image.mode)
         result.info = {k: v for k, v in image.info.items() if k != "transparency"}

@@ -26,6 +26,7 @@ from lptn_retouch.engine.choose import choose_engine
 from lptn_retouch.engine.cpu import CpuEngine
 from lptn_retouch.engine.plan import FULL_SCALE, work_bytes
 from lptn_retouch.engine.reference import ReferenceEngine
+from lptn_retouch.engine.retouched import Retouched
 from lptn_retouch.errors import UsageError
 from lptn_retouch.model.checkpoint import as_arrays
 from lptn_retouch.model.form import THUMBNAIL, depth_for, level_sizes, seen_level
@@ -727,7 +728,7 @@ def test_a_grey_picture_takes_no_more(tiny: GradedLPTN) -> None:
 
 def test_a_picture_too_large_for_its_gpu_goes_to_the_cpu(tiny_preset: Preset, caplog: pytest.LogCaptureFixture) -> None:
     class Small(ReferenceEngine):
-        def __call__(self, *_: Any) -> np.ndarray:
+        def retouch(self, *_: Any) -> Retouched:
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
     retoucher = Retoucher(tiny_preset, "cpu")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy.typing as npt
 
 from lptn_retouch.engine.accelerator import accelerator_possible
+from lptn_retouch.engine.retouched import Retouched
 from lptn_retouch.errors import UsageError
 from lptn_retouch.model.form import GRADED
 from lptn_retouch.model.lut import LUT
@@ -39,6 +40,10 @@ class Engine(Protocol):
     def __call__(
         self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
     ) -> Array: ...
+
+    def retouch(
+        self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
+    ) -> Retouched: ...
 
     def memory(self, height: int, width: int, dtype: npt.DTypeLike) -> int: ...
 

@@ -37,6 +37,7 @@ from lptn_retouch.engine.compiling import compiled
 from lptn_retouch.engine.finite import check_finite
 from lptn_retouch.engine.inference import Floats, Weights
 from lptn_retouch.engine.plan import FULL_SCALE, work_bytes
+from lptn_retouch.engine.retouched import Retouched
 from lptn_retouch.engine.taps import (
     SPLINE,
     averaging,
@@ -78,8 +79,14 @@ class CpuEngine:
         self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
     ) -> Array:
         """Retouch one picture; as :meth:`ReferenceEngine.__call__`."""
+        return self.retouch(picture, amount, detail, where, out).pixels
+
+    def retouch(
+        self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
+    ) -> Retouched:
+        """Retouch one picture, and say how much of the look it got; as :meth:`ReferenceEngine.retouch`."""
         if not compiled(picture.dtype):
-            return np.asarray(self._slow(picture, amount, detail, where, out))
+            return self._slow.retouch(picture, amount, detail, where, out)  # type: ignore[no-any-return]
         return self._retouch(picture, amount, detail, where, out)
 
     def memory(self, height: int, width: int, dtype: npt.DTypeLike) -> int:
@@ -87,12 +94,14 @@ class CpuEngine:
         del dtype
         return work_bytes(height, width)
 
-    def _retouch(self, picture: Array, amount: float, detail: float, where: Array | None, out: Array | None) -> Array:
+    def _retouch(
+        self, picture: Array, amount: float, detail: float, where: Array | None, out: Array | None
+    ) -> Retouched:
         height, width, channels = picture.shape
         if channels == 4:  # alpha passes by
             out = picture.copy() if out is None else out
-            out[..., :3] = self._retouch(picture[..., :3], amount, detail, where, None)
-            return out
+            out[..., :3], shares = self._retouch(picture[..., :3], amount, detail, where, None)
+            return Retouched(out, shares)
         sizes = level_sizes(height, width, depth_for(height, width))
         out = np.empty_like(picture, order="C") if out is None else out
         flat = np.ascontiguousarray(picture).reshape(height, 3 * width)
@@ -104,7 +113,7 @@ class CpuEngine:
         if choice.share == 0:
             if out is not picture:
                 out[...] = picture
-            return out
+            return Retouched(out, (0.0,))
         curve = curve_of(choice.curve)
         inner = sizes[seen_level(len(sizes) - 1) :]
         plain_low = None if detail == 1 else halved(seen, inner)[-1].copy()  # of seen itself, if that is the low band
@@ -114,7 +123,7 @@ class CpuEngine:
             _take_part(planes, choice)
         rest = 1 - choice.share * amount * detail
         finish(*pixels, curve, change, matrices, sizes, rest, where, out.reshape(flat.shape))
-        return out
+        return Retouched(out, (choice.share,))
 
     def translate(
         self, levels: list[Floats], plain_low: Floats | None, sizes: Sizes, amount: float, detail: float

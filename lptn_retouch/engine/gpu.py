@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from lptn_retouch.engine.reference import ReferenceEngine
+from lptn_retouch.engine.retouched import Retouched
 from lptn_retouch.errors import reason
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.notices import compiling
@@ -99,6 +100,12 @@ class GpuEngine:
         self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
     ) -> Array:
         """Retouch one picture; as :meth:`ReferenceEngine.__call__`."""
+        return self.retouch(picture, amount, detail, where, out).pixels
+
+    def retouch(
+        self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
+    ) -> Retouched:
+        """Retouch one picture, and say how much of the look it got; as :meth:`ReferenceEngine.retouch`."""
         return self._begin(picture, amount, detail, where)(out)
 
     def stream(self, pictures: Iterable[Array], amount: float, detail: float) -> Iterator[Array]:
@@ -111,13 +118,13 @@ class GpuEngine:
         Yields:
             The results, in order.
         """
-        under_way: deque[Callable[[], Array]] = deque()
+        under_way: deque[Callable[[], Retouched]] = deque()
         for picture in pictures:
             under_way.append(self._begin(picture, amount, detail, None))
             if len(under_way) == _UNDER_WAY:
-                yield under_way.popleft()()
+                yield under_way.popleft()().pixels
         while under_way:
-            yield under_way.popleft()()
+            yield under_way.popleft()().pixels
 
     def on_device(self, picture: Tensor, amount: float, detail: float, where: Tensor | None = None) -> Tensor:
         """Retouch a picture in the device's memory, on the current stream; returns before it is done.
@@ -134,9 +141,9 @@ class GpuEngine:
             torch.OutOfMemoryError: the picture is too large for the device.
         """
         if not self._apart:
-            return self._retouch(picture, amount, detail, where)
+            return self._retouch(picture, amount, detail, where)[0]
         current = torch.cuda.current_stream(self.device)
-        result = self._fitting(partial(self._wait_and_retouch, current, picture, amount, detail, where))
+        result, _ = self._fitting(partial(self._wait_and_retouch, current, picture, amount, detail, where))
         for tensor in (picture, where):
             if tensor is not None:
                 tensor.record_stream(self._work)
@@ -157,26 +164,27 @@ class GpuEngine:
         """
         return 2 * 2 * 4 * height * width * np.dtype(dtype).itemsize
 
-    def _begin(self, picture: Array, amount: float, detail: float, where: Array | None) -> Callable[..., Array]:
+    def _begin(self, picture: Array, amount: float, detail: float, where: Array | None) -> Callable[..., Retouched]:
         """Put a picture on its way; what is returned waits for the result and puts it into an array."""
         if self._apart:
             return self._fitting(partial(self._send_and_fetch, picture, amount, detail, where))
         mask = None if where is None else torch.from_numpy(where.copy())
-        return partial(_put, self._retouch(torch.from_numpy(picture.copy()), amount, detail, mask), None)
+        return partial(_put, *self._retouch(torch.from_numpy(picture.copy()), amount, detail, mask), None)
 
     def _send_and_fetch(
         self, picture: Array, amount: float, detail: float, where: Array | None
-    ) -> Callable[..., Array]:
+    ) -> Callable[..., Retouched]:
         with torch.cuda.stream(self._up):
             sent = self._send(picture)
             mask = None if where is None else self._send(where)
-        result = self._wait_and_retouch(self._up, sent, amount, detail, mask)
+        results = self._wait_and_retouch(self._up, sent, amount, detail, mask)
         self._down.wait_stream(self._work)
         with torch.cuda.stream(self._down):
-            fetched = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
-            fetched.copy_(result, non_blocking=True)
-        result.record_stream(self._down)  # or the next picture would be given its memory before it is fetched
-        return partial(_put, fetched, self._down.record_event())
+            fetched = [torch.empty(result.shape, dtype=result.dtype, pin_memory=True) for result in results]
+            for here, result in zip(fetched, results, strict=True):
+                here.copy_(result, non_blocking=True)
+                result.record_stream(self._down)  # or the next picture would be given its memory before it is fetched
+        return partial(_put, fetched[0], fetched[1], self._down.record_event())
 
     def _send(self, array: Array) -> Tensor:
         """An array on the device, for the working stream; returns before it is there."""
@@ -188,13 +196,14 @@ class GpuEngine:
 
     def _wait_and_retouch(
         self, given: torch.cuda.Stream, picture: Tensor, amount: float, detail: float, where: Tensor | None
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         """On the working stream, after what is under way on the stream that gives the picture."""
         self._work.wait_stream(given)
         with torch.cuda.stream(self._work):
             return self._retouch(picture, amount, detail, where)
 
-    def _retouch(self, picture: Tensor, amount: float, detail: float, where: Tensor | None) -> Tensor:
+    def _retouch(self, picture: Tensor, amount: float, detail: float, where: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The result, and the share of the look."""
         with self._lock, torch.no_grad():
             height, width = picture.shape[:2]
             key = (height, width, amount, detail)
@@ -221,11 +230,11 @@ class GpuEngine:
             del self._workspaces[key]
 
 
-def _put(result: Tensor, arrived: torch.cuda.Event | None, out: Array | None = None) -> Array:
+def _put(result: Tensor, share: Tensor, arrived: torch.cuda.Event | None, out: Array | None = None) -> Retouched:
     """A result that has arrived, in an array."""
     if arrived is not None:
         arrived.synchronize()
     if out is None:
-        return result.numpy().copy()
+        return Retouched(result.numpy().copy(), (float(share),))
     np.copyto(out, result.numpy())
-    return out
+    return Retouched(out, (float(share),))

@@ -47,8 +47,11 @@ class Workspace:
         self._sound = False  # the weights: looked at with the first picture, since it waits for the device
         self._translating = _Recording(possible=device.type == "cuda")
 
-    def retouch(self, picture: Tensor, where: Tensor | None) -> Tensor:
+    def retouch(self, picture: Tensor, where: Tensor | None) -> tuple[Tensor, Tensor]:
         """Retouch a picture, (H, W, C).
+
+        Returns:
+            The result, and the share of the look that it got, (1, 1, 1, 1).
 
         Raises:
             InvalidPresetError: the weights overflow.
@@ -62,7 +65,7 @@ class Workspace:
         levels, doublings = (self._wide, self._field), (self._halvings, self._depth)
         strength = self._amount * self._detail
         kernels.finish(picture, curve, share, levels, self._enlarging, doublings, strength, where, result)
-        return result
+        return result, share.clone()  # the recorded work writes to the one it returned
 
     def _translate(self) -> Tensors:
         """Look at level k and choose, translate it and what is below, and enlarge across what the picture gets of that.

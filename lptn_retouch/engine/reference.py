@@ -12,7 +12,9 @@ from torch import Tensor
 
 from lptn_retouch.engine.finite import check_finite
 from lptn_retouch.engine.plan import FULL_SCALE
+from lptn_retouch.engine.retouched import Retouched
 from lptn_retouch.model.checkpoint import Network
+from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.threads import on_one
 
 Array = npt.NDArray[Any]
@@ -48,19 +50,35 @@ class ReferenceEngine:
         Returns:
             `out`.
         """
+        return self.retouch(picture, amount, detail, where, out).pixels
+
+    def retouch(
+        self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
+    ) -> Retouched:
+        """Retouch one picture, and say how much of the look it got.
+
+        Args:
+            picture, amount, detail, where, out: as :meth:`__call__` takes them.
+
+        Returns:
+            `out`, and the share of the look.
+        """
         work = partial(self._retouch, picture, amount, detail, where, out)
         return on_one(work) if self._is_small(picture.shape[0] * picture.shape[1]) else work()
 
     def _is_small(self, pixels: int) -> bool:
         return self.device.type == "cpu" and pixels < SMALL
 
-    def _retouch(self, picture: Array, amount: float, detail: float, where: Array | None, out: Array | None) -> Array:
+    def _retouch(
+        self, picture: Array, amount: float, detail: float, where: Array | None, out: Array | None
+    ) -> Retouched:
         full = FULL_SCALE[picture.dtype]
         out = np.empty_like(picture) if out is None else out
         # (H, W, C) to (1, 3, H, W)
         planes = torch.from_numpy(np.array(picture[..., :3].transpose(2, 0, 1), order="C"))[None]
         before = planes.to(self.device).to(torch.float32) / full
         result = self._translate(before, amount, detail)
+        share = self._share(before)
         if where is not None:
             result = torch.lerp(before, result, torch.from_numpy(where).to(self.device))
         del before
@@ -69,7 +87,7 @@ class ReferenceEngine:
         if out is not picture:
             out[..., 3:] = picture[..., 3:]
         out[..., :3] = result[0].cpu().numpy().transpose(1, 2, 0)
-        return out
+        return Retouched(out, (share,))
 
     def tensors(self, pictures: Tensor, amount: float, detail: float) -> Tensor:
         """Retouch a batch of pictures.
@@ -95,6 +113,13 @@ class ReferenceEngine:
                 result = self._net.translate(pictures).dose(pictures, amount, detail)
             check_finite(result)
             return result.clamp(0, 1)  # type: ignore[no-any-return]
+
+    def _share(self, picture: Tensor) -> float:
+        """Of the look, as the network chose: it is asked once more, for it answers with a picture alone."""
+        if not isinstance(self._net, GradedLPTN) or self._net.gate is None:
+            return 1.0
+        with torch.no_grad():
+            return float(self._net.glance(picture).share)
 
     def memory(self, height: int, width: int, dtype: npt.DTypeLike) -> int:
         """Bytes at the peak besides the picture and its result: measured at 12 and 24 megapixels.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from lptn_retouch.engine.retouched import Retouched
 from lptn_retouch.threads import in_strips
 
 if TYPE_CHECKING:
@@ -45,13 +46,20 @@ class StackEngine:
         self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
     ) -> Array:
         """Retouch one picture; as :meth:`ReferenceEngine.__call__`."""
+        return self.retouch(picture, amount, detail, where, out).pixels
+
+    def retouch(
+        self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
+    ) -> Retouched:
+        """Retouch one picture, and say how much of each look it got; as :meth:`ReferenceEngine.retouch`."""
         if len(self.steps) == 1:
             engine, strength = self.steps[0]
-            return engine(picture, strength * amount, strength * detail, where, out)
+            return engine.retouch(picture, strength * amount, strength * detail, where, out)
         wide = _widened(picture)
+        shares: tuple[float, ...] = ()
         for engine, strength in self.steps:
-            engine(wide, strength * amount, strength * detail, None, wide)
-        return _settled(picture, wide, where, out)
+            shares += engine.retouch(wide, strength * amount, strength * detail, None, wide).shares
+        return Retouched(_settled(picture, wide, where, out), shares)
 
     def memory(self, height: int, width: int, dtype: npt.DTypeLike) -> int:
         """Bytes at the peak besides the picture and its result; as :meth:`ReferenceEngine.memory`."""

@@ -5,6 +5,9 @@ import numpy.typing as npt
 
 from lptn_retouch.formats.photo import Pixels
 
+_SEEN = 2 / 255  # of the range: a difference of channels that is more than rounding
+_ROWS = 64  # at a time, where there are many numbers a pixel
+
 
 def at_depth(pixels: Pixels, bits: int) -> Pixels:
     """Pixels with so many bits a channel, rounded to the nearest; 32 is floating point in [0, 1]."""
@@ -36,6 +39,27 @@ def _clean(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 def on_white(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     alpha = pixels[:, :, 3:].astype(np.uint32)
     return np.asarray((pixels[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255, np.uint8)
+
+
+def made_grey(pixels: Pixels) -> bool:
+    """Give a picture, (H, W, 3 or 4), its luma in place of its colours, in place.
+
+    Returns:
+        Whether it had colours that can be seen: more than rounding leaves.
+
+    >>> made_grey(np.full((1, 1, 3), 7, np.uint8))
+    False
+    """
+    seen = False
+    full = 1 if pixels.dtype == np.float32 else int(np.iinfo(pixels.dtype).max)
+    for top in range(0, len(pixels), _ROWS):
+        colours = pixels[top : top + _ROWS, :, :3]
+        if (colours == colours[..., :1]).all():
+            continue
+        grey = one_channel(colours)[..., None]
+        seen = seen or bool((np.abs(colours - grey.astype(np.float64)) > _SEEN * full).any())
+        colours[...] = grey
+    return seen
 
 
 def one_channel(pixels: Pixels) -> Pixels:

@@ -84,6 +84,10 @@ class GradedLPTN(nn.Module):
         translation, (_, share, grey) = self._run(picture, apart=True)
         return translation.in_part(picture, share, grey)
 
+    def glance(self, picture: Tensor) -> Choice:
+        """What is chosen for a batch of pictures, (B, 3, H, W); see :meth:`decide`."""
+        return self.decide(LaplacianPyramid(seen_level(depth_for(*picture.shape[-2:]))).low_band(picture))
+
     def decide(self, seen: Tensor) -> Choice:
         """Look at a picture as the network sees it, (B, 3, H, W), and choose.
 

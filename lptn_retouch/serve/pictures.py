@@ -149,7 +149,9 @@ def retouched(
     photo = Photo(pixels, space.name, Metadata.build(icc=None if doubts else picture.icc.tobytes()))
     del pixels
     work = retoucher.using_up if ours else retoucher
-    result = work(photo, amount=amount, detail=detail).pixels
+    done = work(photo, amount=amount, detail=detail)
+    notices += done.notices
+    result = done.pixels
     if grey:
         del photo
         thin = np.empty((layout.height, layout.width, layout.channels), result.dtype)
