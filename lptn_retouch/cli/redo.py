@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from lptn_retouch.metadata.recipe import Recipe
     from lptn_retouch.retoucher import Retoucher
 
+_UNSURE = "Its recipe does not say what it was made from, so nobody checked that this is the source."
+
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = verbs.add_parser(
@@ -82,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _redo(args: argparse.Namespace, file: Path, recipe: Recipe, target: Path) -> None:
     source = source_of(recipe, file, args.source)
+    unsure = () if recipe.source_sha256 else (_UNSURE,)
     if target != STREAM and target.exists() and target.samefile(source):
         raise UsageError(f"{shown(target)} is the source and is never replaced; name another file with -o.")
     mask = mask_for(recipe, args.mask)
@@ -101,7 +104,7 @@ def _redo(args: argparse.Namespace, file: Path, recipe: Recipe, target: Path) ->
     if target != STREAM and not args.quiet:
         print_path(saved.path)
     tell_engine(args, retoucher)
-    tell(args, photo, saved, time.monotonic() - started, _other_version(recipe))
+    tell(args, photo, saved, time.monotonic() - started, (*unsure, *_other_version(recipe)))
 
 
 def metadata_of(file: Path) -> Metadata:
@@ -142,7 +145,7 @@ def recipe_of(file: Path) -> Recipe:
         raise MetadataError(f"{shown(file)}: there is no recipe in it; give a result of apply that kept its metadata.")
     if recipe.masked and not recipe.mask_sha256:
         raise MetadataError(f"{shown(file)}: it was made with a mask, which is not kept; retouch its source again.")
-    if not recipe.source_sha256:
+    if not recipe.source_sha256 and recipe.metadata != "strip-private":
         raise MetadataError(f"{shown(file)}: its recipe names no source; it was not made from a file in one step.")
     return recipe
 
@@ -159,11 +162,17 @@ def source_of(recipe: Recipe, file: Path, given: Path | None) -> Path:
         given: the source itself, or a folder to search first.
 
     Raises:
-        UsageError: there is no such file or folder as the one given.
+        UsageError: there is no such file or folder as the one given, or the recipe names no source and none is given.
         UnreadablePhotoError: there is no source, or files of its name have other contents.
     """
     if given is not None and not os.path.exists(given):  # noqa: PTH110  (asks of impossible names as well)
         raise UsageError(f"{shown(given)}: there is no such file or folder; name the source or its folder.")
+    if not recipe.source_sha256:
+        if given is None or os.path.isdir(given):  # noqa: PTH112
+            raise UsageError(
+                f"{shown(file)}: its source was left out of it as private; name the file itself with --source."
+            )
+        return given
     if given is not None and not os.path.isdir(given):  # noqa: PTH112
         candidates = [given]
     else:

@@ -206,7 +206,10 @@ def _metadata(photo: Photo, choice: str, settings: dict[str, Any]) -> tuple[Meta
         metadata, said = without_private(metadata)
         notices += said
     if photo.recipe is not None:
-        metadata, said = with_recipe(metadata, replace(photo.recipe, **settings), altered=bool(photo.recipe.alters))
+        recipe = replace(photo.recipe, **settings)
+        if choice == "strip-private":
+            recipe = replace(recipe, source_name="", source_sha256="")
+        metadata, said = with_recipe(metadata, recipe, altered=bool(recipe.alters))
         notices += said
     return metadata, notices
 

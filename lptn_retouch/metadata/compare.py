@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from lptn_retouch.errors import MetadataError, shown
+from lptn_retouch.kinds import MetadataChoice
 from lptn_retouch.metadata.containers import Carried, carried_by, carried_of
 from lptn_retouch.metadata.facts import MAKER_NOTE, Fact, facts_of
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.private import without_private
 from lptn_retouch.metadata.reasons import (
+    ALL,
     IN_COMMENT,
     MOVED,
     PRIVATE,
@@ -29,6 +31,8 @@ from lptn_retouch.metadata.recipe import read_recipe
 Verdict: TypeAlias = Literal["kept", "changed", "dropped", "lost", "added"]
 _ORDER: tuple[Verdict, ...] = ("lost", "changed", "dropped", "added", "kept")
 _CELL = 40
+_OF_PIXELS = ("ICC", "JFIF", "ADOBE")
+_RESOLUTION = (0x011A, 0x011B, 0x0128)  # which every TIFF has
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +51,16 @@ class TagVerdict:
 class Diff:
     """All tags of two files, in the order of the first, then what only the second has.
 
+    Args:
+        entries: a verdict each.
+        bare: the second holds pixels and perhaps their profile, and nothing else.
+
     >>> Diff((TagVerdict("GPS", "GPSLatitude", "51 30 0", None, "lost"),)).ok
     False
     """
 
     entries: tuple[TagVerdict, ...] = ()
+    bare: bool = False
 
     @property
     def lost(self) -> tuple[TagVerdict, ...]:
@@ -113,12 +122,14 @@ def _cell(value: str) -> str:
     return plain if len(plain) <= _CELL else plain[: _CELL - 3] + "..."
 
 
-def compare(before: Path, after: Path) -> Diff:
+def compare(before: Path, after: Path, metadata: MetadataChoice | None = None) -> Diff:
     """Compare the metadata of a photograph with that of its result, tag by tag.
 
     Args:
         before: the source: JPEG, PNG, WebP, TIFF, AVIF, HEIC, JPEG XL, GIF or RAW.
         after: the result: likewise.
+        metadata: what the result was saved with, so that what was meant to go counts as dropped; None for what its
+            recipe says. A result of "none" holds no recipe, and looks the same as one that lost everything.
 
     Returns:
         A verdict for every tag; `Diff.ok` says whether anything was lost without a reason.
@@ -136,15 +147,25 @@ def compare(before: Path, after: Path) -> Diff:
     source, old = read_facts(before)
     result, new = read_facts(after)
     verdicts = _verdicts(source, old, result, new)
-    if _is_stripped(result):
+    if metadata == "none":
+        every = {(fact.group, fact.tag) for fact in old if fact.group != "ICC"}
+        verdicts = [_meant(entry, every, ALL) for entry in verdicts]
+    elif metadata == "strip-private" or (metadata is None and _is_stripped(result)):
         private = _private_facts(source)
-        verdicts = [
-            replace(entry, verdict="dropped", reason=PRIVATE)
-            if entry.verdict == "lost" and (entry.group, entry.tag) in private
-            else entry
-            for entry in verdicts
-        ]
-    return Diff((*verdicts,))
+        verdicts = [_meant(entry, private, PRIVATE) for entry in verdicts]
+    return Diff((*verdicts,), bare=all(_is_of_pixels(fact) for fact in new))
+
+
+def _is_of_pixels(fact: Fact) -> bool:
+    """Whether a picture without metadata says this as well."""
+    return is_storage(fact) or fact.group in _OF_PIXELS or (fact.group == "IFD0" and fact.number in _RESOLUTION)
+
+
+def _meant(entry: TagVerdict, left_out: set[tuple[str, str]], reason: str) -> TagVerdict:
+    """A loss that was asked for is none."""
+    if entry.verdict == "lost" and entry.after is None and (entry.group, entry.tag) in left_out:
+        return replace(entry, verdict="dropped", reason=reason)
+    return entry
 
 
 def _is_stripped(result: Carried) -> bool:

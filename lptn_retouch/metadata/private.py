@@ -24,6 +24,7 @@ from lptn_retouch.metadata.blocks import (
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.photoshop import IPTC, iptc_records, photoshop_resources
 from lptn_retouch.metadata.raw import describes_photograph
+from lptn_retouch.metadata.recipe import RECIPE
 from lptn_retouch.metadata.segments import SOI
 from lptn_retouch.metadata.tiff import (
     EXIF_POINTER,
@@ -80,6 +81,7 @@ _PRIVATE_PROPERTIES = {
     (IPTC_EXTENSION, "ImageRegion"): FACES, (IPTC_EXTENSION, "AddlModelInfo"): FACES,
     (IPTC_EXTENSION, "ModelAge"): FACES, (EXIF, "MakerNote"): NOTES, (MEDIA, "Pantry"): COPIES,
     (MEDIA, "ManageTo"): PATHS, (MEDIA, "ManageUI"): PATHS, (RESOURCE, "filePath"): PATHS, (RESOURCE, "lastURL"): PATHS,
+    (RECIPE, "SourceName"): PATHS, (RECIPE, "SourceSHA256"): PATHS,
 }  # fmt: skip
 # Names that say it in any other namespace; rights and their owners are credit, and stay.
 _PRIVATE_NAMES = (

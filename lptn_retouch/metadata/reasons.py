@@ -28,6 +28,7 @@ ONE_PACKET = "the extended XMP stands in the main packet, as this container has 
 EXTENDED_ANEW = "the name of the extended XMP, which was written anew"
 ALTERED = "marked as algorithmically altered"
 PRIVATE = "left out with metadata=strip-private"
+ALL = "left out with metadata=none"
 
 _STORAGE_TAGS = frozenset({
     0x00FE, 0x00FF, 0x0124, 0x0125, 0x0129, 0x0146, 0x0147, 0x0148, 0x014C, 0x014D, 0x0154, 0x0155, 0x935C,

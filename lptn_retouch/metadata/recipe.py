@@ -54,8 +54,8 @@ class Recipe:
         amount: 0 to 2.
         detail: 0 to 2.
         masked: a mask was used, which is not kept; a file is known by `mask_name` and `mask_sha256`.
-        source_name: the source's file name, without folders; "" for a picture from memory.
-        source_sha256: of the source, in hexadecimal; "" for a picture from memory.
+        source_name: the source's file name, without folders; "" for a picture from memory, or left out as private.
+        source_sha256: of the source, in hexadecimal; "" likewise.
         alters: what of the scene the preset makes other than it was; "" for one that only develops.
         version: of lptn_retouch.
         quality: 1 to 100, as the result was saved; None where it does not matter.
@@ -233,8 +233,8 @@ class _Reading:
             amount=self._strength("Amount"),
             detail=self._strength("Detail"),
             masked=self._text("Masked", lambda text: text in ("True", "False")) == "True",
-            source_name=self._text("SourceName", _is_file_name),
-            source_sha256=self._text("SourceSHA256", lambda text: text == "" or _is_sha256(text)),
+            source_name=self._source("SourceName", _is_file_name),
+            source_sha256=self._source("SourceSHA256", lambda text: text == "" or _is_sha256(text)),
             alters=self._text("Alters", _is_word),
             version=self._text("Version", _is_word),
             quality=self._whole("Quality", range(1, 101)),
@@ -265,6 +265,10 @@ class _Reading:
 
     def _strength(self, name: str) -> float:
         return float(self._text(name, lambda text: _NUMBER.fullmatch(text) is not None and 0 <= float(text) <= 2))
+    def _source(self, name: str, is_sound: Callable[[str], bool]) -> str:
+        """What names the source; nothing where it was left out as private."""
+        return self._text(name, is_sound) if name in self.values else ""
+
 
     def _whole(self, name: str, allowed: Container[int]) -> int | None:
         if name not in self.values:

@@ -1,0 +1,35 @@
+"""What a caller may give and gets back, in types: a type checker tells a mistyped word before anything runs.
+
+Nothing is imported for that when the program runs.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    import numpy.typing as npt
+    from PIL.Image import Image
+    from torch import Tensor
+
+    from lptn_retouch.formats import Photo
+    from lptn_retouch.preset import Preset
+
+PresetLike: TypeAlias = "str | os.PathLike[str] | Preset"
+"""A preset: the name of an installed one, the path of one, or a loaded one."""
+
+PhotoLike: TypeAlias = "str | os.PathLike[str] | Photo"
+"""What becomes a photo: a path, or a photo."""
+
+Array = TypeVar("Array", bound="npt.NDArray[Any]")
+ImageOrTensor = TypeVar("ImageOrTensor", "Image", "Tensor")
+
+Mask: TypeAlias = "npt.ArrayLike | Image | Tensor | None"
+"""(H, W) in [0, 1]: where to apply a retouch; None for everywhere."""
+
+MetadataChoice: TypeAlias = Literal["keep", "strip-private", "none"]
+ProfileChoice: TypeAlias = Literal["keep", "srgb"]
+BitDepth: TypeAlias = Literal[8, 16, 32]
