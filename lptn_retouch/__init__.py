@@ -13,7 +13,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lptn_retouch import batch as batch
     from lptn_retouch import errors
+    from lptn_retouch import formats as formats
+    from lptn_retouch import metadata as metadata
+    from lptn_retouch import preset as preset
+    from lptn_retouch import sharing as sharing
     from lptn_retouch.batch import retouch_folder
     from lptn_retouch.formats import Photo, open_photo
     from lptn_retouch.preset import Preset, list_presets, load_preset
@@ -45,11 +50,15 @@ _HOMES = {
 }
 
 
+# Modules that the documentation speaks of, which need no import of their own.
+_MODULES = frozenset({"batch", "errors", "formats", "metadata", "preset", "sharing"})
+
+
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(f"lptn_retouch.{_HOMES[name]}"), name)
-    if name == "errors":
-        return import_module("lptn_retouch.errors")
+    if name in _MODULES:
+        return import_module(f"lptn_retouch.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

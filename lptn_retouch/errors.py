@@ -5,6 +5,7 @@ LptnRetouchError
 │   └── TooLargeError          the picture needs more memory than there is, or than was allowed
 ├── PhotoError                 a picture could not be opened or saved
 │   ├── UnreadablePhotoError   damaged, empty, or not a picture at all
+│   │   └── PhotoNotFoundError there is no such file; a FileNotFoundError as well
 │   ├── UnsupportedPhotoError  a sound file of a kind this version does not handle
 │   └── UnwritablePhotoError   the result could not be written where it was asked for
 │       └── InTheWayError      a file is there already, and may not be replaced
@@ -16,6 +17,7 @@ LptnRetouchError
 └── TrainingError              a training run could not start, resume or go on
 """
 
+import errno
 import os
 
 
@@ -76,6 +78,14 @@ class PhotoError(LptnRetouchError):
 
 class UnreadablePhotoError(PhotoError):
     """The file is damaged, empty or not a picture."""
+
+
+class PhotoNotFoundError(UnreadablePhotoError, FileNotFoundError):
+    """There is no such file."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.errno = errno.ENOENT
 
 
 class UnsupportedPhotoError(PhotoError):

@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     import numpy.typing as npt
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lptn_retouch.formats import Photo
+    from lptn_retouch.formats.mask import Mask
     from lptn_retouch.preset import Preset
 
-PresetLike: TypeAlias = "str | os.PathLike[str] | Preset"
+OnePreset: TypeAlias = "str | os.PathLike[str] | Preset"
 """A preset: the name of an installed one, the path of one, or a loaded one."""
+
+PresetLike: TypeAlias = "OnePreset | Sequence[OnePreset | tuple[OnePreset, float]]"
+"""A preset, or a stack of them; see :class:`lptn_retouch.Retoucher`."""
 
 PhotoLike: TypeAlias = "str | os.PathLike[str] | Photo"
 """What becomes a photo: a path, or a photo."""
@@ -27,8 +32,8 @@ PhotoLike: TypeAlias = "str | os.PathLike[str] | Photo"
 Array = TypeVar("Array", bound="npt.NDArray[Any]")
 ImageOrTensor = TypeVar("ImageOrTensor", "Image", "Tensor")
 
-Mask: TypeAlias = "npt.ArrayLike | Image | Tensor | None"
-"""(H, W) in [0, 1]: where to apply a retouch; None for everywhere."""
+MaskLike: TypeAlias = "npt.ArrayLike | Image | Tensor | str | os.PathLike[str] | Mask | None"
+"""Where to apply a retouch: (H, W) in [0, 1], or the path of a grey picture; None for everywhere."""
 
 MetadataChoice: TypeAlias = Literal["keep", "strip-private", "none"]
 ProfileChoice: TypeAlias = Literal["keep", "srgb"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from lptn_retouch.formats import Photo
 from lptn_retouch.formats.depth import made_grey
 from lptn_retouch.formats.mask import Mask, open_mask
 from lptn_retouch.formats.opening import open_fitting
+from lptn_retouch.kinds import Array, ImageOrTensor, MaskLike, PhotoLike, PresetLike
 from lptn_retouch.memory import check_memory
 from lptn_retouch.metadata.recipe import Recipe, Step
 from lptn_retouch.preset import Preset, load_preset
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _log = logging.getLogger("lptn_retouch")
-T = TypeVar("T")
-PresetLike = str | os.PathLike[str] | Preset
-Stack = Sequence[PresetLike | tuple[PresetLike, float]]
 _END = object()  # of an iterable
 
 
@@ -68,7 +66,7 @@ class Retoucher:
 
     def __init__(
         self,
-        preset: PresetLike | Stack = "retouch",
+        preset: PresetLike = "retouch",
         device: str = "auto",
         *,
         memory_limit: int | None = None,
@@ -107,7 +105,17 @@ class Retoucher:
             return choose_engine(self.preset, device)
         return StackEngine([(choose_engine(preset, device), strength) for preset, strength in self.steps])
 
-    def __call__(self, image: Any, *, amount: float = 1.0, detail: float = 1.0, mask: Any = None) -> Any:
+    @overload
+    def __call__(
+        self, image: PhotoLike, *, amount: float = 1.0, detail: float = 1.0, mask: MaskLike = None
+    ) -> Photo: ...
+    @overload
+    def __call__(self, image: Array, *, amount: float = 1.0, detail: float = 1.0, mask: MaskLike = None) -> Array: ...
+    @overload
+    def __call__(
+        self, image: ImageOrTensor, *, amount: float = 1.0, detail: float = 1.0, mask: MaskLike = None
+    ) -> ImageOrTensor: ...
+    def __call__(self, image: Any, *, amount: float = 1.0, detail: float = 1.0, mask: MaskLike = None) -> Any:
         """Retouch one picture; arguments as :func:`retouch`."""
         amount, detail = check_strengths(self.steps, amount, detail)
         if isinstance(mask, str | os.PathLike):
@@ -126,6 +134,14 @@ class Retoucher:
             f"a {type(image).__name__} is no picture; give a path, Photo, PIL image, NumPy array or torch tensor."
         )
 
+    @overload
+    def map(self, images: Iterable[PhotoLike], *, amount: float = 1.0, detail: float = 1.0) -> Iterator[Photo]: ...
+    @overload
+    def map(self, images: Iterable[Array], *, amount: float = 1.0, detail: float = 1.0) -> Iterator[Array]: ...
+    @overload
+    def map(
+        self, images: Iterable[ImageOrTensor], *, amount: float = 1.0, detail: float = 1.0
+    ) -> Iterator[ImageOrTensor]: ...
     def map(self, images: Iterable[Any], *, amount: float = 1.0, detail: float = 1.0) -> Iterator[Any]:
         """Retouch pictures one after the other, faster than in a loop.
 
@@ -187,7 +203,7 @@ class Retoucher:
 
         return open_fitting(path, fits)
 
-    def using_up(self, photo: Photo, *, amount: float = 1.0, detail: float = 1.0, mask: Any = None) -> Photo:
+    def using_up(self, photo: Photo, *, amount: float = 1.0, detail: float = 1.0, mask: MaskLike = None) -> Photo:
         """Retouch a photo from :meth:`open` in its own memory: the one given shows the result as well from then on."""
         amount, detail = check_strengths(self.steps, amount, detail)
         return self._photo(photo, amount, detail, mask, ours=True)
@@ -333,13 +349,43 @@ class Retoucher:
         return result
 
 
+@overload
 def retouch(
-    image: T,
-    preset: PresetLike | Stack = "retouch",
+    image: PhotoLike,
+    preset: PresetLike = "retouch",
     *,
     amount: float = 1.0,
     detail: float = 1.0,
-    mask: Any = None,
+    mask: MaskLike = None,
+    device: str = "auto",
+) -> Photo: ...
+@overload
+def retouch(
+    image: Array,
+    preset: PresetLike = "retouch",
+    *,
+    amount: float = 1.0,
+    detail: float = 1.0,
+    mask: MaskLike = None,
+    device: str = "auto",
+) -> Array: ...
+@overload
+def retouch(
+    image: ImageOrTensor,
+    preset: PresetLike = "retouch",
+    *,
+    amount: float = 1.0,
+    detail: float = 1.0,
+    mask: MaskLike = None,
+    device: str = "auto",
+) -> ImageOrTensor: ...
+def retouch(
+    image: Any,
+    preset: PresetLike = "retouch",
+    *,
+    amount: float = 1.0,
+    detail: float = 1.0,
+    mask: MaskLike = None,
     device: str = "auto",
 ) -> Any:
     """Retouch one picture with a preset.
@@ -382,7 +428,7 @@ def retouch(
 _kept: dict[tuple[object, ...], Retoucher] = {}
 
 
-def _retoucher(preset: PresetLike | Stack, device: str) -> Retoucher:
+def _retoucher(preset: PresetLike, device: str) -> Retoucher:
     """The last Retoucher again, if it is the one wanted: a loop over `retouch` should not load weights each time."""
     steps = steps_of(preset)
     if any(isinstance(step, Preset) for step, _ in steps):

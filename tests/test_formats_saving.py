@@ -104,7 +104,7 @@ def test_a_depth_can_be_asked_for_where_the_format_holds_it(tmp_path: Path) -> N
 
 
 def test_floats_are_clipped_and_rounded(tmp_path: Path) -> None:
-    values = np.array([-1, 0, 0.4 / 255, 0.6 / 255, 0.5, 1, 7], np.float32)
+    values = np.array([-0.2, 0, 0.4 / 255, 0.6 / 255, 0.5, 1, 1.4], np.float32)
     Photo(np.stack([values] * 3, axis=1)[None]).save(tmp_path / "a.png", bit_depth=8)
     assert open_photo(tmp_path / "a.png").pixels[0, :, 1].tolist() == [0, 0, 0, 1, 128, 255, 255]
 

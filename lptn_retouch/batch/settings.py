@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lptn_retouch.batch.words import bytes_of
 from lptn_retouch.errors import UsageError
+from lptn_retouch.kinds import BitDepth, MetadataChoice, ProfileChoice
 from lptn_retouch.stack import Step, check_strengths, stack_name, steps_of
 
 if TYPE_CHECKING:
@@ -87,9 +88,9 @@ class Output:
     folder: str = ""
     format: str | None = None
     quality: int = 92
-    bit_depth: int | None = None
-    metadata: str = "keep"
-    profile: str = "keep"
+    bit_depth: BitDepth | None = None
+    metadata: MetadataChoice = "keep"
+    profile: ProfileChoice = "keep"
     long_edge: int | None = None
     sharpen: bool = True
     max_size: int | None = None

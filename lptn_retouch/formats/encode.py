@@ -3,10 +3,11 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
+from lptn_retouch.arguments import check_floats
 from lptn_retouch.color import is_of_grey, read_profile
 from lptn_retouch.errors import LptnRetouchError, UnwritablePhotoError, UsageError, shown
 from lptn_retouch.formats.budget import LEAST, best_within
@@ -15,6 +16,7 @@ from lptn_retouch.formats.files import as_path, check_target, write_atomically
 from lptn_retouch.formats.photo import Photo, Pixels, Saved
 from lptn_retouch.formats.pillow import quiet
 from lptn_retouch.formats.thumbnail import thumbnailer
+from lptn_retouch.kinds import MetadataChoice, ProfileChoice
 from lptn_retouch.metadata import Metadata, splice_jpeg
 from lptn_retouch.metadata.recipe import with_recipe
 
@@ -51,8 +53,8 @@ FORMATS = {  # the bounds are those of libjpeg, libpng, libwebp and libavif
 }
 ENDINGS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP",
            ".avif": "AVIF", ".jxl": "JPEG XL"}  # fmt: skip
-METADATA = ("keep", "strip-private", "none")
-PROFILES = ("keep", "srgb")
+METADATA: tuple[str, ...] = get_args(MetadataChoice)
+PROFILES: tuple[str, ...] = get_args(ProfileChoice)
 LOSSLESS = ("PNG", "TIFF")
 
 Coded = tuple[list[bytes | memoryview], tuple[str, ...]]  # a file in parts, and notices
@@ -159,8 +161,11 @@ def _checked(photo: Photo, target: Path, quality: int, bit_depth: int | None, me
         raise UnwritablePhotoError(
             f"{name}: its extension names no format that is written; use .jpg, .png, .tif, .webp, .avif or .jxl."
         )
-    if photo.pixels.dtype == np.float32 and not np.isfinite(photo.pixels).all():
-        raise UsageError(f"{name}: the photo's pixels hold NaN or infinity; replace those before it is saved.")
+    if photo.pixels.dtype == np.float32:
+        try:
+            check_floats(photo.pixels)
+        except UsageError as error:
+            raise UsageError(f"{name}: {error}") from None
     depths = FORMATS[kind].depths
     if bit_depth and bit_depth not in depths:
         raise UnwritablePhotoError(
@@ -208,7 +213,7 @@ def _metadata(photo: Photo, choice: str, settings: dict[str, Any]) -> tuple[Meta
     if photo.recipe is not None:
         recipe = replace(photo.recipe, **settings)
         if choice == "strip-private":
-            recipe = replace(recipe, source_name="", source_sha256="")
+            recipe = replace(recipe, source_name="", source_sha256="", mask_name="")
         metadata, said = with_recipe(metadata, recipe, altered=bool(recipe.alters))
         notices += said
     return metadata, notices

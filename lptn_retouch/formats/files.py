@@ -15,6 +15,7 @@ from typing import BinaryIO
 from lptn_retouch.errors import (
     InTheWayError,
     PhotoError,
+    PhotoNotFoundError,
     UnreadablePhotoError,
     UnwritablePhotoError,
     UsageError,
@@ -52,7 +53,7 @@ def open_regular(path: Path) -> BufferedReader:
     """Open a file to read, if it is a regular one: a FIFO would hang for ever, and a device never end.
 
     Raises:
-        UnreadablePhotoError: it is missing, forbidden, empty, or not a regular file.
+        UnreadablePhotoError: it is missing (PhotoNotFoundError), forbidden, empty, or not a regular file.
     """
     name = shown(path)
     try:
@@ -61,7 +62,7 @@ def open_regular(path: Path) -> BufferedReader:
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         file = os.fdopen(os.open(path, flags), "rb")
     except FileNotFoundError:
-        raise UnreadablePhotoError(f"{name}: there is no such file; check the path.") from None
+        raise PhotoNotFoundError(f"{name}: there is no such file; check the path.") from None
     except PermissionError:
         raise UnreadablePhotoError(f"{name}: reading is not permitted; change the file's permissions.") from None
     except OSError as error:

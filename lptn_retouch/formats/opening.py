@@ -27,15 +27,16 @@ def open_photo(path: str | os.PathLike[str]) -> Photo:
         The photo; `notices` tells what it could not take along (further pages, for example).
 
     Raises:
-        UnreadablePhotoError: missing, empty, damaged, cut short, or not a picture.
+        UnreadablePhotoError: missing, empty, damaged, cut short, or not a picture. A missing one is a
+            `PhotoNotFoundError`, and so a `FileNotFoundError` as well.
         UnsupportedPhotoError: sound, but of a kind this version does not read without loss.
 
     Example:
         >>> import tempfile, numpy as np
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     black = Photo(np.zeros((2, 3, 3), np.uint8)).save(f"{folder}/black.png")
-        ...     open_photo(black.path)  # doctest: +ELLIPSIS
-        Photo(3x2 RGB uint8, sRGB, Source(format='PNG', ...))
+        ...     open_photo(black.path)
+        Photo(3x2 RGB uint8, sRGB, PNG black.png)
     """
     return open_fitting(path, None)
 

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lptn_retouch.errors import UsageError
+from lptn_retouch.errors import UsageError, shown
+from lptn_retouch.kinds import BitDepth, MetadataChoice, ProfileChoice
 from lptn_retouch.metadata import Metadata
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from lptn_retouch.metadata.recipe import Recipe
 
 Pixels = npt.NDArray[Any]
@@ -100,7 +103,31 @@ class Photo:
 
     def __repr__(self) -> str:
         channels = "RGBA" if self.pixels.shape[2] == 4 else "RGB"
-        return f"Photo({self.width}x{self.height} {channels} {self.pixels.dtype}, {self.color_space}, {self.source})"
+        where = f" {shown(self.source.path.name)}" if self.source.path else ""
+        kind = f"{self.width}x{self.height} {channels} {self.pixels.dtype}"
+        return f"Photo({kind}, {self.color_space}, {self.source.format}{where})"
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Pixels:
+        """The pixels, for NumPy: a view that cannot be written to, unless another type or a copy is asked for.
+
+        References:
+            NumPy 2, the array interface's keywords `dtype` and `copy`.
+        """
+        wanted = self.pixels.dtype if dtype is None else np.dtype(dtype)
+        if copy is False and wanted != self.pixels.dtype:
+            raise ValueError(f"a photo of {self.pixels.dtype} is no {wanted} without a copy; leave copy=False out.")
+        return self.pixels.astype(wanted, copy=bool(copy))
+
+    def _repr_jpeg_(self) -> bytes | None:
+        """What a notebook shows of it: small, in sRGB. With transparency that is a PNG."""
+        from lptn_retouch.formats.display import as_shown
+
+        return None if self.pixels.shape[2] == 4 else as_shown(self, "JPEG")
+
+    def _repr_png_(self) -> bytes | None:
+        from lptn_retouch.formats.display import as_shown
+
+        return as_shown(self, "PNG") if self.pixels.shape[2] == 4 else None
 
     @property
     def width(self) -> int:
@@ -173,14 +200,32 @@ class Photo:
             metadata = metadata.with_icc(None)
         return replace(self, pixels=converted(self.pixels, space), color_space="sRGB", metadata=metadata)
 
+    def to_pil(self) -> "Image":
+        """The same picture as a PIL image of 8 bits a channel, whatever the photo's own depth: Pillow has no more.
+
+        Returns:
+            Mode RGB or RGBA, L or LA for a photo from a grey file; in the photo's own colour space, with its ICC
+            profile in `info`. No other metadata goes along.
+
+        Raises:
+            UsageError: floats are not meant as 0 to 1.
+
+        Example:
+            >>> Photo(np.full((2, 3, 3), 65535, np.uint16)).to_pil().getpixel((0, 0))
+            (255, 255, 255)
+        """
+        from lptn_retouch.formats.display import as_pillow
+
+        return as_pillow(self)
+
     def save(
         self,
         path: str | os.PathLike[str],
         *,
         quality: int = 92,
-        bit_depth: int | None = None,
-        metadata: str = "keep",
-        profile: str = "keep",
+        bit_depth: BitDepth | None = None,
+        metadata: MetadataChoice = "keep",
+        profile: ProfileChoice = "keep",
         max_size: int | None = None,
         overwrite: bool = True,
     ) -> Saved:
@@ -205,7 +250,7 @@ class Photo:
             The path written, and notices.
 
         Raises:
-            UsageError: an argument is out of range, the target is the source, or the pixels hold NaN or infinity.
+            UsageError: an argument is out of range, the target is the source, or floats are not meant as 0 to 1.
             UnwritablePhotoError: the format is not one of those above or does not hold this depth, the file is larger
                 than `max_size` even at quality 40, or the disk said no.
             InTheWayError: a file is there that may not be replaced.

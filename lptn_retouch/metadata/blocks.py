@@ -17,6 +17,8 @@ GAIN_MAP_PREFIX = b"urn:iso:std:iso:ts:21496:-1\0"
 MAX_EXTENDED_XMP = 32 << 20
 """Longest extended XMP put together, in bytes: its length is the file's word, which is not trusted."""
 
+_MOST_SHOWN = 24  # bytes of a block
+
 COMMENT = 0xFE
 PNG_CHUNK = 0x00
 """In place of a JPEG marker: the block is a PNG chunk, its four-letter type and then its payload."""
@@ -76,6 +78,11 @@ class Block:
 
     marker: int
     data: bytes
+
+    def __repr__(self) -> str:
+        long = len(self.data) > _MOST_SHOWN
+        data = f"{self.data[:_MOST_SHOWN]!r}... of {len(self.data):,} bytes" if long else repr(self.data)
+        return f"Block(marker={self.marker}, data={data})"
 
     @property
     def kind(self) -> Kind:

@@ -1,5 +1,6 @@
 """`Metadata`: everything a picture carries besides its pixels, as blocks that travel verbatim."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from lptn_retouch.errors import MetadataError
@@ -46,11 +47,20 @@ class Metadata:
 
     >>> Metadata.build(xmp=b"<x/>").xmp
     b'<x/>'
+    >>> Metadata.build(xmp=b"<x/>", icc=b"profile")
+    Metadata(XMP 33 bytes, ICC 21 bytes)
 
     Source: Exif 3.0 (CIPA DC-008) 4.7; XMP part 3; ICC.1:2022 annex B.
     """
 
     blocks: tuple[Block, ...] = ()
+
+    def __repr__(self) -> str:
+        """What there is, and how much of it; the bytes are in `blocks`."""
+        sizes: Counter[str] = Counter()
+        for block in self.blocks:
+            sizes[block.kind.name.replace("_", " ")] += len(block.data)
+        return f"Metadata({', '.join(f'{kind} {size:,} bytes' for kind, size in sizes.items())})"
 
     @classmethod
     def from_jpeg(cls, data: Buffer) -> "Metadata":

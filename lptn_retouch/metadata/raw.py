@@ -100,7 +100,7 @@ def metadata_from_raw(
         OSError: the file cannot be read.
 
     >>> metadata_from_raw(Path("/dev/null"))
-    (Metadata(blocks=()), ())
+    (Metadata(), ())
 
     Source: Exif 3.0 (CIPA DC-008) 4.6; TIFF/EP (ISO 12234-2); DNG 1.7, chapter 4; XMP part 3, 3.
     """

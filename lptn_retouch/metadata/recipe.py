@@ -4,9 +4,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lptn_retouch import __version__
 from lptn_retouch.errors import MetadataError
+from lptn_retouch.kinds import BitDepth, MetadataChoice, ProfileChoice
 from lptn_retouch.metadata.blocks import Kind, xmp_block
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.xmp_edit import is_xml_text, with_properties, without_properties
@@ -84,9 +86,9 @@ class Recipe:
     alters: str = ""
     version: str = __version__
     quality: int | None = None
-    bit_depth: int | None = None
-    metadata: str | None = None
-    profile: str | None = None
+    bit_depth: BitDepth | None = None
+    metadata: MetadataChoice | None = None
+    profile: ProfileChoice | None = None
     long_edge: int | None = None
     sharpened: bool = False
     strength: float = 1.0
@@ -263,19 +265,19 @@ class _Reading:
             raise _forged(name)
         return value
 
-    def _strength(self, name: str) -> float:
-        return float(self._text(name, lambda text: _NUMBER.fullmatch(text) is not None and 0 <= float(text) <= 2))
     def _source(self, name: str, is_sound: Callable[[str], bool]) -> str:
         """What names the source; nothing where it was left out as private."""
         return self._text(name, is_sound) if name in self.values else ""
 
+    def _strength(self, name: str) -> float:
+        return float(self._text(name, lambda text: _NUMBER.fullmatch(text) is not None and 0 <= float(text) <= 2))
 
-    def _whole(self, name: str, allowed: Container[int]) -> int | None:
+    def _whole(self, name: str, allowed: Container[int]) -> Any:
         if name not in self.values:
             return None
         return int(self._text(name, lambda text: _WHOLE.fullmatch(text) is not None and int(text) in allowed))
 
-    def _choice(self, name: str, allowed: Container[str]) -> str | None:
+    def _choice(self, name: str, allowed: Container[str]) -> Any:
         return self._text(name, lambda text: text in allowed) if name in self.values else None
 
 

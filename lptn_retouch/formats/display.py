@@ -1,0 +1,49 @@
+"""A photo for other programs of the same process: a notebook, which shows it, and Pillow."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lptn_retouch.arguments import check_floats
+from lptn_retouch.color import read_profile
+from lptn_retouch.formats.depth import eight_bits, one_channel
+from lptn_retouch.formats.resize import fitted
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from lptn_retouch.formats.photo import Photo
+
+LONG_EDGE = 960  # px: what the column of a notebook shows
+_QUALITY = 88
+
+
+def as_pillow(photo: Photo) -> Image:
+    """A PIL image of 8 bits; see :meth:`lptn_retouch.Photo.to_pil`."""
+    from PIL import Image
+
+    if photo.pixels.dtype == np.float32:
+        check_floats(photo.pixels)
+    icc = photo.metadata.icc
+    pixels = eight_bits(photo.pixels)
+    # A profile of grey is not for three channels, and one of RGB not for one.
+    space, _ = read_profile(icc, grey=photo.source.grey)
+    if photo.source.grey and (space.is_srgb or space.model == "GRAY"):
+        pixels = one_channel(pixels)
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    if icc is not None:
+        image.info["icc_profile"] = icc
+    return image
+
+
+def as_shown(photo: Photo, format: str) -> bytes:
+    """A small picture in sRGB, as a file of a format that Pillow writes, "PNG" or "JPEG"."""
+    from PIL import Image
+
+    small = fitted(photo, LONG_EDGE).to_srgb()
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(eight_bits(small.pixels))).save(out, format, quality=_QUALITY)
+    return out.getvalue()
