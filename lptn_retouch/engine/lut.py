@@ -20,6 +20,7 @@ import numpy.typing as npt
 from numba.extending import overload
 
 from lptn_retouch.engine.plan import FULL_SCALE
+from lptn_retouch.engine.retouched import Retouched
 from lptn_retouch.model.lut import DOMAIN, TABLE
 from lptn_retouch.notices import compiling, without_numba
 from lptn_retouch.threads import in_strips
@@ -55,9 +56,15 @@ class LutEngine:
         self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
     ) -> Array:
         """Retouch one picture; as :meth:`ReferenceEngine.__call__`."""
+        return self.retouch(picture, amount, detail, where, out).pixels
+
+    def retouch(
+        self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
+    ) -> Retouched:
+        """Retouch one picture; as :meth:`ReferenceEngine.retouch`. A table does not choose."""
         if not _compiled(picture.dtype.name):
-            return np.asarray(self._slow(picture, amount, detail, where, out))
-        return self._retouch(picture, amount, where, out)
+            return self._slow.retouch(picture, amount, detail, where, out)  # type: ignore[no-any-return]
+        return Retouched(self._retouch(picture, amount, where, out), (1.0,))
 
     def memory(self, height: int, width: int, dtype: npt.DTypeLike) -> int:
         """Bytes at the peak besides the picture and its result; as :meth:`ReferenceEngine.memory`. None, by pixel."""

@@ -94,8 +94,8 @@ def _settled(picture: Array, wide: Array, where: Array | None, out: Array | None
             rows = slice(top, min(top + _ROWS, end))
             part = wide[rows, :, :3] / white
             if where is not None:
-                share = where[rows, :, None]
-                part = part * share + picture[rows, :, :3] * (1 - share)
+                share, before = where[rows, :, None], picture[rows, :, :3]
+                part = np.where(share < 1, before + share * (part - before), part)  # as it is where nothing changed
             out[rows, :, 3:] = picture[rows, :, 3:]
             out[rows, :, :3] = part if picture.dtype == np.float32 else np.rint(part)
 
