@@ -22,7 +22,7 @@ from torch import Tensor
 from lptn_retouch.errors import PhotoError
 from lptn_retouch.formats.files import open_regular, write_atomically
 
-VERSION = "1"  # of how pictures are developed and made small
+VERSION = "2"  # of how pictures are developed and made small
 LARGEST = 2 << 30  # bytes of all entries
 
 

@@ -13,10 +13,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from lptn_retouch.formats import open_photo
 from lptn_retouch.training.metrics import delta_e, lab, psnr, ssim
 from lptn_retouch.training.pairs import find_pairs, load_named
-from lptn_retouch.training.pictures import as_tensor, list_pictures
+from lptn_retouch.training.pictures import list_pictures, load_srgb
 
 Apply = Callable[[Tensor], Tensor]  # (1, 3, H, W) in [0, 1] to the same
 
@@ -169,7 +168,7 @@ def score_photos(apply: Apply, folder: Path) -> dict[str, Any]:
     """
     each: list[dict[str, Any]] = []
     for file in list_pictures(folder):
-        picture = as_tensor(open_photo(file).pixels)
+        picture = load_srgb(file)
         long_side = max(picture.shape[-2:])
         quarter = F.interpolate(picture, scale_factor=0.25, mode="bilinear", antialias=True)
         result, export = apply(quarter), apply(picture)

@@ -19,11 +19,10 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from lptn_retouch.errors import InvalidPresetError, TrainingError, shown
-from lptn_retouch.formats import open_photo
 from lptn_retouch.formats.files import write_atomically
 from lptn_retouch.model.checkpoint import as_tensors
 from lptn_retouch.model.weights import read_safetensors
-from lptn_retouch.training.pictures import as_tensor
+from lptn_retouch.training.pictures import load_srgb
 
 SIDE = 96  # px, of the square that is judged
 _STORED = 128  # px, of the square that training draws its crops from
@@ -127,7 +126,7 @@ def train_judge(sets: Mapping[str, Sequence[Path]], seed: int = 0, steps: int = 
     """
     if len(sets) < 2 or not all(sets.values()):
         raise TrainingError("a judge needs two sets of pictures or more, and none of them empty.")
-    pictures = [torch.cat([_square(as_tensor(open_photo(file).pixels), _STORED) for file in sets[n]]) for n in sets]
+    pictures = [torch.cat([_square(load_srgb(file), _STORED) for file in sets[n]]) for n in sets]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = _Net(len(sets))
@@ -151,8 +150,7 @@ def train_judge(sets: Mapping[str, Sequence[Path]], seed: int = 0, steps: int = 
 def accuracy(judge: Judge, sets: Mapping[str, Sequence[Path]]) -> dict[str, float]:
     """Share of each set's pictures, held back from training, that the judge names rightly."""
     return {
-        name: sum(judge.calls(as_tensor(open_photo(file).pixels)) == name for file in files) / len(files)
-        for name, files in sets.items()
+        name: sum(judge.calls(load_srgb(file)) == name for file in files) / len(files) for name, files in sets.items()
     }
 
 

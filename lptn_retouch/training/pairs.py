@@ -11,9 +11,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from lptn_retouch.errors import TrainingError, shown
-from lptn_retouch.formats import open_photo
 from lptn_retouch.training.config import DataConfig, JitterConfig
-from lptn_retouch.training.pictures import ALL, Album, as_tensor, list_pictures
+from lptn_retouch.training.pictures import ALL, Album, list_pictures, load_srgb
 
 
 def find_pairs(before: Path, after: Path) -> list[tuple[Path, Path]]:
@@ -98,7 +97,7 @@ def jittered(both: Tensor, config: JitterConfig, random: torch.Generator) -> Ten
 def load_named(pairs: list[tuple[Path, Path]]) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Open pairs one by one at their own size; the target is brought to the input's when they differ."""
     for before, after in pairs:
-        a, b = as_tensor(open_photo(before).pixels), as_tensor(open_photo(after).pixels)
+        a, b = load_srgb(before), load_srgb(after)
         if a.shape != b.shape:
             b = F.interpolate(b, size=a.shape[-2:], mode="bilinear", antialias=True)
         yield before.stem, a, b

@@ -54,6 +54,15 @@ def as_tensor(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(array)[None] / scale
 
 
+def load_srgb(file: Path) -> Tensor:
+    """A picture as a network sees it, (1, 3, H, W) in [0, 1]: in sRGB, whatever its profile.
+
+    Raises:
+        PhotoError: it cannot be read; the message names it.
+    """
+    return as_tensor(open_photo(file).to_srgb().pixels)
+
+
 @dataclass
 class Album:
     """Entries of one picture or more (a pair has two) in memory, each whole and in one of three shapes.
@@ -72,7 +81,7 @@ class Album:
         """
         held: dict[str, list[Tensor]] = {name: [] for name in SHAPES}
         with ThreadPoolExecutor(2) as pool:
-            for shape, entry in pool.map(lambda files: _shaped(files, pixels), entries):
+            for shape, entry in pool.map(lambda files: small_entry(files, pixels), entries):
                 held[shape].append(entry)
         prune()
         return cls({name: torch.stack(pictures) for name, pictures in held.items() if pictures})
@@ -101,7 +110,8 @@ class Album:
         return torch.where(mirrored.view(-1, 1, 1, 1, 1), scaled.flip(-1), scaled)
 
 
-def _shaped(files: tuple[Path, ...], pixels: int) -> tuple[str, Tensor]:
+def small_entry(files: tuple[Path, ...], pixels: int) -> tuple[str, Tensor]:
+    """An entry's pictures made small, (n, 3, h, w) uint8, all in the shape of the first, and that shape's name."""
     first = _small(files[0], pixels, "")
     shape = min(SHAPES, key=lambda name: abs(math.log(first.shape[-2] / first.shape[-1] / SHAPES[name])))
     return shape, torch.stack([first, *(_small(file, pixels, shape) for file in files[1:])])
@@ -111,7 +121,7 @@ def _small(file: Path, pixels: int, shape: str) -> Tensor:
     """A picture made small, (3, h, w) uint8, in the shape named or else in the one nearest to its own."""
 
     def make() -> Tensor:
-        picture = as_tensor(open_photo(file).pixels)
+        picture = load_srgb(file)
         ratio = SHAPES.get(shape, picture.shape[-2] / picture.shape[-1])
         ratio = min(SHAPES.values(), key=lambda known: abs(math.log(ratio / known)))
         height = round(math.sqrt(pixels * ratio))

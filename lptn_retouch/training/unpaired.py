@@ -15,7 +15,6 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from lptn_retouch.errors import TrainingError, UsageError, shown
-from lptn_retouch.formats import open_photo
 from lptn_retouch.training.evaluation import photo_glow, synthetic_glow
 from lptn_retouch.training.judge import Judge
 from lptn_retouch.training.looks import (
@@ -29,7 +28,7 @@ from lptn_retouch.training.looks import (
     sliced_wasserstein,
 )
 from lptn_retouch.training.metrics import delta_e
-from lptn_retouch.training.pictures import as_tensor
+from lptn_retouch.training.pictures import load_srgb
 
 LARGEST = 960  # px, the longer side at which pictures are measured; a larger one is made small first
 AMOUNTS = (0.0, 0.5, 1.0, 1.5, 2.0)
@@ -178,7 +177,7 @@ def _neutrals(shifts: Sequence[Tensor]) -> dict[str, Any]:
 
 def opened(file: Path) -> Tensor:
     """A picture as it is measured, (1, 3, H, W) in [0, 1]: made small if it is larger than :data:`LARGEST`."""
-    picture = as_tensor(open_photo(file).pixels)
+    picture = load_srgb(file)
     scale = LARGEST / max(picture.shape[-2:])
     if scale >= 1:
         return picture
