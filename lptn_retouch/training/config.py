@@ -36,6 +36,7 @@ class DataConfig:
     kinds: tuple[str, ...] = ()  # of the table, to be left as they are; with them, screens and charts that are drawn
     wanted: tuple[str, ...] = ()  # of the table, such as the look is for: to practise on
     validate_source: str = ""  # source pictures held out
+    check: bool = True  # pairs: leave out those whose two pictures do not lie on each other
     hold_out: int = 10  # where no folder is held out, every so manyth picture is; 0 for none
     pixels: int = 46_000  # area that every picture is brought to in memory, px
     smallest: float = 0.6  # a step's pictures are scaled by a factor between this and 1
@@ -91,6 +92,7 @@ class OptimConfig:
     start: str = ""  # a run's weights.pt or a preset to go on from; "" starts from nothing
     save_every: int = 100  # steps between checkpoints
     evaluate_every: int = 500  # steps between evaluations on the held-out pictures
+    patience: int = 0  # evaluations without a better figure after which a run stops by itself; 0 for never
     sheet_every: int = 500  # steps between before/after sheets; 0 for none
     threads: int = 0  # CPU threads, 0 for torch's own choice
     precision: str = "auto"  # float32, bfloat16, or auto: bfloat16 on GPUs

@@ -17,6 +17,7 @@ from lptn_retouch.training.config import DataConfig, JitterConfig, TrainConfig
 from lptn_retouch.training.gate import fit_gate
 from lptn_retouch.training.grade import GradeTeacher
 from lptn_retouch.training.learner import needs_critic
+from lptn_retouch.training.pair_check import check_pairs, say_unmatched
 from lptn_retouch.training.pairs import PairSet, find_pairs
 from lptn_retouch.training.pictures import ALL, FEWEST, Album, list_pictures
 from lptn_retouch.training.still import Still, drawn, read_table
@@ -83,14 +84,17 @@ def prepare(config: TrainConfig, run: Path, say: Say) -> Course:
 def _pairs(config: TrainConfig, say: Say) -> Course:
     data = config.data
     if data.train:
-        pairs = _from_folder(data.train)
+        folders = Path(data.train) / "input", Path(data.train) / "target"
     elif data.before and data.after:
-        pairs = find_pairs(Path(data.before), Path(data.after))
+        folders = Path(data.before), Path(data.after)
     else:
         raise TrainingError(
             "there are no pictures to learn from; name [data] train, or before and after, or source and style."
         )
-    learnt, held = _parted(pairs, _from_folder(data.validate) if data.validate else None, data)
+    pairs = _matched(*folders, data, say)
+    further = Path(data.validate) if data.validate else None
+    held_out = _matched(further / "input", further / "target", data, say) if further else None
+    learnt, held = _parted(pairs, held_out, data)
     say(f"reading {len(learnt)} pairs to learn from and {len(held)} held out")
     lessons = PairSet.load(learnt, data)
     say(f"pairs: {lessons.album}")
@@ -192,8 +196,14 @@ def kept(pictures: list[Path], names: Path | None) -> list[Path]:
     return [p for p in pictures if p.name in wanted]
 
 
-def _from_folder(folder: str) -> list[tuple[Path, Path]]:
-    return find_pairs(Path(folder) / "input", Path(folder) / "target")
+def _matched(before: Path, after: Path, data: DataConfig, say: Say) -> list[tuple[Path, Path]]:
+    """The pairs of two folders that lie on each other; what is left out is said."""
+    pairs = find_pairs(before, after)
+    say_unmatched(before, after, say)
+    if not data.check:
+        return pairs
+    say(f"checking {len(pairs)} pairs: turned, cropped, unlike or equal ones are left out")
+    return check_pairs(pairs, data.pixels, say)
 
 
 def _parted(entries: list[Entry], held: list[Entry] | None, data: DataConfig) -> tuple[list[Entry], list[Entry]]:
