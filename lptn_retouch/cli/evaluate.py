@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from lptn_retouch.cli.arguments import check_folders
 from lptn_retouch.cli.parser import examples
 from lptn_retouch.errors import UsageError, shown
 from lptn_retouch.preset import find_preset
+from lptn_retouch.training import INSTALL
 
 if TYPE_CHECKING:
     from lptn_retouch.training.judge import Judge
@@ -58,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--sheet draws the pictures of --input; give that folder too.")
     check_folders(args.input, args.target, args.style, args.photos, *(args.train_judge or ()))
     find_preset(args.preset)
+    if find_spec("skimage") is None:
+        raise UsageError(f"evaluate needs scikit-image; install it with: {INSTALL}")
     from lptn_retouch.retoucher import Retoucher
     from lptn_retouch.training.evaluation import score_pairs, score_photos, summary
     from lptn_retouch.training.pictures import list_pictures

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from lptn_retouch.formats.files import write_atomically
-from lptn_retouch.training.metrics import INSTALL
+from lptn_retouch.training import INSTALL
 
 CURVES = "curves.png"
 Curves = dict[str, list[tuple[int, float]]]  # name to steps and values
@@ -34,7 +34,7 @@ def read_log(run: Path) -> Curves:
         except (ValueError, KeyError):  # a line cut short by a kill
             continue
         for name, value in said.items():
-            if name != "time":
+            if name not in ("time", "steps_per_second"):
                 found.setdefault(name, {})[step] = value
     return {name: sorted(values.items()) for name, values in found.items()}
 

@@ -9,8 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from lptn_retouch.errors import UsageError
-
-INSTALL = 'pip install "lptn-retouch[train]"'
+from lptn_retouch.training import INSTALL
 
 
 def psnr(a: Tensor, b: Tensor) -> float:
