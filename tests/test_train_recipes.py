@@ -194,7 +194,7 @@ def test_two_processes_do_what_one_does(folders: Path, tmp_path: Path):
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("install it with") == 1
-    assert done.stderr.count("step 2/2  loss") == 1
+    assert done.stderr.count("step 2 of 2: how close") == 1
     together = weights_of(two / "weights.pt")
     for name, tensor in alone.items():
         torch.testing.assert_close(together[name], tensor, atol=2e-5, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")

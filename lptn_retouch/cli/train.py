@@ -10,12 +10,14 @@ import argparse
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lptn_retouch.cli.arguments import check_folders
 from lptn_retouch.cli.parser import examples
 from lptn_retouch.errors import TrainingError, UsageError, shown
+from lptn_retouch.threads import wait_without_spinning
 
 if TYPE_CHECKING:
     from lptn_retouch.training.config import TrainConfig
@@ -41,29 +43,55 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("--name", help="of the preset")
     parser.add_argument("--steps", type=int, help="more take longer and come nearer (default: minutes on two cores)")
     parser.add_argument("--seed", type=int, help="of all random choices (default: 0)")
+    parser.add_argument("--no-check", dest="check", action="store_false", help="learn from pairs that do not match too")
+    parser.add_argument("-v", "--verbose", action="store_true", help="tell losses and steps a second too")
     parser.add_argument("--run", dest="folder", metavar="FOLDER", type=Path, help="default: runs/NAME")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
+    wait_without_spinning()
     config = _short_form(args) if args.config is None else _long_form(args)
-    from lptn_retouch.preset import user_folder
-    from lptn_retouch.training.result import write_result
+    from lptn_retouch.training.interrupt import Stopped
     from lptn_retouch.training.trainer import train
 
-    name = config.preset.name
-    folder = args.folder or Path("runs") / name
+    folder = args.folder or Path("runs") / config.preset.name
     first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, one speaks
-    weights = train(config, folder, lambda line: print(line, file=sys.stderr, flush=True))
-    if not first:
-        return 0
-    target = (user_folder() if args.config is None else folder) / f"{name}.safetensors"
+    try:
+        weights = train(config, folder, _say, verbose=args.verbose)
+    except Stopped as stopped:
+        if first:
+            again = _command(args, "--run", str(args.folder)) if args.folder else _command(args)
+            _say(f"stopped at step {stopped.step} of {config.optim.steps} and saved; go on with:\n  {again}")
+        return 128 + stopped.number
+    return _finish(args, config, folder, weights) if first else 0
+
+
+def _finish(args: argparse.Namespace, config: TrainConfig, folder: Path, weights: Path) -> int:
+    """Write the preset, install it if it was asked for and helps, and say how good it is and how to use it."""
+    from lptn_retouch.preset import user_folder
+    from lptn_retouch.training.result import read_outcome, write_result
+
+    name, outcome = config.preset.name, read_outcome(folder)
+    helps, install = outcome is None or outcome.helps, args.config is None
+    target = (user_folder() if install and helps else folder) / f"{name}.safetensors"
     file = write_result(config, folder, weights, target, _command(args))
-    if args.config is None:
-        print(f"{name} is installed: {shown(file)}\ntry it with: lptn-retouch apply PHOTO -p {name}")
-    else:
-        print(f"{shown(file)}\ninstall it with: lptn-retouch presets import {shown(file)} --name {name}")
-    return 0
+    by_hand = f"lptn-retouch presets import {shlex.quote(shown(file))} --name {name}"
+    if not helps and outcome is not None:
+        _say(
+            f"{name} is {'not installed: it is ' if install else ''}no closer to the held-out pictures than untouched "
+            f"ones are ({outcome.best:.1f} dB, untouched {outcome.untouched:.1f})\n"
+            "look at the sheets in the run folder: do the pairs show one look? more pairs and more steps may help too"
+        )
+    print(f"{name} is installed: {shown(file)}" if install and helps else shown(file))
+    if outcome is not None and helps:
+        print(f"how close: {outcome.best:.1f} dB, untouched {outcome.untouched:.1f} (step {outcome.step})")
+    print(f"try it with: lptn-retouch apply PHOTO -p {name}" if install and helps else f"install it with: {by_hand}")
+    return 0 if helps or not install else 1
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _long_form(args: argparse.Namespace) -> TrainConfig:
@@ -75,6 +103,8 @@ def _long_form(args: argparse.Namespace) -> TrainConfig:
     from lptn_retouch.training.config import read_config
 
     config = read_config(args.config)
+    if not args.check:
+        config = replace(config, data=replace(config.data, check=False))
     if not valid_name(config.preset.name):
         raise UsageError(
             f"[preset] name {config.preset.name[:80]!r} cannot name a preset; use letters, digits and '-'."
@@ -97,13 +127,13 @@ def _short_form(args: argparse.Namespace) -> TrainConfig:
     from lptn_retouch.training.short import from_folders, from_pairs
 
     if all(pairs):
-        return from_pairs(args.before, args.after, name, steps=args.steps, seed=args.seed or 0)
+        return from_pairs(args.before, args.after, name, steps=args.steps, seed=args.seed or 0, check=args.check)
     return from_folders(args.source, args.style, name, steps=args.steps, seed=args.seed or 0)
 
 
-def _command(args: argparse.Namespace) -> str:
+def _command(args: argparse.Namespace, *further: str) -> str:
     words = ["lptn-retouch", "train", *([str(args.config)] if args.config else [])]
     for name in _SHORT:
         if (value := getattr(args, name)) is not None:
             words += [f"--{name}", str(value)]
-    return shlex.join(words)
+    return shlex.join([*words, *([] if args.check else ["--no-check"]), *further])

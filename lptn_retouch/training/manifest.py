@@ -6,22 +6,21 @@ import hashlib
 import json
 from pathlib import Path
 
-from lptn_retouch.errors import TrainingError, shown
 from lptn_retouch.formats.files import write_atomically
 from lptn_retouch.training.cache import sha256_of
 
 MANIFEST = "manifest.json"
 
 
-def write_manifest(run: Path, files: dict[str, list[Path]]) -> None:
-    """List pictures with their bytes and SHA-256.
+def write_manifest(run: Path, files: dict[str, list[Path]]) -> bool:
+    """List pictures with their bytes and SHA-256, unless the run began with other pictures.
 
     Args:
         run: the run's folder.
         files: the pictures, by what they were read for.
 
-    Raises:
-        TrainingError: the run began with other pictures.
+    Returns:
+        Whether the run's pictures are these.
     """
     listed = {
         what: [
@@ -32,8 +31,9 @@ def write_manifest(run: Path, files: dict[str, list[Path]]) -> None:
     data = json.dumps(listed, indent=1, ensure_ascii=False).encode("utf-8", errors="backslashreplace")
     file = run / MANIFEST
     if file.exists() and file.read_bytes() != data:
-        raise TrainingError(f"{shown(run)} holds a run that learnt from other pictures; name another folder.")
+        return False
     write_atomically(file, lambda stream: stream.write(data))
+    return True
 
 
 def describe_manifest(run: Path) -> str:

@@ -61,6 +61,10 @@ class Place:
             value = value / self.count
         return value
 
+    def any(self, wish: bool) -> bool:
+        """Whether one process at least wishes it; all must ask."""
+        return bool(self.mean(torch.tensor(float(wish), device=self.device)) > 0) if self.count > 1 else wish
+
     def wait(self) -> None:
         """Go on when all processes have come here."""
         if self.count > 1:

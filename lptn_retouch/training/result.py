@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +21,35 @@ _RECIPES = {
     "lut": "a look-up table of colours that taught the network",
     "adversarial": "two folders without a common scene, by a critic",
 }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How near a run has come to the held-out pictures' right answers.
+
+    Args:
+        best: PSNR of the weights that were kept, dB.
+        step: at which they were reached.
+        untouched: PSNR of the pictures as they are, dB.
+    """
+
+    best: float
+    step: int
+    untouched: float
+
+    @property
+    def helps(self) -> bool:
+        """Whether the preset is nearer than no preset."""
+        return self.best > self.untouched
+
+
+def read_outcome(run: Path) -> Outcome | None:
+    """How well a run did; None where nothing was held out."""
+    log = read_log(run)
+    if not (log.get("validation_psnr") and log.get("untouched_psnr")):
+        return None
+    step, best = max(log["validation_psnr"], key=lambda point: point[1])
+    return Outcome(best, step, log["untouched_psnr"][0][1])
 
 
 def write_result(config: TrainConfig, run: Path, weights: Path, file: Path, command: str) -> Path:
@@ -48,7 +78,6 @@ def write_result(config: TrainConfig, run: Path, weights: Path, file: Path, comm
 
 
 def _card(config: TrainConfig, run: Path, pictures: str, command: str) -> str:
-    log = read_log(run)
     lines = [f"# {config.preset.name}", "", config.preset.summary, ""] if config.preset.summary else []
     lines = lines or [f"# {config.preset.name}", ""]
     lines += [
@@ -57,12 +86,11 @@ def _card(config: TrainConfig, run: Path, pictures: str, command: str) -> str:
         f"- {pictures[0].upper()}{pictures[1:]}",
         f"- Steps: {config.optim.steps} of {config.optim.batch} pictures, seed {config.optim.seed}",
     ]
-    if held_out := log.get("validation_psnr"):
+    if outcome := read_outcome(run):
         right = "after pictures" if config.recipe == "pairs" else "teacher"
-        step, best = max(held_out, key=lambda point: point[1])
-        figure = f"- On held-out pictures, against the {right}: {best:.1f} dB PSNR (step {step})"
-        if untouched := log.get("untouched_psnr"):
-            figure += f"; the untouched pictures have {untouched[0][1]:.1f} dB"
-        lines.append(figure)
+        lines.append(
+            f"- On held-out pictures, against the {right}: {outcome.best:.1f} dB PSNR (step {outcome.step}); "
+            f"the untouched pictures have {outcome.untouched:.1f} dB"
+        )
     lines += [f"- Date: {datetime.now(UTC):%Y-%m-%d}", f"- Again: `{shown(command)}`", ""]
     return "\n".join(lines)

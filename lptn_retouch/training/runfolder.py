@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +17,44 @@ from lptn_retouch.training.config import TrainConfig, config_from_dict
 
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.pt"  # the averaged ones, to be shipped
+_NOTHING_LEARNT = {"config.json", "manifest.json", "log.jsonl"}  # what a run leaves that never came to its first step
 
 
-def claim(run: Path, config: TrainConfig) -> None:
-    """Make the folder this run's, if it is not another's.
+def claim(run: Path, config: TrainConfig, say: Callable[[str], None]) -> None:
+    """Make the folder this run's; a run of other settings that lies there is kept beside it.
 
     Raises:
-        TrainingError: it holds a run of another config, or cannot be made.
+        TrainingError: it cannot be made, or holds something else.
     """
     file = run / "config.json"
     try:
+        if file.exists() and (found := _read(file)) != config:
+            if found is None:
+                raise TrainingError(f"{shown(file)} is not of a run that this version knows; name another folder.")
+            set_aside(run, "had other settings", say)
         run.mkdir(parents=True, exist_ok=True)
-        if file.exists() and _read(file) != config:
-            raise TrainingError(f"{shown(run)} holds a run of another config; name another folder, or remove this one.")
     except OSError as error:
         raise TrainingError(f"{shown(run)}: cannot be used ({error.strerror}); name another folder.") from None
     described = json.dumps(config.as_dict(), indent=1)
     write_atomically(file, lambda stream: stream.write(described.encode()))
+
+
+def set_aside(run: Path, why: str, say: Callable[[str], None]) -> None:
+    """Make room for another run: keep one that has learnt something under the next free name, drop one that has not.
+
+    Args:
+        run: the folder of a run.
+        why: what its run was or had that this one is not.
+        say: called with what became of it.
+    """
+    if {file.name for file in run.iterdir()} <= _NOTHING_LEARNT:
+        for file in run.iterdir():
+            file.unlink()
+        say(f"starting anew: the run in {shown(run)} {why}, and had not learnt anything yet")
+        return
+    kept = next(name for k in itertools.count(1) if not (name := run.with_name(f"{run.name}-{k}")).exists())
+    run.rename(kept)
+    say(f"starting anew: the run in {shown(run)} {why}; it is kept as {shown(kept)}")
 
 
 def _read(file: Path) -> TrainConfig | None:
