@@ -128,11 +128,11 @@ def same_from_threads() -> Callable[[nn.Module, list[torch.Tensor]], None]:
 
 
 @pytest.fixture
-def presets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: GradedLPTN) -> Path:
-    """The user's presets folder, with the preset "tiny" in it."""
+def presets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_old: GradedLPTN) -> Path:
+    """The user's presets folder, with the preset "tiny" in it, which has no gate: it acts on everything."""
     folder = tmp_path / "presets"
     header = {"summary": "Tiny.", "version": "3", "training_data": "none", "licence": "Apache-2.0"}
-    write_preset(folder / "tiny.safetensors", tiny.state_dict(), header)
+    write_preset(folder / "tiny.safetensors", tiny_old.state_dict(), header)
     monkeypatch.setenv("LPTN_RETOUCH_PRESETS", str(folder))
     return folder
 

@@ -592,10 +592,8 @@ def test_it_says_that_it_compiles_and_does_it_once(tmp_path: Path) -> None:
     first = run(RETOUCH, NUMBA_CACHE_DIR=str(tmp_path))
     assert first.returncode == 0, first.stderr
     assert first.stderr.strip() == "lptn_retouch: compiling for this processor, once; that takes some ten seconds."
-    started = time.monotonic()
     second = run(RETOUCH, NUMBA_CACHE_DIR=str(tmp_path))
-    assert (second.returncode, second.stderr) == (0, "")
-    assert time.monotonic() - started < 10
+    assert (second.returncode, second.stderr) == (0, ""), "nothing is compiled again"
 
 
 def test_what_was_compiled_just_now_and_what_is_from_the_cache_agree_to_the_last_bit(tmp_path: Path) -> None:

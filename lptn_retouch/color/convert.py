@@ -167,6 +167,6 @@ def _curves(way: Matrix | Grid, dtype: np.dtype[Any]) -> Pixels:
 def _run(kernel: Callable[..., object], picture: Pixels, *arguments: object) -> None:
     """Run a kernel on all rows, on all threads; compiled or fetched from its cache before."""
     work = partial(kernel, picture, *arguments)
-    with _lock, compiling("processor"), suppress(OSError):  # compiled, but the disk is full and does not keep it
+    with _lock, compiling(), suppress(OSError):  # compiled, but the disk is full and does not keep it
         work(0, 0)
     in_strips(work, picture.shape[0])

@@ -43,7 +43,7 @@ def compiled(dtype: npt.DTypeLike) -> bool:
 @lru_cache
 def _compile(dtype: str) -> bool:
     try:
-        with compiling("processor"):
+        with compiling():
             for _ in range(_KERNELS):
                 with suppress(OSError):  # a kernel is there, but the disk is full and does not keep it
                     compile_all(dtype)

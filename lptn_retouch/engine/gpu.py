@@ -25,7 +25,7 @@ from lptn_retouch.engine.reference import ReferenceEngine
 from lptn_retouch.engine.retouched import Retouched
 from lptn_retouch.errors import reason
 from lptn_retouch.model.graded import GradedLPTN
-from lptn_retouch.notices import compiling
+from lptn_retouch.notices import compiling_for_gpu
 
 _missing: str | None = None
 try:
@@ -60,7 +60,7 @@ def obstacle(device: torch.device) -> str | None:
     if device.type != "cuda":  # as torch calls AMD's as well
         return f"a device of type {device.type!r} runs no Triton kernels; take an NVIDIA or AMD GPU, or 'cpu'."
     try:
-        with compiling("GPU"):
+        with compiling_for_gpu():
             agrees = _agrees(device)
     except Exception as error:
         return f"its kernels cannot be compiled here ({reason(error)}); pip install --upgrade triton may help."

@@ -96,7 +96,7 @@ class LutEngine:
 def _compiled(dtype: str) -> bool:
     """Have the kernel for a kind of picture; say so if that takes long, or fails."""
     try:
-        with compiling("processor"):
+        with compiling():
             table = {TABLE: np.zeros((2, 3), np.float32), DOMAIN: np.array([[0] * 3, [1] * 3], np.float32)}
             LutEngine(table)._retouch(np.zeros((1, 1, 3), dtype), 1.0, None, None)
     except Exception as error:  # numba is there, but not for this processor
