@@ -31,7 +31,7 @@ def compiling() -> Iterator[None]:
 
 @contextmanager
 def compiling_for_gpu() -> Iterator[None]:
-    """The same for a GPU, if it takes longer than fetching from the cache: Triton does not tell the two apart before."""
+    """The same for a GPU, if it takes longer than fetching from the cache: Triton does not tell before."""
     notice = threading.Timer(_NOTICE_AFTER, _say, ("GPU",))
     notice.daemon = True
     notice.start()
