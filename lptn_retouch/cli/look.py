@@ -73,6 +73,6 @@ def run(args: argparse.Namespace) -> int:
         write_cube(target, fit.lut, comments)
     else:
         write_hald(target, fit.lut)
-    print_path(target)
+    print_path(as_path(target))
     print(f"off by {off}; the untouched photograph is off by {fit.untouched:.2f}")
     return 0
