@@ -74,6 +74,7 @@ def test_a_fog_lifts_blacks_and_nothing_else(folder: Path):
         ((96, 0, 0), (96, 0, 9), "whites", None),
         ((98, 0, 0), (90, 0, 7), "whites", 1),
         ((98, 0, 0), (50, 0, 5), "whites", 0),
+        ((98, 0, 7), (98, 0, 7), "whites", None),
         ((3.5, 0, 0), (11, 0, 0), "blacks", 0),
         ((3.5, 0, 0), (13, 0, 0), "blacks", 1),
         ((4.5, 0, 0), (30, 0, 0), "blacks", None),

@@ -70,7 +70,7 @@ def tones(before: Tensor, after: Tensor) -> Tones:
     chroma, coloured = was[1:].norm(dim=0), became[1:].norm(dim=0)
     grey, stays = chroma < GREY, coloured < STILL_GREY
     middle = grey & (was[0] >= MIDDLE[0]) & (was[0] < MIDDLE[1])
-    white, black = was[0] > WHITE, was[0] < BLACK
+    white, black = (was[0] > WHITE) & (chroma < STILL_GREY), was[0] < BLACK  # warm light is tinted already
     counted = (grey, grey & stays, middle, middle & stays, white, white & ~stays, black, black & (became[0] > LIFTED))
     return Tones(*(int(which.sum()) for which in counted))
 
