@@ -63,7 +63,7 @@ def folders(tmp_path: Path) -> dict[str, Path]:
 
 def test_it_learns_what_the_look_is_for(folders: dict[str, Path]) -> None:
     said: list[str] = []
-    still = Still(album(folders["blue"]), [album(folders["red"]), drawn(PIXELS, 9)])
+    still = Still(album(folders["blue"]), [album(folders["red"]), *drawn(PIXELS, 9)])
     before = torch.get_rng_state()
     gate = fit_gate(album(folders["green"]), still, steps=150, batch=24, say=said.append)
     assert torch.equal(torch.get_rng_state(), before)
@@ -175,12 +175,16 @@ def test_kinds_without_a_table_are_refused_and_wanted_alone_make_no_gate(
     assert not (tmp_path / "run" / "gate.pt").exists()
 
 
-def test_screens_and_charts_are_drawn_in_every_shape() -> None:
-    pictures = drawn(PIXELS, 27)
-    assert set(pictures.buckets) == set(SHAPES)
-    assert len(pictures) == 27
-    tones = torch.cat([entry.flatten() for entry in pictures.entries()])
-    assert float(tones.min()) == 0
-    assert float(tones.max()) == 1
-    again = drawn(PIXELS, 27)
-    assert all(torch.equal(pictures.buckets[shape], again.buckets[shape]) for shape in SHAPES)
+def test_screens_charts_frames_and_stars_are_drawn_in_every_shape() -> None:
+    kinds, again = drawn(PIXELS, 27), drawn(PIXELS, 27)
+    for pictures, same in zip(kinds, again, strict=True):
+        assert set(pictures.buckets) == set(SHAPES)
+        assert len(pictures) == 27
+        assert all(torch.equal(pictures.buckets[shape], same.buckets[shape]) for shape in SHAPES)
+    for pictures in kinds[:3]:
+        tones = torch.cat([entry.flatten() for entry in pictures.entries()])
+        assert float(tones.min()) == 0
+        assert float(tones.max()) == 1
+    dark = torch.cat([entry.amax(1).flatten() for entry in kinds[3].entries()])
+    assert float((dark < 0.2).float().mean()) > 0.9
+    assert float(dark.max()) > 0.7, "there are stars"

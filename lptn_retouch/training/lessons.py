@@ -152,7 +152,7 @@ def _gate(config: TrainConfig, run: Path, meant: list[Path], say: Say) -> tuple[
         say(f"reading {len(own)} and {len(others)} pictures to be left alone")
         style = Album.load([(picture,) for picture in own], data.pixels) if own else None
         albums = [Album.load([(picture,) for picture in pictures], data.pixels) for pictures in kinds.values()]
-        still = Still(style, [*albums, drawn(data.pixels)] if kinds else [])
+        still = Still(style, [*albums, *drawn(data.pixels)] if kinds else [])
         wanted = Album.load([(picture,) for picture in meant], data.pixels)
         gate = fit_gate(wanted, still, seed=config.optim.seed, steps=config.optim.gate_steps, say=say)
         write_atomically(file, lambda stream: torch.save(gate.state_dict(), stream))

@@ -1,24 +1,25 @@
 """Pictures that a look is to leave as they are: those of its style already, and those that it has no business with.
 
 A look that was taught on landscapes alone takes a face for one. What else people photograph is kind by kind in a table,
-so that kinds of which there are few are taught as often as the others; and screens and charts are drawn here.
+so that kinds of which there are few are taught as often as the others; and screens, charts, empty frames and stars are
+drawn here, four kinds more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 from torch import Tensor
 
 from lptn_retouch.errors import TrainingError, shown
 from lptn_retouch.training.pictures import SHAPES, Album
 
-DRAWN = 90  # pictures
+DRAWN = 60  # pictures of each kind that is drawn
 OWN = 0.4  # share of the lessons that are of the look's own style already, where there are both
 
 
@@ -62,35 +63,44 @@ def read_table(file: Path, root: Path, kinds: Iterable[str]) -> dict[str, list[P
     return found
 
 
-def drawn(pixels: int, count: int = DRAWN) -> Album:
-    """Screens, pages of text, charts, ramps and empty frames, of all shapes.
+def drawn(pixels: int, count: int = DRAWN) -> list[Album]:
+    """Screens and pages of text; charts and ramps; empty frames; stars: of all shapes.
 
     Args:
         pixels: area of each, px.
-        count: how many in all.
+        count: how many of each kind.
 
     Example:
-        >>> len(drawn(2_000, 9))
-        9
+        >>> [len(album) for album in drawn(2_000, 9)]
+        [9, 9, 9, 9]
     """
+    return [_album(kind, pixels, count) for kind in (_screen, _ramp, _frame, _stars)]
+
+
+def _album(kind: Callable[[tuple[int, int], np.random.Generator], Image.Image], pixels: int, count: int) -> Album:
     random = np.random.default_rng(0)
     buckets: dict[str, list[Tensor]] = {shape: [] for shape in SHAPES}
     for i in range(count):
         shape = list(SHAPES)[i % len(SHAPES)]
         height = round((pixels * SHAPES[shape]) ** 0.5)
-        size = (max(1, round(pixels / height)), height)
-        picture = (_screen, _ramp, _frame)[i // len(SHAPES) % 3](size, random)
+        picture = kind((max(1, round(pixels / height)), height), random)
         buckets[shape].append(torch.from_numpy(np.asarray(picture).transpose(2, 0, 1).copy())[None])
     return Album({shape: torch.stack(pictures) for shape, pictures in buckets.items() if pictures})
 
 
 def _screen(size: tuple[int, int], random: np.random.Generator) -> Image.Image:
     """Windows, bars, lines of text and a few coloured signs, on white, grey or black."""
-    ground = int(random.choice([255, 250, 240, 128, 40, 20, 0]))
-    ink = 0 if ground > 100 else 255
+    ground = int(random.choice([255, 250, 240, 128, 48, 32, 20, 0]))
+    ink = round(ground + random.uniform(0.4, 1) * ((0 if ground > 100 else 255) - ground))
     picture = Image.new("RGB", size, (ground,) * 3)
     draw = ImageDraw.Draw(picture)
     width, height = size
+    if random.random() < 0.5:  # bars along two edges, with signs in a row
+        bar, sign = (ground + 24 if ground < 100 else ground - 20,) * 3, max(3, height // 14)
+        draw.rectangle((0, 0, width, 3 * sign), fill=bar)
+        draw.rectangle((0, 0, int(width * random.uniform(0, 0.3)), height), fill=bar)
+        for x in range(sign, min(width, int(random.integers(3, 12)) * 2 * sign), 2 * sign):
+            draw.rectangle((x, sign, x + sign, 2 * sign), fill=tuple(int(c) for c in random.integers(0, 256, 3)))
     for _ in range(random.integers(0, 4)):
         shade = int(random.integers(0, 256))
         draw.rectangle(_box(size, random, 0.6), fill=(shade,) * 3)
@@ -118,12 +128,20 @@ def _ramp(size: tuple[int, int], random: np.random.Generator) -> Image.Image:
 
 
 def _frame(size: tuple[int, int], random: np.random.Generator) -> Image.Image:
-    """An empty frame, black, grey or white, with hardly any noise; or a few stars."""
+    """An empty frame, black, grey or white, with hardly any noise."""
     ground = float(random.choice([0, 2, 8, 30, 128, 200, 245, 255]))
     planes = np.full((size[1], size[0], 1), ground) + random.normal(0, random.choice([0, 1, 3]), (size[1], size[0], 1))
-    if ground < 20:
-        planes[random.random(planes.shape) < random.uniform(0, 0.01)] = random.uniform(100, 255)
     return Image.fromarray(np.clip(planes, 0, 255).astype(np.uint8).repeat(3, 2))
+
+
+def _stars(size: tuple[int, int], random: np.random.Generator) -> Image.Image:
+    """Points of light, few or many, white or tinted, sharp or soft, on black or deep blue."""
+    planes = np.zeros((size[1], size[0], 3)) + random.uniform(0, 1) * np.array([8, 10, 24])
+    lit = random.random(planes.shape[:2]) < 10 ** random.uniform(-3.5, -1.5)
+    light = random.uniform(20, 255, (int(lit.sum()), 1)) * random.uniform(0.7, 1, (int(lit.sum()), 3))
+    planes[lit] = light
+    soft = Image.fromarray(planes.astype(np.uint8)).filter(ImageFilter.GaussianBlur(random.uniform(0, 1.2)))
+    return ImageEnhance.Brightness(soft).enhance(random.uniform(1, 2))
 
 
 def _box(size: tuple[int, int], random: np.random.Generator, most: float) -> tuple[int, int, int, int]:
