@@ -131,6 +131,9 @@ def test_a_sky_falls_to_night_and_night_dawns(warm: Teacher):
     assert night[2, 0].mean() < -0.02, "and blue"
     day = teach(Care(dawn=1), black)
     assert day[0, 0].mean() > 0.5 > day[0, -1].mean()
+    evening = teach(Care(glow=1), white)
+    assert evening[0, 0].mean() < evening[0, 16].mean() - 0.05, "dimmer above than at the horizon"
+    assert 0 < evening[2, 0].mean() < evening[2, 16].mean() - 0.03, "and less gold"
 
 
 def test_white_blue_and_plants_are_left_alone_where_asked(warm: Teacher):

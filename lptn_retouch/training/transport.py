@@ -48,6 +48,7 @@ class Care:
         lamps: 0 to 1, how much small warm lights keep their light, where what is around them is darker.
         sky: 0 to 1, how far what is bright and high in the frame falls to a night sky.
         dawn: 0 to 1, how far what is dark and high in the frame, a night sky, turns into a day's.
+        glow: 0 to 1, how far what is bright and high in the frame turns into an evening's sky: gold at the horizon.
     """
 
     strength: float = 1.0
@@ -61,6 +62,7 @@ class Care:
     lamps: float = 0.0
     sky: float = 0.0
     dawn: float = 0.0
+    glow: float = 0.0
 
 
 class Teacher(nn.Module):
@@ -112,6 +114,12 @@ class Teacher(nn.Module):
             even = 0.5 + 0.5 * lab[:, :1].clamp_min(_NOISE)  # an overcast one
             day = torch.cat([even, 0.5 * lab[:, 1:2] - 0.004, 0.5 * lab[:, 2:] - 0.017], dim=1)
             moved = torch.lerp(moved, day - lab, care.dawn * _dark_sky(lab, seen))
+        if care.glow:  # it is dimmer above, and keeps a little of its blue there
+            near = _ramp(seen[:, 7:8] / _SCALE[7], 0.0, 0.55)
+            light = (0.78 + 0.17 * near) * lab[:, :1]
+            red = 0.5 * lab[:, 1:2] + 0.03 + 0.045 * near
+            gold = (0.75 - 0.3 * near) * lab[:, 2:] + 0.045 + 0.075 * near
+            moved = torch.lerp(moved, torch.cat([light, red, gold], dim=1) - lab, care.glow * _sky(lab, seen))
         return moved * (1 - care.whites * _white(lab, chroma))
 
 
