@@ -187,10 +187,10 @@ def grey_profile(gamma: float) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, tiny: GradedLPTN) -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory, tiny_old: GradedLPTN) -> Iterator[Path]:
     """The user's presets: one that does something, and some that are not sound."""
     folder = tmp_path_factory.mktemp("presets")
-    write_preset(folder / "tiny.safetensors", tiny.state_dict(), {"summary": "Tiny."})
+    write_preset(folder / "tiny.safetensors", tiny_old.state_dict(), {"summary": "Tiny."})
     hostile = GradedLPTN(width=8, blocks=1, mask_width=4)
     with torch.no_grad():
         for parameter in hostile.parameters():

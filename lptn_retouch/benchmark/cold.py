@@ -22,7 +22,7 @@ def measure(setting: Setting, megapixels: float = 12, *, first_ever: bool = True
         first_ever: measure also what it takes when nothing is compiled yet.
     """
     source, target = setting.photograph(megapixels), setting.folder / "result.jpg"
-    words = [sys.executable, "-m", "lptn_retouch", "apply", str(source), "-o", str(target)]
+    words = [sys.executable, "-m", "lptn_retouch", "apply", str(source), "-o", str(target), "--overwrite"]
     here = os.environ | {"CUDA_VISIBLE_DEVICES": ""}  # on the CPU, as all the others
 
     def seconds(environment: dict[str, str]) -> float:

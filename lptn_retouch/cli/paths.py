@@ -13,6 +13,7 @@ from pathlib import Path
 from lptn_retouch.errors import UsageError, shown
 
 STREAM = Path("-")  # standard input, or standard output
+_WILDCARDS = re.compile(r"[*?]|\[[^]]+\]")  # a bracket that is not closed is none
 _NOBODY_READS = (errno.EPIPE, errno.EINVAL)  # the second on Windows
 
 
@@ -46,7 +47,7 @@ def expanded(inputs: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     found: list[Path] = []
     unmatched = []
     for path in inputs:
-        if not glob.has_magic(str(path)) or os.path.lexists(path):
+        if not _WILDCARDS.search(str(path)) or os.path.lexists(path):
             found.append(path)
         elif fitting := [Path(name) for name in glob.glob(str(path)) if not os.path.isdir(name)]:  # noqa: PTH112, PTH207
             known = set(found)
