@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,23 @@ def test_every_tenth_pair_is_held_out(pairs: Path):
     assert [p.name for p in course.files["held out before"]] == ["00.png", "10.png"]
     for before, after in course.exam:
         assert torch.allclose(after, before / 2, atol=0.02)
+
+
+def test_pairs_of_held_out_scenes_are_left_out(pairs: Path):
+    held = pairs / "held"
+    for kind, name, ending in (("input", "before", "png"), ("target", "after", "tif")):
+        (held / kind).mkdir(parents=True)
+        shutil.copy(pairs / name / f"03.{ending}", held / kind)
+    (pairs / "out.txt").write_text("# the same scene as a held-out one\n03.png\n04.png\n")
+    config = config_of(pairs)
+    data = replace(config.data, validate=str(held), leave_out=str(pairs / "out.txt"))
+    course = prepare(replace(config, data=data), pairs, lambda _: None)
+    learnt = {p.name for p in course.files["before"]}
+    assert (len(course.lessons), len(course.exam)) == (10, 1)
+    assert not learnt & {"03.png", "04.png"}
+    (pairs / "out.txt").write_text("3.png\n")
+    with pytest.raises(TrainingError, match=r"names 3\.png, which is none of the pairs; mend the line"):
+        prepare(replace(config, data=data), pairs, lambda _: None)
 
 
 def test_a_picture_is_decoded_once(pairs: Path, monkeypatch: pytest.MonkeyPatch):

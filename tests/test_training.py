@@ -20,6 +20,7 @@ from skimage.metrics import structural_similarity
 from lptn_retouch.cli import main
 from lptn_retouch.errors import InvalidPresetError, TrainingError
 from lptn_retouch.formats import open_photo
+from lptn_retouch.training import lessons
 from lptn_retouch.training.config import JitterConfig, config_from_dict, read_config
 from lptn_retouch.training.evaluation import photo_glow, size_constancy, synthetic_glow
 from lptn_retouch.training.metrics import delta_e, lab, psnr, ssim
@@ -91,6 +92,20 @@ def test_a_killed_run_resumes_to_the_same_weights(pairs: Path, tmp_path: Path):
     assert any(line.startswith("going on from step") for line in said)
     a, b = (torch.load(file, weights_only=True) for file in (straight, resumed))
     assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_the_grade_is_learnt_first_and_stays(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    config = read_config(written(tmp_path, pairs, steps=4, grade_steps=120))
+    said: list[str] = []
+    weights = torch.load(train(config, tmp_path / "run", said.append), weights_only=True)
+    first = torch.load(tmp_path / "run" / "grade.pt", weights_only=True)
+    assert all(torch.equal(weights[f"grade.{name}"], first[name]) for name in first)
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert log[-1].get("validation_psnr", log[-2].get("validation_psnr")) > log[0]["untouched_psnr"] + 4
+    (tmp_path / "run" / "checkpoint.pt").unlink()
+    monkeypatch.setattr(lessons, "fit_grade", lambda *_: pytest.fail("it was learnt again"))
+    again = torch.load(train(config, tmp_path / "run", said.append), weights_only=True)
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
 
 
 def test_a_run_starts_from_a_preset_or_another_run(pairs: Path, tmp_path: Path):

@@ -22,6 +22,7 @@ class DataConfig:
 
     train: str = ""  # a folder with input/ and target/ in it; pairs share a file name
     validate: str = ""  # the same, held out
+    leave_out: str = ""  # a text file with the names, a line each, of pairs not to learn from: held-out scenes, say
     before: str = ""
     after: str = ""
     source: tuple[str, ...] = ()  # a folder or several: pictures as they are
@@ -55,7 +56,7 @@ class LookConfig(Care):
     lut: str = ""  # a look-up table that is the teacher: a .cube file or a HaldCLUT
     adversarial: float = 0.0  # weight of a critic's opinion beside the taught loss
     adversarial_from: float = 0.5  # share of the steps after which the critic has a say
-    greys: float = 0.0  # weight of a penalty on casts: what is grey in the input shall be grey in the result
+    greys: float = 0.0  # weight of a penalty on casts: what is grey before and in the target shall be in the result
     reconstruction: float = 1.0  # adversarial: weight of staying near the input
     penalty: float = 10.0  # adversarial: weight of the critic's gradient penalty
 
@@ -83,6 +84,7 @@ class OptimConfig:
     """How long, how fast, how many at a time."""
 
     steps: int = 2000
+    grade_steps: int = 0  # pairs: of the grade, learnt first and alone, on thumbnails; 0: together with the rest
     gate_steps: int = 1500  # of the gate, where there are pictures to be left alone; it is learnt first
     batch: int = 16  # over all processes
     rate: float = 1e-3  # at the start; it falls to nothing along a cosine
@@ -149,7 +151,8 @@ _SECTIONS = {
     "jitter": JitterConfig,
     "preset": PresetConfig,
 }
-_PATHS = ("train", "validate", "before", "after", "style", "keep", "validate_source", "table", "table_root")
+_PATHS: tuple[str, ...] = ("train", "validate", "leave_out", "before", "after", "style", "keep", "validate_source")
+_PATHS += ("table", "table_root")
 _FOLDERS = ("source", "practice", "still")
 _SIGNED = ("exposure", "warmth", "tint")  # all other numbers are 0 or more
 _POSITIVE = ("pixels", "steps", "gate_steps", "batch", "save_every", "evaluate_every", "width", "mask_width", "depth")

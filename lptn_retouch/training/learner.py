@@ -16,7 +16,7 @@ from lptn_retouch.model.glance import Glance
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.training.config import TrainConfig
 from lptn_retouch.training.critic import Critic, critic_loss, praise_loss
-from lptn_retouch.training.looks import GRID
+from lptn_retouch.training.looks import GRID, STILL_NEUTRAL
 from lptn_retouch.training.networks import build
 from lptn_retouch.training.parallel import Place, share_dropout
 
@@ -30,16 +30,21 @@ class Learner:
     Args:
         config: the run.
         place: this process's.
-        gate: a graded network's, which is not trained here.
+        gate, grade: a graded network's, which have been learnt already and are not trained here.
     """
 
-    def __init__(self, config: TrainConfig, place: Place, gate: Glance | None = None) -> None:
+    def __init__(
+        self, config: TrainConfig, place: Place, gate: Glance | None = None, grade: Glance | None = None
+    ) -> None:
         self.config, self.place = config, place
+        self.grade_stays = grade is not None
         torch.manual_seed(config.optim.seed)
         self.net, self.average = build(config.model, config.optim.start), build(config.model)
         for net in (self.net, self.average):
             if gate is not None and isinstance(net, GradedLPTN):
                 net.gate = copy.deepcopy(gate)
+            if grade is not None and isinstance(net, GradedLPTN):
+                net.grade = copy.deepcopy(grade)
             net.to(place.device)
         self.average.requires_grad_(requires_grad=False)
         self.average.load_state_dict(self.net.state_dict())
@@ -79,6 +84,8 @@ class Learner:
         """
         before, target = before.to(self.place.device), target.to(self.place.device)
         self.net.train()
+        if self.grade_stays and isinstance(self.net, GradedLPTN):
+            self.net.grade.eval()  # no dropout
         self._set_rates(step)
         with torch.autocast(self.place.device.type, torch.bfloat16, enabled=self.half):
             result = self.net(before)
@@ -86,7 +93,7 @@ class Learner:
         losses = {"loss": self._likeness(result, target)}
         total = losses["loss"]
         if self.config.look.greys:
-            losses["cast"] = cast_on_greys(before, result)
+            losses["cast"] = cast_on_greys(before, target, result)
             total = total + self.config.look.greys * losses["cast"]
         weight = self._say_of_critic(step)
         if self.critic is not None and weight:
@@ -150,23 +157,26 @@ def needs_critic(config: TrainConfig) -> bool:
     return config.recipe == "adversarial" or (config.recipe == "taught" and config.look.adversarial > 0)
 
 
-def cast_on_greys(before: Tensor, result: Tensor) -> Tensor:
-    """How much colour the grey patches of the inputs have got: mean CIELAB chroma above 4.5; both (n, 3, h, w).
+def cast_on_greys(before: Tensor, target: Tensor, result: Tensor) -> Tensor:
+    """How much colour the grey patches have got: mean CIELAB chroma above 4.5; all (n, 3, h, w).
 
-    Patches are those of the evaluation; one is grey below a chroma of about 4.
+    Patches are those of the evaluation; one is grey whose chroma is below about 4 before and below 6 in the target:
+    where a tint is to be corrected, what looks grey before is to get a colour.
 
     Example:
         >>> grey = torch.full((1, 3, 48, 48), 0.5)
         >>> orange = grey * torch.tensor([1.3, 1, 0.7]).view(3, 1, 1)
-        >>> float(cast_on_greys(grey, grey)), bool(cast_on_greys(grey, orange) > 10)
+        >>> float(cast_on_greys(grey, grey, grey)), bool(cast_on_greys(grey, grey, orange) > 10)
         (0.0, True)
+        >>> float(cast_on_greys(grey, orange, orange))
+        0.0
     """
     chroma = []
-    for picture in (before, result):
+    for picture in (before, target, result):
         lab = rgb_to_lab(F.adaptive_avg_pool2d(picture, GRID).clamp(0, 1))
         chroma.append((lab[:, 1:].square().sum(1) + 1e-4).sqrt())
-    grey = (chroma[0] < 4.3).float()
-    found: Tensor = (grey * F.relu(chroma[1] - 4.5)).sum() / grey.sum().clamp_min(50)
+    grey = ((chroma[0] < 4.3) & (chroma[1] < STILL_NEUTRAL)).float()
+    found: Tensor = (grey * F.relu(chroma[2] - 4.5)).sum() / grey.sum().clamp_min(50)
     return found
 
 

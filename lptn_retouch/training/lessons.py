@@ -12,8 +12,10 @@ from torch import Tensor
 
 from lptn_retouch.errors import TrainingError, shown
 from lptn_retouch.formats.files import write_atomically
+from lptn_retouch.model.form import CURVE
 from lptn_retouch.model.glance import Glance
 from lptn_retouch.training.config import DataConfig, JitterConfig, TrainConfig
+from lptn_retouch.training.first import fit_grade
 from lptn_retouch.training.gate import fit_gate
 from lptn_retouch.training.grade import GradeTeacher
 from lptn_retouch.training.learner import needs_critic
@@ -26,6 +28,7 @@ from lptn_retouch.training.transport import Teacher, fit_teacher
 
 TEACHER = "teacher.pt"
 GATE = "gate.pt"
+GRADE = "grade.pt"
 Entry = TypeVar("Entry")
 Say = Callable[[str], None]
 
@@ -53,6 +56,7 @@ class Course:
         style: real pictures for a critic.
         files: all that was read, by what it was read for; the manifest lists them.
         gate: what decides which pictures get the look; None for all.
+        grade: learnt already, and not to be moved; None to learn it with the rest.
     """
 
     lessons: Lessons
@@ -61,6 +65,7 @@ class Course:
     style: Album | None
     files: dict[str, list[Path]]
     gate: Glance | None = None
+    grade: Glance | None = None
 
     def draw_style(self, size: int, data: DataConfig, seed: int) -> Tensor | None:
         """Real pictures of the style, (size, 3, h, w), where there is a critic."""
@@ -78,10 +83,10 @@ def prepare(config: TrainConfig, run: Path, say: Say) -> Course:
     """
     if bool(config.look.lut) is not (config.recipe == "lut"):
         raise TrainingError("[look] lut names a table, and the recipe 'lut' learns from it; write both or neither.")
-    return _pairs(config, say) if config.recipe == "pairs" else _unpaired(config, run, say)
+    return _pairs(config, run, say) if config.recipe == "pairs" else _unpaired(config, run, say)
 
 
-def _pairs(config: TrainConfig, say: Say) -> Course:
+def _pairs(config: TrainConfig, run: Path, say: Say) -> Course:
     data = config.data
     if data.train:
         folders = Path(data.train) / "input", Path(data.train) / "target"
@@ -91,7 +96,7 @@ def _pairs(config: TrainConfig, say: Say) -> Course:
         raise TrainingError(
             "there are no pictures to learn from; name [data] train, or before and after, or source and style."
         )
-    pairs = _matched(*folders, data, say)
+    pairs = _matched(*folders, data, say, leave_out=data.leave_out)
     further = Path(data.validate) if data.validate else None
     held_out = _matched(further / "input", further / "target", data, say) if further else None
     learnt, held = _parted(pairs, held_out, data)
@@ -100,7 +105,17 @@ def _pairs(config: TrainConfig, say: Say) -> Course:
     say(f"pairs: {lessons.album}")
     files = {"before": learnt, "after": learnt, "held out before": held, "held out after": held}
     listed = {what: [pair[what.endswith("after")] for pair in pairs] for what, pairs in files.items()}
-    return Course(lessons, PairSet.load(held, data).exam() if held else [], True, None, listed)
+    exam = PairSet.load(held, data).exam() if held else []
+    return Course(lessons, exam, True, None, listed, grade=_grade(config, run, lessons.album, say))
+
+
+def _grade(config: TrainConfig, run: Path, pairs: Album, say: Say) -> Glance | None:
+    """The grade, where it is learnt first, from the run folder if it is there."""
+    if not config.optim.grade_steps or config.model.form != "graded":
+        return None
+    if not (run / GRADE).exists():
+        _save(run / GRADE, fit_grade(pairs, config, say))
+    return _saved(run / GRADE, Glance(CURVE))
 
 
 def _unpaired(config: TrainConfig, run: Path, say: Say) -> Course:
@@ -155,10 +170,17 @@ def _gate(config: TrainConfig, run: Path, meant: list[Path], say: Say) -> tuple[
         still = Still(style, [*albums, *drawn(data.pixels)] if kinds else [])
         wanted = Album.load([(picture,) for picture in meant], data.pixels)
         gate = fit_gate(wanted, still, seed=config.optim.seed, steps=config.optim.gate_steps, say=say)
-        write_atomically(file, lambda stream: torch.save(gate.state_dict(), stream))
-    gate = Glance(1)
-    gate.load_state_dict(torch.load(file, weights_only=True))
-    return gate.eval().requires_grad_(requires_grad=False), own + others
+        _save(file, gate)
+    return _saved(file, Glance(1)), own + others
+
+
+def _save(file: Path, glance: Glance) -> None:
+    write_atomically(file, lambda stream: torch.save(glance.state_dict(), stream))
+
+
+def _saved(file: Path, glance: Glance) -> Glance:
+    glance.load_state_dict(torch.load(file, weights_only=True))
+    return glance.eval().requires_grad_(requires_grad=False)
 
 
 def _of_kinds(data: DataConfig, kinds: tuple[str, ...]) -> dict[str, list[Path]]:
@@ -182,28 +204,33 @@ def kept(pictures: list[Path], names: Path | None) -> list[Path]:
     """The pictures that a text file names, a line each; all without one."""
     if names is None:
         return pictures
-    try:
-        lines = [line.strip() for line in names.read_text("utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError):
-        raise TrainingError(
-            f"{shown(names)}: cannot be read; keep names a text file with a file name a line."
-        ) from None
-    wanted = {line for line in lines if line and not line.startswith("#")}
-    if missing := sorted(wanted - {p.name for p in pictures}):
-        raise TrainingError(
-            f"{shown(names)} names {shown(missing[0])}, which is not in the style folder; mend the line."
-        )
+    wanted = names_in(names, {p.name for p in pictures}, "which is not in the style folder")
     return [p for p in pictures if p.name in wanted]
 
 
-def _matched(before: Path, after: Path, data: DataConfig, say: Say) -> list[tuple[Path, Path]]:
-    """The pairs of two folders that lie on each other; what is left out is said."""
+def _matched(before: Path, after: Path, data: DataConfig, say: Say, leave_out: str = "") -> list[tuple[Path, Path]]:
+    """The pairs of two folders that lie on each other; what is left out is said, but for what a list leaves out."""
     pairs = find_pairs(before, after)
     say_unmatched(before, after, say)
+    if leave_out:
+        out = names_in(Path(leave_out), {file.name for file, _ in pairs}, "which is none of the pairs")
+        pairs = [pair for pair in pairs if pair[0].name not in out]
     if not data.check:
         return pairs
     say(f"checking {len(pairs)} pairs: turned, cropped, unlike or equal ones are left out")
     return check_pairs(pairs, data.pixels, say)
+
+
+def names_in(file: Path, known: set[str], otherwise: str) -> set[str]:
+    """The names in a text file, a line each; lines that begin with # are none. All are to be known ones."""
+    try:
+        lines = [line.strip() for line in file.read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError):
+        raise TrainingError(f"{shown(file)}: cannot be read; name a text file with a file name a line.") from None
+    names = {line for line in lines if line and not line.startswith("#")}
+    if missing := sorted(names - known):
+        raise TrainingError(f"{shown(file)} names {shown(missing[0])}, {otherwise}; mend the line.")
+    return names
 
 
 def _parted(entries: list[Entry], held: list[Entry] | None, data: DataConfig) -> tuple[list[Entry], list[Entry]]:

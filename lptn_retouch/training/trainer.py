@@ -85,7 +85,7 @@ class _Best:
 
 
 def _learn(config: TrainConfig, run: Path, course: Course, place: Place, say: Say, *, verbose: bool) -> None:
-    learner, optim = Learner(config, place, course.gate), config.optim
+    learner, optim = Learner(config, place, course.gate, course.grade), config.optim
     first, best, untouched = 0, _Best(), _untouched(course)
     if state := runfolder.load_checkpoint(run, place.device):
         learner.load_state(state)
