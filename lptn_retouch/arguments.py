@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from lptn_retouch.errors import UsageError
-from lptn_retouch.formats.mask import Mask
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -90,7 +89,7 @@ def weight(mask: Any, size: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
     """A mask as an array (H, W) of floats; None for none.
 
     Args:
-        mask: array, tensor or what NumPy makes an array of, (H, W) in [0, 1]; or a mask from a file.
+        mask: array, tensor or what NumPy makes an array of, (H, W) in [0, 1].
         size: (H, W) of the picture.
 
     Raises:
@@ -102,8 +101,6 @@ def weight(mask: Any, size: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
     """
     if mask is None:
         return None
-    if isinstance(mask, Mask):
-        return mask.at(*size)
     try:
         array = _numbers(mask) if is_tensor(mask) else np.asarray(mask)
         if array.dtype.kind not in "biuf":

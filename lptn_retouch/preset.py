@@ -64,7 +64,7 @@ class Preset:
     Example:
         >>> preset = load_preset("retouch")
         >>> preset.name, preset.header["version"]
-        ('retouch', '2')
+        ('retouch', '3')
     """
 
     name: str

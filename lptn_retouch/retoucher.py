@@ -268,7 +268,7 @@ class Retoucher:
 
         check_tensor(image)
         image = image.detach()
-        weights = weight(mask, image.shape[-2:])
+        weights = _weight(mask, image.shape[-2:])
         if amount == 0 and detail == 0:
             return image.clone()
         self._check_memory(image.numel() // (3 * image.shape[-1]), image.shape[-1], np.float32)
@@ -284,7 +284,7 @@ class Retoucher:
                 "an array picture is (H, W, 3) or (H, W, 4) of uint8, uint16 or float32, not "
                 f"{pixels.shape} {pixels.dtype}."
             )
-        weights = weight(mask, pixels.shape[:2])
+        weights = _weight(mask, pixels.shape[:2])
         if amount == 0 and detail == 0:
             return Retouched(pixels if ours else pixels.copy())
         hidden = _hidden(pixels)
@@ -331,7 +331,7 @@ class Retoucher:
                 f"this PIL image cannot be read ({reason(error)}); give one that is open and whole."
             ) from error
         if amount == 0 and detail == 0:
-            weight(mask, (image.height, image.width))
+            _weight(mask, (image.height, image.width))
             return image.copy()
         if image.mode.startswith(("I", "F")):  # Pillow's way to RGB would cut them off at 255
             raise UsageError(
@@ -460,6 +460,11 @@ def _writable(pixels: np.ndarray) -> np.ndarray | None:
     view = pixels.view()
     view.flags.writeable = True
     return view
+
+
+def _weight(mask: Any, size: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
+    """A mask, from a file or not, as an array (H, W); None for none."""
+    return mask.at(*size) if isinstance(mask, Mask) else weight(mask, size)
 
 
 def _hidden(pixels: np.ndarray) -> np.ndarray | None:

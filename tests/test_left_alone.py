@@ -143,7 +143,8 @@ def test_a_batch_keeps_it_in_its_journal_and_tells_it_again(left: Path, tmp_path
     from lptn_retouch import retouch_folder
 
     for _ in range(2):  # done, then skipped: from the journal
-        (result,) = retouch_folder(left, tmp_path / "out", "shy", device="cpu", workers=1)
+        preset = tmp_path / "presets" / "shy.safetensors"  # by path: workers may have begun before it had a folder
+        (result,) = retouch_folder(left, tmp_path / "out", preset, device="cpu", workers=1)
         assert any("left this picture alone" in notice for notice in result.notices), result
     assert result.outcome == "skipped"
 

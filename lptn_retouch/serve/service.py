@@ -171,6 +171,7 @@ class Service:
 
     def _picture(self, message: Message, sizes: list[int]) -> Picture:
         """Memory for a picture, still empty: the system gives it page by page, as it is filled."""
+        self._ready.wait()  # else two threads import one package by two doors, and each finds half of it
         import numpy as np
 
         from lptn_retouch.serve.pictures import Picture, read_layout
@@ -211,6 +212,7 @@ class Service:
             self._outgoing.send({"id": request.id, "kind": "done", **answer}, payload)
 
     def _presets(self, request: Request) -> tuple[Message, None]:
+        self._ready.wait()
         from lptn_retouch.preset import find_preset, list_presets, read_header, user_folder
 
         own, found = user_folder(), []
