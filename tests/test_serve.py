@@ -235,6 +235,24 @@ def test_a_look_of_ours_needs_no_torch_and_a_published_one_without_it_is_a_sente
         assert code == "internal" and "torch" in one_sentence(message)
 
 
+SLOW_IMPORT = """
+import sys, time
+class Slowly:
+    def find_spec(self, name, path=None, target=None):
+        if name == "lptn_retouch.color.convert":  # one thread is at it while the other asks for color.space
+            time.sleep(1.5)
+sys.meta_path.insert(0, Slowly())
+from lptn_retouch.serve import serve
+serve()
+"""
+
+
+def test_a_picture_that_comes_while_the_engine_is_still_imported(folder: Path) -> None:
+    assert folder.is_dir()
+    with Editor(SLOW_IMPORT) as editor:
+        assert np.array_equal(editor.retouch(picture()), expected(picture()))
+
+
 def test_any_number_of_presets_fits_into_a_message(tmp_path: Path, tiny: GradedLPTN) -> None:
     for number in range(120):
         write_preset(tmp_path / f"p{number}.safetensors", tiny.state_dict(), {"summary": "långt " * 500})
