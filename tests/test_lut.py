@@ -74,7 +74,8 @@ def ocio() -> ModuleType:
 def colour() -> ModuleType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what it would use if it were there
-        return pytest.importorskip("colour")
+        with np.printoptions():  # which it changes for the whole process, and doctests see
+            return pytest.importorskip("colour")
 
 
 def by_ocio(ocio: ModuleType, file: Path, colours: np.ndarray) -> np.ndarray:
