@@ -196,6 +196,11 @@ def test_the_peak_is_that_from_here(tmp_path: Path):
     assert alone.peak_memory() > 10e6
 
 
+def test_bench_is_imported_where_there_is_no_resource_module():
+    script = "import sys\nsys.modules['resource'] = None\nimport lptn_retouch.benchmark.alone, lptn_retouch.cli.bench"
+    subprocess.run([sys.executable, "-c", script], check=True)  # as on Windows
+
+
 def test_the_command_is_measured_from_its_start(tiny: Setting, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Setting, "repeats", 1)
     (figure,) = cold.measure(tiny, SMALL, first_ever=False)

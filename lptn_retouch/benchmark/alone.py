@@ -6,7 +6,6 @@ Prints as JSON what it took: memory at the peak beyond what the process held whe
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -51,8 +50,32 @@ def peak_memory() -> int:
     with suppress(OSError, StopIteration):
         lines = Path("/proc/self/status").read_text().splitlines()
         return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+    if sys.platform == "win32":
+        return _peak_on_windows()
+    import resource
+
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+if sys.platform == "win32":
+
+    def _peak_on_windows() -> int:
+        """``PROCESS_MEMORY_COUNTERS.PeakWorkingSetSize`` of psapi.h."""
+        import ctypes
+        from ctypes import wintypes
+
+        class Counters(ctypes.Structure):
+            _fields_ = (("size", wintypes.DWORD), ("faults", wintypes.DWORD),
+                        ("peak", ctypes.c_size_t), ("others", ctypes.c_size_t * 7))  # fmt: skip
+
+        counters = Counters(ctypes.sizeof(Counters))
+        kernel = ctypes.WinDLL("kernel32")
+        kernel.GetCurrentProcess.restype = wintypes.HANDLE
+        kernel.K32GetProcessMemoryInfo.argtypes = wintypes.HANDLE, ctypes.POINTER(Counters), wintypes.DWORD
+        if not kernel.K32GetProcessMemoryInfo(kernel.GetCurrentProcess(), ctypes.byref(counters), counters.size):
+            raise OSError("Windows does not tell how much memory this process has had.")
+        return int(counters.peak)
 
 
 def _from_here() -> int:
