@@ -178,7 +178,7 @@ def load_preset(name: str | os.PathLike[str]) -> Preset:
 
     path = find_preset(name)
     arrays, header = read_safetensors(path)
-    weights, architecture = _sound(arrays, path.name)
+    weights, architecture = sound_weights(arrays, path.name)
     if header.get("architecture", architecture) != architecture:
         raise InvalidPresetError(
             f"{shown(path.name)}: the header says {shown(header['architecture'])[:40]!r}, but the weights are a "
@@ -243,7 +243,7 @@ def write_preset(path: Path, weights: Weights, header: dict[str, str], *, of: st
     from lptn_retouch.formats.files import write_atomically
 
     fields = _readable(header, of or path.name)
-    plain, architecture = _sound(weights, of or path.name)
+    plain, architecture = sound_weights(weights, of or path.name)
     for key in (*OPTIONAL, "card"):
         if not fields[key]:
             del fields[key]
@@ -300,7 +300,8 @@ def _printable(text: str) -> str:
     return "".join(kept)
 
 
-def _sound(weights: Weights, where: str) -> tuple[dict[str, npt.NDArray[np.float32]], str]:
+def sound_weights(weights: Weights, where: str) -> tuple[dict[str, npt.NDArray[np.float32]], str]:
+    """`model.weights.sound`, whose error is told of a file."""
     from lptn_retouch.model.weights import sound
 
     try:

@@ -16,10 +16,12 @@ from lptn_retouch.names import valid_name
 from lptn_retouch.preset import (
     PUBLISHED,
     TABLES,
+    Preset,
     card_beside,
     find_preset,
     list_presets,
     load_preset,
+    sound_weights,
     user_folder,
     write_preset,
 )
@@ -85,7 +87,7 @@ def import_preset(
         The preset's file.
 
     Raises:
-        InvalidPresetError: the file is not what its ending says, or not a network of ours.
+        InvalidPresetError: the file is not what its ending says, not a network of ours, or its weights overflow.
         UsageError: the name cannot be used, or is taken.
         PresetError: it could not be fetched or written.
 
@@ -125,9 +127,30 @@ def import_preset(
         raise UsageError(
             f"{shown(source.name)}: presets are imported from .safetensors, .pth or .cube files, or from a HaldCLUT."
         )
+    _try(weights, source.name)
     fields = written | (header or {})
     fields["summary"] = fields.get("summary") or f"Imported from {shown(source.name)}."
     return write_preset(user_folder() / f"{name}.safetensors", weights, fields, of=source.name)
+
+
+def _try(weights: Weights, of: str) -> None:
+    """Retouch a small picture: weights that are finite may still overflow, which only their use shows.
+
+    A gate might leave that picture alone, so the network is tried without it as well.
+    """
+    import numpy as np
+
+    from lptn_retouch.engine.choose import choose_engine
+
+    plain, architecture = sound_weights(weights, of)
+    rise = np.linspace(0, 255, 192)
+    picture = np.stack(np.broadcast_arrays(rise[:, None], rise, rise[:, None] * rise / 255), axis=-1).astype(np.uint8)
+    ungated = {name: array for name, array in plain.items() if not name.startswith("gate.")}
+    for tried in (plain, ungated) if len(ungated) < len(plain) else (plain,):
+        try:
+            choose_engine(Preset("", tried, architecture, {}, "", Path(of), ""), "cpu")(picture, 1, 1)
+        except InvalidPresetError as error:
+            raise InvalidPresetError(f"{shown(of)}: {error}") from error
 
 
 def name_for(source: str | os.PathLike[str], name: str | None = None) -> str:

@@ -457,6 +457,24 @@ def test_wrong_weights_are_not_installed(tiny: GradedLPTN, not_installed: NotIns
     not_installed(pickled(weights), "pth")
 
 
+@pytest.mark.parametrize("which", ["", "grade", "low", "high.gain", "gate"])
+def test_weights_that_overflow_are_not_installed(
+    fill: Callable[..., GradedLPTN], not_installed: NotInstalled, which: str
+) -> None:
+    network = fill(GradedLPTN(width=8, blocks=1, mask_width=4, gated=True), 3)
+    large = {
+        name: torch.sign(tensor) * 1e38 if name.startswith(which) else tensor
+        for name, tensor in network.state_dict().items()
+    }
+    assert "no colours" in not_installed(save(large), "safetensors")
+
+
+def test_published_weights_that_overflow_are_not_installed(not_installed: NotInstalled) -> None:
+    golden = load_file(GOLDEN / "paper_L3.safetensors")
+    weights = {k.removeprefix("weights/"): v.sign() * 1e38 for k, v in golden.items() if k.startswith("weights/")}
+    assert "no colours" in not_installed(pickled({"params": weights}), "pth")
+
+
 def test_missing_weights_are_not_installed(tiny: GradedLPTN, not_installed: NotInstalled) -> None:
     weights = {name: tensor for name, tensor in tiny.state_dict().items() if name != BIAS}
     assert BIAS in not_installed(save(weights), "safetensors")
