@@ -92,7 +92,7 @@ def apply(tmp_path: Path, one_sentence: Sentence) -> Callable[..., Told]:
         said = []
         for file, target, (status, words, took, memory) in zip(files, targets, lines, strict=True):
             assert status in (0, 1), (file, words)
-            notes = words.splitlines()
+            notes = [line for line in words.splitlines() if "compiling for this processor" not in line]  # not of a file
             for note in notes:
                 one_sentence(note.removeprefix("  note: ").removeprefix("lptn-retouch: "))
             assert all(note.startswith("  note: ") for note in notes) if status == 0 else len(notes) == 1, (file, words)
