@@ -37,7 +37,7 @@ from lptn_retouch.engine.compiling import compiled
 from lptn_retouch.engine.finite import check_finite
 from lptn_retouch.engine.inference import Floats, Weights
 from lptn_retouch.engine.plan import FULL_SCALE, work_bytes
-from lptn_retouch.engine.retouched import Retouched
+from lptn_retouch.engine.retouched import Retouched, Retouching
 from lptn_retouch.engine.taps import (
     SPLINE,
     averaging,
@@ -62,7 +62,7 @@ _DIAGONAL = slice(None, None, 4)  # of nine numbers that are a 3x3 matrix
 _HORNER = (0, 3, 6, 12, 2, 8, 18, 5, 16, 11, 1, 9, 17, 7, 19, 15, 4, 14, 13, 10)
 
 
-class CpuEngine:
+class CpuEngine(Retouching):
     """Retouch pictures on the CPU with a graded network.
 
     Args:
@@ -75,16 +75,10 @@ class CpuEngine:
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
 
-    def __call__(
-        self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
-    ) -> Array:
-        """Retouch one picture; as :meth:`ReferenceEngine.__call__`."""
-        return self.retouch(picture, amount, detail, where, out).pixels
-
     def retouch(
         self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
     ) -> Retouched:
-        """Retouch one picture, and say how much of the look it got; as :meth:`ReferenceEngine.retouch`."""
+        """Retouch one picture, and say how much of the look it got; as :meth:`Retouching.retouch`."""
         if not compiled(picture.dtype):
             return self._slow.retouch(picture, amount, detail, where, out)  # type: ignore[no-any-return]
         return self._retouch(picture, amount, detail, where, out)

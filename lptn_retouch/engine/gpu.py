@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from lptn_retouch.engine.reference import ReferenceEngine
-from lptn_retouch.engine.retouched import Retouched
+from lptn_retouch.engine.retouched import Retouched, Retouching
 from lptn_retouch.errors import reason
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.notices import compiling_for_gpu
@@ -77,7 +77,7 @@ def _agrees(device: torch.device) -> bool:
     return all(np.abs(engine(picture, 1, 1) - expected.astype(int)).max() <= 1 for _ in range(2))
 
 
-class GpuEngine:
+class GpuEngine(Retouching):
     """Retouch pictures on a GPU with a graded network.
 
     Args:
@@ -96,16 +96,10 @@ class GpuEngine:
         if self._apart:
             self._up, self._work, self._down = (torch.cuda.Stream(device) for _ in range(3))  # type: ignore[no-untyped-call]
 
-    def __call__(
-        self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
-    ) -> Array:
-        """Retouch one picture; as :meth:`ReferenceEngine.__call__`."""
-        return self.retouch(picture, amount, detail, where, out).pixels
-
     def retouch(
         self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
     ) -> Retouched:
-        """Retouch one picture, and say how much of the look it got; as :meth:`ReferenceEngine.retouch`."""
+        """Retouch one picture, and say how much of the look it got; as :meth:`Retouching.retouch`."""
         return self._begin(picture, amount, detail, where)(out)
 
     def stream(self, pictures: Iterable[Array], amount: float, detail: float) -> Iterator[Array]:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from numba.extending import overload
 
 from lptn_retouch.engine.plan import FULL_SCALE
-from lptn_retouch.engine.retouched import Retouched
+from lptn_retouch.engine.retouched import Retouched, Retouching
 from lptn_retouch.model.lut import DOMAIN, TABLE
 from lptn_retouch.notices import compiling, without_numba
 from lptn_retouch.threads import in_strips
@@ -35,7 +35,7 @@ _at = np.uintp  # of an index that is never negative: the compiler need not coun
 _part = numba.njit(**_PART)
 
 
-class LutEngine:
+class LutEngine(Retouching):
     """Retouch pictures on the CPU with a table.
 
     Args:
@@ -52,16 +52,10 @@ class LutEngine:
         self._axes = first, np.asarray((len(table) - 1) / (last - first), np.float32)
         self._size = len(table) if table.ndim == 4 else 0  # 0: curves
 
-    def __call__(
-        self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
-    ) -> Array:
-        """Retouch one picture; as :meth:`ReferenceEngine.__call__`."""
-        return self.retouch(picture, amount, detail, where, out).pixels
-
     def retouch(
         self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
     ) -> Retouched:
-        """Retouch one picture; as :meth:`ReferenceEngine.retouch`. A table does not choose."""
+        """Retouch one picture; as :meth:`Retouching.retouch`. A table does not choose."""
         if not _compiled(picture.dtype.name):
             return self._slow.retouch(picture, amount, detail, where, out)  # type: ignore[no-any-return]
         return Retouched(self._retouch(picture, amount, where, out), (1.0,))

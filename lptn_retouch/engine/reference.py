@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lptn_retouch.engine.finite import check_finite
 from lptn_retouch.engine.plan import FULL_SCALE
-from lptn_retouch.engine.retouched import Retouched
+from lptn_retouch.engine.retouched import Retouched, Retouching
 from lptn_retouch.model.checkpoint import Network
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.threads import on_one
@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 SMALL = 512 * 512  # px; below, sharing out a picture's work among torch's threads costs more waiting than it saves
 
 
-class ReferenceEngine:
+class ReferenceEngine(Retouching):
     """Retouch pictures as the network was trained: whole, in float32.
 
     Args:
@@ -36,33 +36,10 @@ class ReferenceEngine:
         self._net = net
         self.device = device
 
-    def __call__(
-        self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
-    ) -> Array:
-        """Retouch one picture.
-
-        Args:
-            picture: (H, W, 3) or (H, W, 4), uint8, uint16 or float32 in [0, 1]; alpha passes through.
-            amount, detail: 0 to 2.
-            where: (H, W), float32 in [0, 1]: where to apply the retouch; None for everywhere.
-            out: where to put the result, an array like `picture` or itself; None for a new one.
-
-        Returns:
-            `out`.
-        """
-        return self.retouch(picture, amount, detail, where, out).pixels
-
     def retouch(
         self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
     ) -> Retouched:
-        """Retouch one picture, and say how much of the look it got.
-
-        Args:
-            picture, amount, detail, where, out: as :meth:`__call__` takes them.
-
-        Returns:
-            `out`, and the share of the look.
-        """
+        """Retouch one picture; as :meth:`Retouching.retouch`."""
         work = partial(self._retouch, picture, amount, detail, where, out)
         return on_one(work) if self._is_small(picture.shape[0] * picture.shape[1]) else work()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lptn_retouch.engine.retouched import Retouched
+from lptn_retouch.engine.retouched import Retouched, Retouching
 from lptn_retouch.threads import in_strips
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 _ROWS = 32  # worked on at once
 
 
-class StackEngine:
+class StackEngine(Retouching):
     """Retouch pictures by steps, each an engine and its strength.
 
     The strengths of a call scale each step's. A mask is for the whole stack: the engines see the picture everywhere
@@ -42,16 +42,10 @@ class StackEngine:
     def device(self) -> torch.device | str:
         return self._first.device
 
-    def __call__(
-        self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
-    ) -> Array:
-        """Retouch one picture; as :meth:`ReferenceEngine.__call__`."""
-        return self.retouch(picture, amount, detail, where, out).pixels
-
     def retouch(
         self, picture: Array, amount: float, detail: float, where: Array | None = None, out: Array | None = None
     ) -> Retouched:
-        """Retouch one picture, and say how much of each look it got; as :meth:`ReferenceEngine.retouch`."""
+        """Retouch one picture, and say how much of each look it got; as :meth:`Retouching.retouch`."""
         if len(self.steps) == 1:
             engine, strength = self.steps[0]
             return engine.retouch(picture, strength * amount, strength * detail, where, out)
