@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from lptn_retouch.color import read_profile
 from lptn_retouch.formats.photo import Pixels
 
 _SEEN = 2 / 255  # of the range: a difference of channels that is more than rounding
@@ -60,6 +61,12 @@ def made_grey(pixels: Pixels) -> bool:
         seen = seen or bool((np.abs(colours - grey.astype(np.float64)) > _SEEN * full).any())
         colours[...] = grey
     return seen
+
+
+def as_stored(pixels: Pixels, icc: bytes | None, *, grey: bool) -> Pixels:
+    """Pixels as a file holds them: one channel of a picture that was grey, unless its profile is one of RGB."""
+    space, _ = read_profile(icc, grey=grey)
+    return one_channel(pixels) if grey and (space.is_srgb or space.model == "GRAY") else pixels
 
 
 def one_channel(pixels: Pixels) -> Pixels:

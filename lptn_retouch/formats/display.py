@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lptn_retouch.arguments import check_floats
-from lptn_retouch.color import read_profile
-from lptn_retouch.formats.depth import eight_bits, one_channel
+from lptn_retouch.formats.depth import as_stored, eight_bits
 from lptn_retouch.formats.resize import fitted
 
 if TYPE_CHECKING:
@@ -28,11 +27,7 @@ def as_pillow(photo: Photo) -> Image:
     if photo.pixels.dtype == np.float32:
         check_floats(photo.pixels)
     icc = photo.metadata.icc
-    pixels = eight_bits(photo.pixels)
-    # A profile of grey is not for three channels, and one of RGB not for one.
-    space, _ = read_profile(icc, grey=photo.source.grey)
-    if photo.source.grey and (space.is_srgb or space.model == "GRAY"):
-        pixels = one_channel(pixels)
+    pixels = as_stored(eight_bits(photo.pixels), icc, grey=photo.source.grey)
     image = Image.fromarray(np.ascontiguousarray(pixels))
     if icc is not None:
         image.info["icc_profile"] = icc

@@ -8,10 +8,10 @@ from typing import Any, get_args
 import numpy as np
 
 from lptn_retouch.arguments import check_floats
-from lptn_retouch.color import is_of_grey, read_profile
+from lptn_retouch.color import is_of_grey
 from lptn_retouch.errors import LptnRetouchError, UnwritablePhotoError, UsageError, shown
 from lptn_retouch.formats.budget import LEAST, best_within
-from lptn_retouch.formats.depth import at_depth, on_white, one_channel
+from lptn_retouch.formats.depth import as_stored, at_depth, on_white
 from lptn_retouch.formats.files import as_path, check_target, write_atomically
 from lptn_retouch.formats.photo import Photo, Pixels, Saved
 from lptn_retouch.formats.pillow import quiet
@@ -93,12 +93,14 @@ def save(
         pixels = on_white(pixels)
 
     def coded(quality: int) -> Coded:
-        carried, said = _metadata(photo, metadata, _settings(quality, bit_depth, metadata, profile))
-        content, left_out = _encoded(photo, pixels, carried, kind, quality)
+        told, said = _told(photo, carried, _settings(quality, bit_depth, metadata, profile))
+        content, left_out = _encoded(photo, pixels, told, kind, quality)
         return content, (*said, *left_out)
 
     try:
         with quiet():
+            carried, first = _carried(photo, metadata)
+            notices += first
             if max_size is None:
                 content, said = coded(quality)
             else:
@@ -197,26 +199,30 @@ def _settings(quality: int, bit_depth: int | None, metadata: str, profile: str) 
     return {"quality": quality, "bit_depth": bit_depth, "metadata": metadata, "profile": profile}
 
 
-def _metadata(photo: Photo, choice: str, settings: dict[str, Any]) -> tuple[Metadata, list[str]]:
+def _carried(photo: Photo, choice: str) -> tuple[Metadata, tuple[str, ...]]:
     """What travels with the result. Its colour profile always does: without it the numbers mean other colours."""
     if choice == "none":
-        return Metadata.build(icc=photo.metadata.icc), []
-    metadata, said = photo.metadata.for_result(
+        return Metadata.build(icc=photo.metadata.icc), ()
+    metadata, notices = photo.metadata.for_result(
         width=photo.width, height=photo.height, turned=True, make_thumbnail=thumbnailer(photo)
     )
-    notices = list(said)
     if choice == "strip-private":
         from lptn_retouch.metadata.private import without_private
 
         metadata, said = without_private(metadata)
-        notices += said
-    if photo.recipe is not None:
-        recipe = replace(photo.recipe, **settings)
-        if choice == "strip-private":
-            recipe = replace(recipe, source_name="", source_sha256="", mask_name="")
-        metadata, said = with_recipe(metadata, recipe, altered=bool(recipe.alters))
-        notices += said
-    return metadata, notices
+        notices = (*notices, *said)
+    return metadata, tuple(notices)
+
+
+def _told(photo: Photo, metadata: Metadata, settings: dict[str, Any]) -> tuple[Metadata, tuple[str, ...]]:
+    """The metadata with the recipe in it, where there is one and metadata is wanted."""
+    if photo.recipe is None or settings["metadata"] == "none":
+        return metadata, ()
+    recipe = replace(photo.recipe, **settings)
+    if settings["metadata"] == "strip-private":
+        recipe = replace(recipe, source_name="", source_sha256="", mask_name="")
+    metadata, said = with_recipe(metadata, recipe, altered=bool(recipe.alters))
+    return metadata, tuple(said)
 
 
 def _encoded(
@@ -224,9 +230,7 @@ def _encoded(
 ) -> tuple[list[bytes | memoryview], tuple[str, ...]]:
     """The file, in parts: the codec's bare picture, the blocks put in; and what the container had no place for."""
     pixels = np.ascontiguousarray(pixels).reshape(-1).reshape(pixels.shape)  # codecs ask for the strides of a copy
-    # A profile of RGB is not for pictures of one channel: then three are written.
-    space, _ = read_profile(metadata.icc, grey=photo.source.grey)
-    samples = one_channel(pixels) if photo.source.grey and (space.is_srgb or space.model == "GRAY") else pixels
+    samples = as_stored(pixels, metadata.icc, grey=photo.source.grey)
     if kind == "JPEG":
         from lptn_retouch.formats import jpeg
 
