@@ -91,11 +91,6 @@ class Template:
         """Whether names tell this of a photograph."""
         return any(name == field for _, name, _ in self._parts)
 
-    @property
-    def is_fixed(self) -> bool:
-        """Whether it is a name without any field."""
-        return all(name is None for _, name, _ in self._parts)
-
     def filled(self, subject: Subject) -> str:
         """The name of a photograph's result."""
         return "".join(literal + self._filled(subject, field, spec) for literal, field, spec in self._parts)
