@@ -39,7 +39,7 @@ from fuzz_laws import PARTS, Broken, Part, law, one_sentence, parts
 from fuzz_mutations import mutated
 
 from lptn_retouch.errors import PhotoError, UnsupportedPhotoError
-from lptn_retouch.formats.opening import open_fitting
+from lptn_retouch.opening import open_fitting
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 2.0

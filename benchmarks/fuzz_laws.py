@@ -19,29 +19,29 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from lptn_retouch.codecs.detect import detect
+from lptn_retouch.codecs.raw.blocks import metadata_from_raw
+from lptn_retouch.codecs.reading import read_metadata
+from lptn_retouch.codecs.tiff.blocks import byte_order
 from lptn_retouch.color import read_profile
 from lptn_retouch.errors import MetadataError, PhotoError
-from lptn_retouch.formats.detect import detect
-from lptn_retouch.metadata import Metadata, patch_exif
+from lptn_retouch.metadata import Metadata
 from lptn_retouch.metadata.blocks import Block, Kind, photoshop_block, xmp_block
-from lptn_retouch.metadata.compare import compare
-from lptn_retouch.metadata.exif_fit import fitted_exif
-from lptn_retouch.metadata.exif_patch import declare_srgb
+from lptn_retouch.metadata.exif.fit import fitted_exif
+from lptn_retouch.metadata.exif.patch import declare_srgb, patch_exif
 from lptn_retouch.metadata.photoshop import iptc_records, patch_photoshop
 from lptn_retouch.metadata.private import without_private
-from lptn_retouch.metadata.raw import metadata_from_raw
-from lptn_retouch.metadata.reading import read_metadata
 from lptn_retouch.metadata.recipe import Recipe, read_recipe, with_recipe
-from lptn_retouch.metadata.tiff_file import byte_order
-from lptn_retouch.metadata.xmp import parse_xmp
-from lptn_retouch.metadata.xmp_patch import UNREADABLE, patch_xmp
+from lptn_retouch.metadata.xmp.correct import UNREADABLE, patch_xmp
+from lptn_retouch.structures.xml import parse_xmp
+from lptn_retouch.verify.compare import compare
 
 READERS = {"jpeg": ("JPEG",), "png": ("PNG",), "webp": ("WEBP",), "gif": ("GIF",), "tiff": ("TIFF",),
            "heif": ("AVIF", "HEIC"), "jxl": ("JPEG XL",)}  # fmt: skip
 PARTS = (*READERS, "raw", "compare", "exif", "xmp", "photoshop", "icc", "result", "opening")
-SPLICERS = {"JPEG": ("jpeg", "splice_jpeg"), "PNG": ("png", "splice_png"), "TIFF": ("tiff_file", "splice_tiff"),
-            "WEBP": ("webp", "splice_webp"), "AVIF": ("heif", "splice_avif"),
-            "JPEG XL": ("jxl", "splice_jxl")}  # fmt: skip
+SPLICERS = {"JPEG": ("jpeg.embed", "splice_jpeg"), "PNG": ("png.blocks", "splice_png"),
+            "TIFF": ("tiff.blocks", "splice_tiff"), "WEBP": ("webp.blocks", "splice_webp"),
+            "AVIF": ("heif.blocks", "splice_avif"), "JPEG XL": ("jxl.blocks", "splice_jxl")}  # fmt: skip
 LONGEST_SEED = 256 << 10
 LONGEST_OPENED = 128 << 10
 _SIZE = (24, 16)
@@ -245,7 +245,7 @@ def check_splice(kind: str, metadata: Metadata) -> None:
 
 def spliced(kind: str, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
     module, function = SPLICERS[kind]
-    splice = getattr(import_module(f"lptn_retouch.metadata.{module}"), function)
+    splice = getattr(import_module(f"lptn_retouch.codecs.{module}"), function)
     made: tuple[bytes, tuple[str, ...]] = splice(bare(kind, byte_order(metadata)), metadata)
     return made
 

@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lptn_retouch.formats import open_photo
+from lptn_retouch.opening import open_photo
 from lptn_retouch.training.pictures import as_tensor, list_pictures
 
 PAIRS, HELD_OUT = 60, 20

@@ -12,19 +12,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lptn_retouch.version import __version__
+
 if TYPE_CHECKING:
     from lptn_retouch import batch as batch
     from lptn_retouch import errors
-    from lptn_retouch import formats as formats
     from lptn_retouch import metadata as metadata
+    from lptn_retouch import photo as photo
     from lptn_retouch import preset as preset
     from lptn_retouch import sharing as sharing
     from lptn_retouch.batch import retouch_folder
-    from lptn_retouch.formats import Photo, open_photo
+    from lptn_retouch.opening import open_photo
+    from lptn_retouch.photo import Photo
     from lptn_retouch.preset import Preset, list_presets, load_preset
     from lptn_retouch.retoucher import Retoucher, retouch
 
-__version__ = "0.1.0"
 __all__ = [
     "Photo",
     "Preset",
@@ -39,8 +41,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Photo": "formats",
-    "open_photo": "formats",
+    "Photo": "photo",
+    "open_photo": "opening",
     "Preset": "preset",
     "list_presets": "preset",
     "load_preset": "preset",
@@ -51,7 +53,7 @@ _HOMES = {
 
 
 # Modules that the documentation speaks of, which need no import of their own.
-_MODULES = frozenset({"batch", "errors", "formats", "metadata", "preset", "sharing"})
+_MODULES = frozenset({"batch", "errors", "metadata", "photo", "preset", "sharing"})
 
 
 def __getattr__(name: str) -> Any:

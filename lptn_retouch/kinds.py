@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-    from lptn_retouch.formats import Photo
-    from lptn_retouch.formats.mask import Mask
+    from lptn_retouch.mask import Mask
+    from lptn_retouch.photo import Photo
     from lptn_retouch.preset import Preset
 
 OnePreset: TypeAlias = "str | os.PathLike[str] | Preset"

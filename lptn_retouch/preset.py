@@ -240,7 +240,7 @@ def write_preset(path: Path, weights: Weights, header: dict[str, str], *, of: st
         InvalidPresetError: the weights are not a network of ours, or a field is too long.
         PresetError: the disk is full, the folder forbids it...
     """
-    from lptn_retouch.formats.files import write_atomically
+    from lptn_retouch.files import write_atomically
 
     fields = _readable(header, of or path.name)
     plain, architecture = sound_weights(weights, of or path.name)

@@ -21,13 +21,13 @@ from lptn_retouch.engine.plan import FULL_SCALE
 from lptn_retouch.engine.retouched import Retouched
 from lptn_retouch.engine.stack import StackEngine
 from lptn_retouch.errors import InvalidPresetError, UnreadablePhotoError, UsageError, reason, shown
-from lptn_retouch.formats import Photo
-from lptn_retouch.formats.depth import made_grey
-from lptn_retouch.formats.mask import Mask, open_mask
-from lptn_retouch.formats.opening import open_fitting
 from lptn_retouch.kinds import Array, ImageOrTensor, MaskLike, PhotoLike, PresetLike
+from lptn_retouch.mask import Mask, open_mask
 from lptn_retouch.memory import check_memory
 from lptn_retouch.metadata.recipe import Recipe, Step
+from lptn_retouch.opening import open_fitting
+from lptn_retouch.photo import Photo
+from lptn_retouch.photo.samples import made_grey
 from lptn_retouch.preset import Preset, load_preset
 from lptn_retouch.remarks import kept_grey, left_alone
 from lptn_retouch.stack import check_strengths, stack_name, steps_of
@@ -401,7 +401,7 @@ def retouch(
         detail: 0 to 2; scales the change of the high bands. ``amount=0, detail=0`` is the input, bit for bit.
         mask: (H, W) in [0, 1], array or tensor: where to apply the retouch; None for everywhere. Or the path of a grey
             picture, white where to apply it, of the picture's shape and of any size
-            (:func:`lptn_retouch.formats.mask.open_mask`).
+            (:func:`lptn_retouch.mask.open_mask`).
         device: "auto", "cpu", "cuda", ...
 
     Returns:

@@ -31,7 +31,7 @@ from lptn_retouch.batch.run import Batch
 from lptn_retouch.batch.settings import Look
 from lptn_retouch.batch.thumbnails import Thumbnails
 from lptn_retouch.batch.work import Work, do
-from lptn_retouch.metadata.compare import compare
+from lptn_retouch.verify.compare import compare
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 LAKE = SAMPLES / "lake-sherburne.jpg"
@@ -42,7 +42,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real photograph with its metadata, 480 px wide, so that a batch of many takes seconds."""
     path = tmp_path_factory.mktemp("small") / "small.jpg"
     photo = open_photo(LAKE)
-    from lptn_retouch.formats.resize import fitted
+    from lptn_retouch.photo.resize import fitted
 
     fitted(photo, 480).save(path)
     return path

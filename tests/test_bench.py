@@ -26,7 +26,7 @@ from lptn_retouch.benchmark.setting import Setting
 from lptn_retouch.benchmark.timing import interleaved
 from lptn_retouch.cli import main
 from lptn_retouch.cli.bench import table
-from lptn_retouch.metadata.compare import compare
+from lptn_retouch.verify.compare import compare
 
 PLOT = Path(__file__).resolve().parent.parent / "benchmarks" / "plot.py"
 SMALL = 0.3  # megapixels

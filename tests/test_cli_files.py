@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lptn_retouch import open_photo
+from lptn_retouch import files, open_photo
 from lptn_retouch.batch import Look, Output
 from lptn_retouch.batch.journal import Past
 from lptn_retouch.batch.template import FIELDS, Subject, Template
@@ -24,7 +24,6 @@ from lptn_retouch.batch.work import Work, do
 from lptn_retouch.cli import main
 from lptn_retouch.cli.paths import expanded
 from lptn_retouch.errors import InTheWayError, UsageError
-from lptn_retouch.formats import files
 from lptn_retouch.metadata.recipe import is_result, read_recipe
 
 ROOT = Path(__file__).resolve().parent.parent

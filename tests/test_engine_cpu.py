@@ -689,7 +689,7 @@ def test_a_file_above_the_limit_is_refused_before_it_is_decoded(
 
         with monkeypatch.context() as patch:
             patch.setattr("PIL.ImageFile.ImageFile.load", never)
-            patch.setattr("lptn_retouch.formats.jpeg.decode", never)
+            patch.setattr("lptn_retouch.codecs.jpeg.pixels.decode", never)
             with pytest.raises(UsageError, match="raise the limit") as caught:
                 Retoucher(tiny_preset, "cpu", memory_limit=5_000_000)(tmp_path / name)
         one_sentence(caught.value)

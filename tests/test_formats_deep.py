@@ -18,12 +18,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from lptn_retouch.codecs.decoded import in_range, unpremultiplied, widened
+from lptn_retouch.codecs.heif import avif
+from lptn_retouch.codecs.jpeg import pixels as jpeg
+from lptn_retouch.codecs.jxl import pixels as jxl
+from lptn_retouch.codecs.jxl.header import read_header
+from lptn_retouch.codecs.jxl.profile import embedded_profile
+from lptn_retouch.codecs.png import pixels as png
+from lptn_retouch.codecs.tiff import pixels as tiff
+from lptn_retouch.codecs.webp import pixels as webp
 from lptn_retouch.color import adobe_rgb_profile, read_profile
 from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnsupportedPhotoError
-from lptn_retouch.formats import Photo, avif, jpeg, jxl, open_photo, png, tiff, webp
-from lptn_retouch.formats.decoded import in_range, unpremultiplied, widened
-from lptn_retouch.formats.jxl_header import read_header
-from lptn_retouch.formats.jxl_profile import embedded_profile
+from lptn_retouch.opening import open_photo
+from lptn_retouch.photo import Photo
 
 Array = npt.NDArray[Any]
 

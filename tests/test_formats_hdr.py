@@ -10,10 +10,11 @@ import imagecodecs
 import numpy as np
 import pytest
 
+from lptn_retouch.codecs.hdr import HLG, PQ, WHITE, standard_range
+from lptn_retouch.codecs.png import pixels as png
 from lptn_retouch.color import read_profile
 from lptn_retouch.color.srgb import light
-from lptn_retouch.formats import open_photo, png
-from lptn_retouch.formats.hdr import HLG, PQ, WHITE, standard_range
+from lptn_retouch.opening import open_photo
 
 Sentence = Callable[[object], str]
 Numbers = np.ndarray[Any, np.dtype[Any]]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lptn_retouch import open_photo
+from lptn_retouch.codecs.jpeg import pixels as jpeg
 from lptn_retouch.errors import UnreadablePhotoError
-from lptn_retouch.formats import jpeg
 
 SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "lake-sherburne.jpg"
 SUBSAMPLINGS = ["4:4:4", "4:2:2", "4:2:0"]

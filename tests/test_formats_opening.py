@@ -17,8 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from lptn_retouch.codecs import limits
+from lptn_retouch.codecs.detect import detect
 from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnsupportedPhotoError, UsageError
-from lptn_retouch.formats import Photo, detect, limits, open_photo
+from lptn_retouch.opening import open_photo
+from lptn_retouch.photo import Photo
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the real files are not here: {DATA}")
@@ -402,7 +405,7 @@ def test_a_photo_of_another_shape_or_type_is_refused(pixels: object) -> None:
 
 
 def test_importing_loads_neither_torch_nor_decoders() -> None:
-    code = "import sys, lptn_retouch.formats; print(*[m for m in ('torch', 'rawpy', 'PIL.Image') if m in sys.modules])"
+    code = "import sys, lptn_retouch.opening; print(*[m for m in ('torch', 'rawpy', 'PIL.Image') if m in sys.modules])"
     root = Path(__file__).resolve().parents[1]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert done.stdout.strip() == ""

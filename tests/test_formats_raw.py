@@ -9,9 +9,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from lptn_retouch.codecs.raw.exposure import (
+    curve,
+    default_gain,
+    gain_from_preview,
+    linear_from_srgb,
+    midtones,
+    srgb16_table,
+)
 from lptn_retouch.errors import PhotoError, UnreadablePhotoError
-from lptn_retouch.formats import Photo, open_photo
-from lptn_retouch.formats.tone import curve, default_gain, gain_from_preview, linear_from_srgb, midtones, srgb16_table
+from lptn_retouch.opening import open_photo
+from lptn_retouch.photo import Photo
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "raw"
 SIZES = {
@@ -178,7 +186,7 @@ def test_a_black_preview_is_no_guide() -> None:
 
 
 def test_a_file_is_cut_short_when_its_main_picture_ends_behind_it() -> None:
-    from lptn_retouch.formats.tiffdir import Directory, cut_short
+    from lptn_retouch.structures.tiff_directories import Directory, cut_short
 
     preview = Directory({262: (2,), 273: (5000,), 279: (5000,)})
     sensor = Directory({262: (32803,), 273: (100, 200), 279: (100, 100)})
@@ -206,7 +214,7 @@ def test_a_raw_whose_end_became_zeros_is_refused_or_doubted(tmp_path: Path, name
 def test_smooth_and_overexposed_ends_are_not_doubted() -> None:
     from types import SimpleNamespace
 
-    from lptn_retouch.formats.raw import _ends_flat
+    from lptn_retouch.codecs.raw.develop import _ends_flat
 
     def ends_flat(rows: np.ndarray) -> bool:
         return _ends_flat(SimpleNamespace(raw_image_visible=rows, white_level=4000))

@@ -19,11 +19,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, JpegImagePlugin
 
+from lptn_retouch import files
+from lptn_retouch import saving as encode
 from lptn_retouch.color import adobe_rgb_profile
 from lptn_retouch.errors import UnwritablePhotoError, UsageError
-from lptn_retouch.formats import Photo, Source, encode, files, open_photo
-from lptn_retouch.formats.thumbnail import thumbnailer
 from lptn_retouch.metadata import Metadata
+from lptn_retouch.opening import open_photo
+from lptn_retouch.photo import Photo, Source
+from lptn_retouch.thumbnail import thumbnailer
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the real files are not here: {DATA}")
@@ -279,7 +282,7 @@ def test_a_killed_process_leaves_the_target_as_it_was(tmp_path: Path) -> None:
     target.write_bytes(b"the old one")
     code = (
         "import os, sys, time, numpy as np\n"
-        "from lptn_retouch.formats import Photo, files\n"
+        "from lptn_retouch import Photo, files\n"
         "files.os.fsync = lambda _: (print('half way', flush=True), time.sleep(60))\n"
         "Photo(np.zeros((50, 50, 3), np.uint8)).save(sys.argv[1])\n"
     )
@@ -328,7 +331,7 @@ def test_what_replaces_a_link_is_no_more_open_than_its_target_or_umask(
 WRITING = """
 import sys, time
 from pathlib import Path
-from lptn_retouch.formats.files import write_atomically
+from lptn_retouch.files import write_atomically
 
 def slowly(file):
     file.write(b"half")
@@ -430,7 +433,7 @@ def test_a_folder_that_cannot_be_read_has_no_leftovers(tmp_path: Path) -> None:
 GONE = """
 import os, sys
 from lptn_retouch import errors, open_photo
-from lptn_retouch.formats import Photo
+from lptn_retouch.photo import Photo
 import numpy as np
 
 os.mkdir("gone")

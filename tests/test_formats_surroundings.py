@@ -11,9 +11,11 @@ import pytest
 import tifffile
 from PIL import Image
 
+from lptn_retouch.codecs.detect import detect
+from lptn_retouch.codecs.png import pixels as png
 from lptn_retouch.color import adobe_rgb_profile
 from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnsupportedPhotoError, UsageError
-from lptn_retouch.formats import detect, open_photo, png
+from lptn_retouch.opening import open_photo
 
 Sentence = Callable[[object], str]
 

@@ -13,10 +13,10 @@ import pytest
 import tifffile
 from PIL import Image
 
+from lptn_retouch.codecs.stderr import chatter
 from lptn_retouch.color import adobe_rgb_profile
 from lptn_retouch.errors import UnreadablePhotoError
-from lptn_retouch.formats import open_photo
-from lptn_retouch.formats.chatter import chatter
+from lptn_retouch.opening import open_photo
 
 Sentence = Callable[[object], str]
 Numbers = np.ndarray[Any, np.dtype[Any]]

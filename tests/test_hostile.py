@@ -23,12 +23,13 @@ import pytest
 from PIL import Image
 
 from lptn_retouch import Photo, open_photo
+from lptn_retouch.codecs.jpeg.embed import splice_jpeg
+from lptn_retouch.codecs.png.blocks import splice_png
 from lptn_retouch.color import adobe_rgb_profile
-from lptn_retouch.metadata import Block, Metadata, splice_jpeg
+from lptn_retouch.metadata import Block, Metadata
 from lptn_retouch.metadata.blocks import PNG_CHUNK
-from lptn_retouch.metadata.png import splice_png
-from lptn_retouch.metadata.tiff import RATIONAL, UNDEFINED
-from lptn_retouch.metadata.tiff_build import Field, build_exif
+from lptn_retouch.metadata.exif.build import Field, build_exif
+from lptn_retouch.structures.tiff import RATIONAL, UNDEFINED
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 LIMIT = 0.3  # gigabytes that a picture may need, as --memory-limit says it
@@ -382,7 +383,7 @@ def test_a_note_that_leads_to_one_directory_again_and_again_comes_to_an_end() ->
     """Each level would be laid out as often as it is named: a thousand times a thousand directories in 36 KB."""
     code = """
 import struct
-from lptn_retouch.metadata.raw_note import fitted_note
+from lptn_retouch.codecs.raw.maker_note import fitted_note
 
 def directory(entries):
     return struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)

@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from lptn_retouch.codecs.heif.blocks import heif_blocks, nclx, splice_avif
+from lptn_retouch.codecs.jxl.blocks import jxl_blocks, splice_jxl
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.blocks import COMMENT, Block, Kind, exif_block
-from lptn_retouch.metadata.boxes import box_head, box_of, find, find_all, walk
-from lptn_retouch.metadata.exif_patch import ORIENTATION
-from lptn_retouch.metadata.heif import heif_blocks, nclx, splice_avif
-from lptn_retouch.metadata.jxl import jxl_blocks, splice_jxl
+from lptn_retouch.metadata.exif.build import Field, build_exif, short_field
+from lptn_retouch.metadata.exif.patch import ORIENTATION
 from lptn_retouch.metadata.metadata import Metadata
-from lptn_retouch.metadata.tiff import MAKER_NOTE, UNDEFINED, Tiff
-from lptn_retouch.metadata.tiff_build import Field, build_exif, short_field
+from lptn_retouch.structures.boxes import box_head, box_of, find, find_all, walk
+from lptn_retouch.structures.tiff import MAKER_NOTE, UNDEFINED, Tiff
 
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/></x:xmpmeta>'
 SIGNATURE = bytes.fromhex("0000000c 4a584c20 0d0a870a")

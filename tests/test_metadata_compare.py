@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from PIL import Image, TiffImagePlugin
 
+from lptn_retouch.codecs.jpeg.embed import splice_jpeg
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.metadata import Block, Metadata, splice_jpeg
-from lptn_retouch.metadata.compare import compare
-from lptn_retouch.metadata.facts import Fact
-from lptn_retouch.metadata.reasons import reason_changed
-from lptn_retouch.metadata.tiff_build import Field, build_exif, rational_field, short_field, text_field
+from lptn_retouch.metadata import Block, Metadata
+from lptn_retouch.metadata.exif.build import Field, build_exif, rational_field, short_field, text_field
+from lptn_retouch.verify.compare import compare
+from lptn_retouch.verify.reasons import reason_changed
+from lptn_retouch.verify.tags import Fact
 
 XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'

@@ -17,16 +17,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from lptn_retouch.codecs.jpeg.embed import splice_jpeg
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.metadata import Block, Kind, Metadata, jpeg_segments, splice_jpeg
+from lptn_retouch.metadata import Block, Kind, Metadata
 from lptn_retouch.metadata.blocks import PNG_CHUNK
-from lptn_retouch.metadata.compare import compare
-from lptn_retouch.metadata.density import jfif_density
-from lptn_retouch.metadata.exif_fit import fitted_exif
-from lptn_retouch.metadata.facts import tag_name
+from lptn_retouch.metadata.exif.build import Field, build_exif, short_field, text_field
+from lptn_retouch.metadata.exif.fit import fitted_exif
+from lptn_retouch.metadata.exif.tags import tag_name
 from lptn_retouch.metadata.photoshop import coded_resource
-from lptn_retouch.metadata.tiff import EXIF_POINTER, MAKER_NOTE, Tiff
-from lptn_retouch.metadata.tiff_build import Field, build_exif, short_field, text_field
+from lptn_retouch.metadata.resolution import jfif_density
+from lptn_retouch.structures.jpeg import jpeg_segments
+from lptn_retouch.structures.tiff import EXIF_POINTER, MAKER_NOTE, Tiff
+from lptn_retouch.verify.compare import compare
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 CAMERA_FILES = SHARED / "data" / "camera-jpegs"

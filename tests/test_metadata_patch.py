@@ -8,17 +8,19 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from lptn_retouch.codecs.raw.ciff import ciff_records, exif_from_ciff
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.metadata import Block, Metadata, jpeg_segments, patch_exif
-from lptn_retouch.metadata.ciff import ciff_records, exif_from_ciff
-from lptn_retouch.metadata.containers import carried_by
-from lptn_retouch.metadata.facts import facts_of
+from lptn_retouch.metadata import Block, Metadata
+from lptn_retouch.metadata.exif.build import Field, build_exif, short_field, text_field
+from lptn_retouch.metadata.exif.patch import patch_exif
 from lptn_retouch.metadata.photoshop import iptc_records, patch_photoshop, photoshop_resources
-from lptn_retouch.metadata.tiff import ASCII, LONG, SHORT, Tiff
-from lptn_retouch.metadata.tiff_build import Field, build_exif, short_field, text_field
-from lptn_retouch.metadata.xmp import parse_xmp
-from lptn_retouch.metadata.xmp_patch import patch_xmp
-from lptn_retouch.metadata.xmp_properties import xmp_properties
+from lptn_retouch.metadata.xmp.correct import patch_xmp
+from lptn_retouch.metadata.xmp.properties import xmp_properties
+from lptn_retouch.structures.jpeg import jpeg_segments
+from lptn_retouch.structures.tiff import ASCII, LONG, SHORT, Tiff
+from lptn_retouch.structures.xml import parse_xmp
+from lptn_retouch.verify.containers import carried_by
+from lptn_retouch.verify.tags import facts_of
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 quick = settings(max_examples=300, deadline=2000, suppress_health_check=[HealthCheck.too_slow])

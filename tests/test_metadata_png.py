@@ -15,13 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
+from lptn_retouch.codecs.gif import gif_blocks
+from lptn_retouch.codecs.png.blocks import png_blocks, splice_png
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata import Block, Kind, Metadata
 from lptn_retouch.metadata.blocks import COMMENT
-from lptn_retouch.metadata.gif import gif_blocks
 from lptn_retouch.metadata.photoshop import coded_resource
-from lptn_retouch.metadata.png import SIGNATURE, png_blocks, png_chunks, splice_png
 from lptn_retouch.metadata.png_text import profile_chunk
+from lptn_retouch.structures.png import SIGNATURE, png_chunks
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 CAMERA_FILES = SHARED / "data" / "camera-jpegs"

@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from lptn_retouch.metadata import Block, Metadata, splice_jpeg
+from lptn_retouch.codecs.jpeg.embed import splice_jpeg
+from lptn_retouch.metadata import Block, Metadata
 from lptn_retouch.metadata.blocks import COMMENT, EXTENDED_XMP_PREFIX, PNG_CHUNK, joined_icc
+from lptn_retouch.metadata.exif.build import Field, build_exif, text_field
 from lptn_retouch.metadata.photoshop import iptc_records
 from lptn_retouch.metadata.private import without_private
-from lptn_retouch.metadata.tiff import Tiff
-from lptn_retouch.metadata.tiff_build import Field, build_exif, text_field
-from lptn_retouch.metadata.xmp_properties import xmp_properties
+from lptn_retouch.metadata.xmp.properties import xmp_properties
+from lptn_retouch.structures.tiff import Tiff
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_files = pytest.mark.skipif(not SHARED.is_dir(), reason="the real files (../shared/data) are absent")

@@ -13,15 +13,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lptn_retouch.metadata import Metadata, splice_jpeg
-from lptn_retouch.metadata.boxes import box_of
-from lptn_retouch.metadata.compare import compare
-from lptn_retouch.metadata.cr3 import CANON, XMP
+from lptn_retouch.codecs.jpeg.embed import splice_jpeg
+from lptn_retouch.codecs.raw.blocks import (
+    SIDECAR_DAMAGED,
+    SIDECAR_PASSED,
+    SIDECAR_USED,
+    exif_from_raw,
+    metadata_from_raw,
+)
+from lptn_retouch.codecs.raw.cr3 import CANON, XMP
+from lptn_retouch.codecs.raw.maker_note import NOTE_DROPPED, fitted_note
+from lptn_retouch.metadata import Metadata
+from lptn_retouch.metadata.exif.build import Field, build_exif, rational_field, short_field, text_field
 from lptn_retouch.metadata.photoshop import iptc_records
-from lptn_retouch.metadata.raw import SIDECAR_DAMAGED, SIDECAR_PASSED, SIDECAR_USED, exif_from_raw, metadata_from_raw
-from lptn_retouch.metadata.raw_note import NOTE_DROPPED, fitted_note
-from lptn_retouch.metadata.tiff import MAKER_NOTE, Ifd, Tiff
-from lptn_retouch.metadata.tiff_build import Field, build_exif, rational_field, short_field, text_field
+from lptn_retouch.structures.boxes import box_of
+from lptn_retouch.structures.tiff import MAKER_NOTE, Ifd, Tiff
+from lptn_retouch.verify.compare import compare
 
 RAW_FILES = Path(__file__).resolve().parents[2] / "shared" / "data" / "raw"
 needs_files = pytest.mark.skipif(not RAW_FILES.is_dir(), reason="the real RAW files (../shared/data/raw) are absent")

@@ -17,13 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from lptn_retouch.codecs.tiff.blocks import EXIF_IN_BIG, byte_order, splice_tiff, tiff_blocks
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.blocks import COMMENT, PNG_CHUNK, Block, exif_block
-from lptn_retouch.metadata.exif_patch import ORIENTATION
-from lptn_retouch.metadata.leftovers import exif_damaged
+from lptn_retouch.metadata.exif.build import Field, build_exif, rational_field, text_field
+from lptn_retouch.metadata.exif.patch import ORIENTATION
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.photoshop import iptc_records
-from lptn_retouch.metadata.tiff import (
+from lptn_retouch.metadata.unsupported import exif_damaged
+from lptn_retouch.structures.tiff import (
     EXIF_POINTER,
     GPS_POINTER,
     INTEROP_POINTER,
@@ -33,8 +35,6 @@ from lptn_retouch.metadata.tiff import (
     UNDEFINED,
     Tiff,
 )
-from lptn_retouch.metadata.tiff_build import Field, build_exif, rational_field, text_field
-from lptn_retouch.metadata.tiff_file import EXIF_IN_BIG, byte_order, splice_tiff, tiff_blocks
 
 Pixels: TypeAlias = npt.NDArray[Any]
 

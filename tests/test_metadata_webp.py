@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
+from lptn_retouch.codecs.webp.blocks import splice_webp, webp_blocks
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata import Block, Kind, Metadata
 from lptn_retouch.metadata.blocks import COMMENT
 from lptn_retouch.metadata.photoshop import coded_resource
-from lptn_retouch.metadata.webp import splice_webp, webp_blocks, webp_chunks
+from lptn_retouch.structures.riff import riff_chunks
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 EXIF = b"II*\0\x08\0\0\0" + b"\1\0" + b"\x12\1\3\0\1\0\0\0\1\0\0\0" + bytes(4) + b"\0"
@@ -35,7 +36,7 @@ def encoded(mode: str = "RGB", size: tuple[int, int] = (33, 21), **options: obje
 
 def canvas(webp: bytes) -> tuple[int, int, int]:
     """Flags, width and height from VP8X, which must be the first chunk."""
-    first = next(webp_chunks(webp))
+    first = next(riff_chunks(webp))
     assert first.type == b"VP8X"
     head = webp[first.at : first.end]
     return head[0], int.from_bytes(head[4:7], "little") + 1, int.from_bytes(head[7:10], "little") + 1
@@ -54,7 +55,7 @@ def test_all_blocks_are_put_in_and_the_picture_stays(mode: str, lossless: bool, 
     flags, *size = canvas(spliced)
     assert flags == 0x2C | (0x10 if mode == "RGBA" else 0)
     assert size == [33, 21]
-    kinds = [chunk.type for chunk in webp_chunks(spliced)]
+    kinds = [chunk.type for chunk in riff_chunks(spliced)]
     assert kinds[:2] == [b"VP8X", b"ICCP"] and kinds[-2:] == [b"EXIF", b"XMP "]
     with Image.open(io.BytesIO(spliced)) as image, Image.open(io.BytesIO(plain)) as before:
         assert image.mode == before.mode == mode

@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from lptn_retouch.codecs.jpeg.embed import splice_jpeg
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.metadata import Block, Kind, Metadata, splice_jpeg
-from lptn_retouch.metadata.iptc_xmp import with_iptc_in_xmp
+from lptn_retouch.metadata import Block, Kind, Metadata
 from lptn_retouch.metadata.photoshop import coded_resource
-from lptn_retouch.metadata.xmp import RDF
-from lptn_retouch.metadata.xmp_extended import XMP_NOTE, merged_xmp, split_xmp
-from lptn_retouch.metadata.xmp_properties import xmp_properties
+from lptn_retouch.metadata.xmp.extended import XMP_NOTE, merged_xmp, split_xmp
+from lptn_retouch.metadata.xmp.iptc import with_iptc_in_xmp
+from lptn_retouch.metadata.xmp.properties import xmp_properties
+from lptn_retouch.structures.xml import RDF
 
 SPACES = {"a": "http://a.example/1.0/", "b": "http://b.example/ns#", "dc": "http://purl.org/dc/elements/1.1/"}
 HEADLINE = b"\x1c\x02\x69\0\x04Dawn"

@@ -17,8 +17,8 @@ from PIL import Image
 import lptn_retouch
 from lptn_retouch import Photo, Retoucher, errors, open_photo, retouch
 from lptn_retouch.color import adobe_rgb_profile, converted, read_profile
-from lptn_retouch.formats.photo import Source
 from lptn_retouch.metadata import Metadata
+from lptn_retouch.photo import Source
 
 ROOT = Path(__file__).resolve().parents[1]
 LAKE = ROOT / "samples" / "lake-sherburne.jpg"

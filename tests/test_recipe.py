@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from lptn_retouch.codecs.jpeg.embed import splice_jpeg
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.metadata import Metadata, splice_jpeg
+from lptn_retouch.metadata import Metadata
 from lptn_retouch.metadata.recipe import IPTC_EXTENSION, RECIPE, Recipe, read_recipe, with_recipe
-from lptn_retouch.metadata.xmp import parse_xmp
-from lptn_retouch.metadata.xmp_edit import with_properties, without_properties
-from lptn_retouch.metadata.xmp_properties import xmp_properties
+from lptn_retouch.metadata.xmp.edit import with_properties, without_properties
+from lptn_retouch.metadata.xmp.properties import xmp_properties
+from lptn_retouch.structures.xml import parse_xmp
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"

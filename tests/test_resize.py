@@ -17,9 +17,9 @@ from PIL import Image
 from lptn_retouch import Photo, open_photo, retouch
 from lptn_retouch.batch.settings import Output
 from lptn_retouch.batch.words import bytes_of
+from lptn_retouch.budget import LEAST, best_within
 from lptn_retouch.cli import main
 from lptn_retouch.errors import UnwritablePhotoError, UsageError
-from lptn_retouch.formats.budget import LEAST, best_within
 from lptn_retouch.metadata.recipe import read_recipe
 
 LAKE = Path(__file__).resolve().parent.parent / "samples" / "lake-sherburne.jpg"

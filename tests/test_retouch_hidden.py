@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from lptn_retouch.color import adobe_rgb_profile
-from lptn_retouch.formats import Photo
 from lptn_retouch.metadata import Metadata
+from lptn_retouch.photo import Photo
 from lptn_retouch.retoucher import Retoucher
 
 HEIGHT, WIDTH = 120, 160

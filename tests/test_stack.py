@@ -24,10 +24,10 @@ from lptn_retouch.cli import main
 from lptn_retouch.engine.choose import choose_engine
 from lptn_retouch.engine.stack import StackEngine
 from lptn_retouch.errors import MetadataError, UnsupportedPhotoError, UsageError
-from lptn_retouch.formats.mask import open_mask
+from lptn_retouch.mask import open_mask
 from lptn_retouch.metadata import Metadata
 from lptn_retouch.metadata.recipe import RECIPE, Recipe, Step, read_recipe, with_recipe
-from lptn_retouch.metadata.xmp_edit import with_properties
+from lptn_retouch.metadata.xmp.edit import with_properties
 from lptn_retouch.preset import load_preset
 from lptn_retouch.stack import parse_step
 

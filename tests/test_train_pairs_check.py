@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageOps
 
 from lptn_retouch.errors import TrainingError
-from lptn_retouch.formats import open_photo
+from lptn_retouch.opening import open_photo
 from lptn_retouch.training import pair_check
 from lptn_retouch.training.config import config_from_dict
 from lptn_retouch.training.evaluation import score_pairs

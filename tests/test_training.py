@@ -19,7 +19,7 @@ from skimage.metrics import structural_similarity
 
 from lptn_retouch.cli import main
 from lptn_retouch.errors import InvalidPresetError, TrainingError
-from lptn_retouch.formats import open_photo
+from lptn_retouch.opening import open_photo
 from lptn_retouch.training import lessons
 from lptn_retouch.training.config import JitterConfig, config_from_dict, read_config
 from lptn_retouch.training.evaluation import photo_glow, size_constancy, synthetic_glow

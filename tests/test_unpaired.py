@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from lptn_retouch.cli import main
-from lptn_retouch.formats import open_photo
+from lptn_retouch.opening import open_photo
 from lptn_retouch.training.looks import (
     content_kept,
     frechet,

@@ -14,7 +14,7 @@ from lptn_retouch.batch.rules import Rule, read_rules
 from lptn_retouch.batch.run import Batch
 from lptn_retouch.batch.settings import Look, Output
 from lptn_retouch.batch.work import Result
-from lptn_retouch.formats.files import as_path
+from lptn_retouch.files import as_path
 from lptn_retouch.stack import Step
 
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from lptn_retouch import __version__
 from lptn_retouch.errors import UnwritablePhotoError, UsageError, reason, shown
+from lptn_retouch.version import __version__
 
 FOLDER = ".lptn-retouch"  # in the folder of results
 NAME = "journal.jsonl"

@@ -24,10 +24,10 @@ from string import Template
 from typing import BinaryIO
 from urllib.parse import quote
 
-from lptn_retouch import __version__
 from lptn_retouch.batch.words import duration
 from lptn_retouch.errors import UsageError, shown
-from lptn_retouch.formats.files import PathLike, as_path, check_target, write_atomically
+from lptn_retouch.files import PathLike, as_path, check_target, write_atomically
+from lptn_retouch.version import __version__
 
 _KINDS = ((b"\xff\xd8\xff", "jpeg"), (b"RIFF", "webp"), (b"\x89PNG", "png"))
 _SEEN = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif")  # what every browser of today shows by itself

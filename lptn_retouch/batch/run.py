@@ -305,7 +305,7 @@ class Batch:
             UnwritablePhotoError: nothing can be written there.
         """
         from lptn_retouch.batch.report import Summary, write_report
-        from lptn_retouch.formats.files import remove_leftovers
+        from lptn_retouch.files import remove_leftovers
 
         remove_leftovers(page.parent)
         seconds = (datetime.now().astimezone() - self.started).total_seconds()
@@ -337,7 +337,7 @@ class Batch:
 
     def _clear_leftovers(self, works: list[Work]) -> None:
         """Remove what a batch that was killed has left half written."""
-        from lptn_retouch.formats.files import remove_leftovers
+        from lptn_retouch.files import remove_leftovers
 
         for folder in {path.parent for work in works for path in work.targets}:
             if folder.is_dir():

@@ -14,7 +14,7 @@ from lptn_retouch.kinds import BitDepth, MetadataChoice, ProfileChoice
 from lptn_retouch.stack import Step, check_strengths, stack_name, steps_of
 
 if TYPE_CHECKING:
-    from lptn_retouch.formats import Photo, Saved
+    from lptn_retouch.photo import Photo, Saved
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Output:
 
     def __post_init__(self) -> None:
         from lptn_retouch.batch.naming import ENDINGS, format_word
-        from lptn_retouch.formats.encode import METADATA, PROFILES
+        from lptn_retouch.saving import METADATA, PROFILES
 
         if isinstance(self.format, str):
             object.__setattr__(self, "format", format_word(self.format))

@@ -9,9 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.metadata.compare import read_facts
-from lptn_retouch.metadata.facts import Fact
-from lptn_retouch.metadata.xmp_properties import xmp_properties
+from lptn_retouch.metadata.xmp.properties import xmp_properties
+from lptn_retouch.verify.compare import read_facts
+from lptn_retouch.verify.tags import Fact
 
 _XMP = "http://ns.adobe.com/xap/1.0/"
 _MOST_SIDECAR = 16 << 20  # bytes

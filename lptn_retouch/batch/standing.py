@@ -10,7 +10,7 @@ from typing import Any
 from lptn_retouch.batch.journal import Past, Record
 from lptn_retouch.batch.plan import Job, Plan
 from lptn_retouch.errors import InTheWayError, shown
-from lptn_retouch.formats.files import check_free
+from lptn_retouch.files import check_free
 
 
 @dataclass(frozen=True)

@@ -129,8 +129,8 @@ _ENDINGS = frozenset({
 
 
 def _looks_like_a_photograph(path: str) -> bool:
-    from lptn_retouch.formats.detect import detect_file
-    from lptn_retouch.formats.opening import RASTER
+    from lptn_retouch.codecs.detect import detect_file
+    from lptn_retouch.opening import RASTER
 
     if os.path.splitext(path)[1].lower() in _ENDINGS:  # noqa: PTH122
         return True

@@ -17,8 +17,8 @@ from lptn_retouch.errors import InTheWayError, LptnRetouchError, TooLargeError, 
 from lptn_retouch.stack import Step
 
 if TYPE_CHECKING:
-    from lptn_retouch.formats import Photo
-    from lptn_retouch.formats.mask import Mask
+    from lptn_retouch.mask import Mask
+    from lptn_retouch.photo import Photo
     from lptn_retouch.retoucher import Retoucher
 
 THUMBNAIL, MOST_BYTES = 320, 14_000  # px of the longer side, and of each in a report
@@ -201,7 +201,7 @@ def _retoucher(look: Look, device: str, memory: int | None) -> Retoucher:
 
 @lru_cache(maxsize=1)
 def _mask(path: str) -> Mask:
-    from lptn_retouch.formats.mask import open_mask
+    from lptn_retouch.mask import open_mask
 
     return open_mask(path)
 
@@ -250,7 +250,7 @@ def _unwritten(work: Work, in_the_way: str | os.PathLike[str] = "") -> tuple[Pat
 
 def thumbnails_of(source: Path, result: Path) -> tuple[bytes | None, bytes | None]:
     """Small pictures of a photograph that was done before, and of its result."""
-    from lptn_retouch.formats import open_photo
+    from lptn_retouch.opening import open_photo
 
     pictures: list[bytes | None] = []
     for path in (source, result):
@@ -262,7 +262,7 @@ def thumbnails_of(source: Path, result: Path) -> tuple[bytes | None, bytes | Non
 
 
 def _small(photo: Photo) -> bytes | None:
-    from lptn_retouch.formats.thumbnail import thumbnailer
+    from lptn_retouch.thumbnail import thumbnailer
 
     skip = max(1, max(photo.width, photo.height) // (SAMPLES * THUMBNAIL))
     middle = min(photo.width, photo.height, skip) // 2
@@ -272,7 +272,7 @@ def _small(photo: Photo) -> bytes | None:
 
 def _metadata_kept(work: Work) -> dict[str, int]:
     """The verdicts of `verify`, counted; it takes a millisecond."""
-    from lptn_retouch.metadata.compare import compare
+    from lptn_retouch.verify.compare import compare
 
     if work.outputs[0].metadata == "none":
         return {}
@@ -292,7 +292,7 @@ def _copy(source: Path, target: Path, *, overwrite: bool) -> None:
     """Copy a file whole or not at all, with its date."""
     from shutil import copyfileobj
 
-    from lptn_retouch.formats.files import check_free, write_atomically
+    from lptn_retouch.files import check_free, write_atomically
 
     check_free(target, overwrite=overwrite)
     _make_folder(target)

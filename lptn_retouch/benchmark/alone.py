@@ -21,7 +21,7 @@ def main(source: Path, target: Path) -> None:
 
     from lptn_retouch.benchmark.jpeg import pass_through
     from lptn_retouch.benchmark.timing import timed
-    from lptn_retouch.formats import Photo
+    from lptn_retouch.photo import Photo
     from lptn_retouch.retoucher import Retoucher
 
     Image.MAX_IMAGE_PIXELS = None

@@ -35,9 +35,9 @@ from lptn_retouch.benchmark.resave import resave
 from lptn_retouch.benchmark.setting import Setting, frame
 from lptn_retouch.benchmark.timing import interleaved, timed
 from lptn_retouch.errors import LptnRetouchError
-from lptn_retouch.metadata.compare import compare
 from lptn_retouch.retoucher import Retoucher
 from lptn_retouch.threads import thread_count
+from lptn_retouch.verify.compare import compare
 
 PHOTOGRAPHS, QUICK_PHOTOGRAPHS = 200, 40
 MANY, QUICK_MANY = 1000, 200  # small ones

@@ -12,7 +12,7 @@ from lptn_retouch.benchmark.figure import Figure, duration, ratio
 from lptn_retouch.benchmark.photograph import QUALITY
 from lptn_retouch.benchmark.setting import Setting
 from lptn_retouch.benchmark.timing import interleaved, timed, worked
-from lptn_retouch.formats import open_photo
+from lptn_retouch.opening import open_photo
 from lptn_retouch.retoucher import Retoucher
 
 AT_MOST, AIM = 1.5, 1.2

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import piexif
 from PIL import Image
 
-from lptn_retouch.formats import open_photo
-from lptn_retouch.formats.depth import eight_bits
+from lptn_retouch.opening import open_photo
+from lptn_retouch.photo.samples import eight_bits
 
 Rgb = npt.NDArray[np.uint8]
 

@@ -38,8 +38,8 @@ VERBS = (
 
 def build_parser() -> Parser:
     """The parser of all verbs."""
-    from lptn_retouch import __version__
     from lptn_retouch.cli.parser import Parser
+    from lptn_retouch.version import __version__
 
     parser = Parser(
         prog="lptn-retouch",

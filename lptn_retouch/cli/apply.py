@@ -55,8 +55,8 @@ def run(args: argparse.Namespace) -> int:
     look, output = look_of(args), output_of(args)
     inputs, unmatched = expanded(args.inputs)
     targets = plan(inputs, args.output, args.format, look.name)
-    from lptn_retouch.formats import open_photo
     from lptn_retouch.metadata.recipe import is_result
+    from lptn_retouch.opening import open_photo
     from lptn_retouch.preset import load_preset
 
     presets = [(load_preset(preset), strength) for preset, strength in look.steps]
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
     mask = None
     if look.mask is not None:
-        from lptn_retouch.formats.mask import open_mask
+        from lptn_retouch.mask import open_mask
 
         mask = open_mask(look.mask)
     retoucher = Retoucher(presets, args.device, memory_limit=args.memory_limit)

@@ -17,7 +17,8 @@ from lptn_retouch.cli.targets import add_existing, ended_by
 from lptn_retouch.errors import InTheWayError, InvalidPresetError, UsageError, causes
 
 if TYPE_CHECKING:
-    from lptn_retouch.formats.photo import Photo, Pixels
+    from lptn_retouch.photo import Photo
+    from lptn_retouch.photo.samples import Pixels
     from lptn_retouch.preset import Preset
 
 TILE = 900  # px, the longer side of a picture on the sheet
@@ -42,9 +43,9 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def run(args: argparse.Namespace) -> int:
-    from lptn_retouch.formats import open_photo
-    from lptn_retouch.formats.files import check_free
+    from lptn_retouch.files import check_free
     from lptn_retouch.metadata import Metadata
+    from lptn_retouch.opening import open_photo
     from lptn_retouch.preset import list_presets, load_preset
 
     names = args.preset or list_presets()

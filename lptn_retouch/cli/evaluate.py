@@ -108,7 +108,7 @@ def _draw(apply: Any, args: argparse.Namespace) -> None:
     import numpy as np
 
     from lptn_retouch.cli.sheet import before_and_after
-    from lptn_retouch.formats.photo import Photo
+    from lptn_retouch.photo import Photo
     from lptn_retouch.training.pairs import find_pairs
     from lptn_retouch.training.pictures import list_pictures
 

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     target: Path = args.output
     if target.suffix.lower() not in ENDINGS:
         raise UsageError(f"{shown(target)}: a look is written as .cube or, a HaldCLUT, as .png; name such a file.")
-    from lptn_retouch.formats.files import as_path, check_free, check_target
+    from lptn_retouch.files import as_path, check_free, check_target
     from lptn_retouch.preset import load_preset
 
     photo = one_file(args.photo)

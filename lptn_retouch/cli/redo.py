@@ -28,7 +28,7 @@ from lptn_retouch.errors import (
 from lptn_retouch.names import valid_name
 
 if TYPE_CHECKING:
-    from lptn_retouch.formats.mask import Mask
+    from lptn_retouch.mask import Mask
     from lptn_retouch.metadata import Metadata
     from lptn_retouch.metadata.recipe import Recipe
     from lptn_retouch.retoucher import Retoucher
@@ -68,7 +68,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def run(args: argparse.Namespace) -> int:
-    from lptn_retouch.formats.files import as_path
+    from lptn_retouch.files import as_path
 
     file = as_path(one_file(args.file))
     recipe = recipe_of(file)
@@ -113,10 +113,10 @@ def metadata_of(file: Path) -> Metadata:
     Raises:
         PhotoError: the file cannot be read.
     """
-    from lptn_retouch.formats.detect import detect_file
-    from lptn_retouch.formats.files import open_regular
-    from lptn_retouch.formats.limits import check_file_size
-    from lptn_retouch.metadata.reading import read_metadata
+    from lptn_retouch.codecs.detect import detect_file
+    from lptn_retouch.codecs.limits import check_file_size
+    from lptn_retouch.codecs.reading import read_metadata
+    from lptn_retouch.files import open_regular
 
     with open_regular(file) as stream:
         check_file_size(shown(file), os.fstat(stream.fileno()).st_size)
@@ -222,7 +222,7 @@ def mask_for(recipe: Recipe, given: str | None) -> Mask | None:
         PhotoError: it cannot be opened.
         MetadataError: its content is another.
     """
-    from lptn_retouch.formats.mask import open_mask
+    from lptn_retouch.mask import open_mask
 
     if not recipe.masked:
         if given is not None:
@@ -272,7 +272,7 @@ def retoucher_for(recipe: Recipe, given: list[str], device: str) -> Retoucher:
 
 
 def _other_version(recipe: Recipe) -> tuple[str, ...]:
-    from lptn_retouch import __version__
+    from lptn_retouch.version import __version__
 
     if recipe.version == __version__:
         return ()
@@ -280,7 +280,7 @@ def _other_version(recipe: Recipe) -> tuple[str, ...]:
 
 
 def _sha256(path: Path) -> str:
-    from lptn_retouch.formats.files import open_regular
+    from lptn_retouch.files import open_regular
 
     try:
         with open_regular(path) as file:

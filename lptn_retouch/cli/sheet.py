@@ -12,7 +12,7 @@ from lptn_retouch.errors import shown
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from lptn_retouch.formats.photo import Photo
+    from lptn_retouch.photo import Photo
 
 SCREEN = 16 / 9  # width to height of what a sheet is looked at on
 MOST = 24  # stacks on one sheet
@@ -25,7 +25,7 @@ def thumbnail(photo: Photo, side: int) -> Image:
     import numpy as np
     from PIL import Image
 
-    from lptn_retouch.formats.depth import eight_bits
+    from lptn_retouch.photo.samples import eight_bits
 
     small = Image.fromarray(np.ascontiguousarray(eight_bits(photo.pixels)[..., :3]))
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
@@ -86,7 +86,7 @@ def before_and_after(
     Raises:
         PhotoError: a picture cannot be read.
     """
-    from lptn_retouch.formats import open_photo
+    from lptn_retouch.opening import open_photo
 
     stacks = []
     for k in range(0, len(files), math.ceil(len(files) / MOST)):

@@ -16,7 +16,7 @@ from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UsageErr
 
 if TYPE_CHECKING:
     from lptn_retouch.batch.settings import Output
-    from lptn_retouch.formats import Photo, Saved
+    from lptn_retouch.photo import Photo, Saved
 
 CHUNK = 1 << 20  # bytes
 _ENDINGS = {"PNG": "png", "TIFF": "tiff", "WEBP": "webp", "AVIF": "avif", "JPEG XL": "jxl"}
@@ -35,7 +35,7 @@ def read(source: Path, opened: Callable[[Path], Photo]) -> Photo:
         return opened(source)
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("standard input is a terminal; send a photograph into it, < photograph.jpg for example.")
-    from lptn_retouch.formats.limits import check_file_size
+    from lptn_retouch.codecs.limits import check_file_size
 
     with TemporaryDirectory(prefix="lptn-retouch-", ignore_cleanup_errors=True) as folder:
         file = Path(folder).resolve() / "photograph"

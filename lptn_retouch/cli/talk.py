@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lptn_retouch.batch.words import duration, said
 
 if TYPE_CHECKING:
-    from lptn_retouch.formats import Photo, Saved
+    from lptn_retouch.photo import Photo, Saved
     from lptn_retouch.retoucher import Retoucher
 
 

@@ -226,7 +226,7 @@ class Check:
             InTheWayError: a file is there that may not be replaced.
             LeftOutError: likewise, and the source is a result itself.
         """
-        from lptn_retouch.formats.files import check_free
+        from lptn_retouch.files import check_free
 
         if target == STREAM:
             return
@@ -262,7 +262,7 @@ def make_folders(targets: list[Path]) -> None:
     Raises:
         UsageError: one cannot be made.
     """
-    from lptn_retouch.formats.files import remove_leftovers
+    from lptn_retouch.files import remove_leftovers
 
     for folder in {target.parent for target in targets if target != STREAM}:
         try:

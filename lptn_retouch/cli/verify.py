@@ -33,7 +33,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def run(args: argparse.Namespace) -> int:
     from lptn_retouch.errors import MetadataError, UsageError, reason, shown
-    from lptn_retouch.metadata.compare import compare
+    from lptn_retouch.verify.compare import compare
 
     try:
         diff = compare(args.before, args.after, args.metadata)

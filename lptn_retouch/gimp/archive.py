@@ -6,8 +6,8 @@ import sys
 import zipfile
 from pathlib import Path
 
-from lptn_retouch import __version__
 from lptn_retouch.gimp.install import MAIN, shipped
+from lptn_retouch.version import __version__
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip knows
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from lptn_retouch import __version__
 from lptn_retouch.errors import InstallError, shown
 from lptn_retouch.gimp.ask import ask_engine
 from lptn_retouch.gimp.install import ENGINE, MAIN, read_engine, shipped
 from lptn_retouch.gimp.profiles import Profile
+from lptn_retouch.version import __version__
 
 _AGAIN = "run lptn-retouch gimp install"
 _HIDDEN = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/tmp", "/var/tmp")  # from a sandbox, by its own

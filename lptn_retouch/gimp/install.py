@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lptn_retouch import __version__
 from lptn_retouch.errors import InstallError, shown
 from lptn_retouch.gimp.profiles import Profile
 from lptn_retouch.serve.wire import PROTOCOL
+from lptn_retouch.version import __version__
 
 MAIN = "lptn-retouch.py"
 ENGINE = "engine.json"  # written beside it: how to start the engine

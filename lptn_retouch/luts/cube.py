@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from lptn_retouch.errors import InvalidPresetError, UnreadablePhotoError, shown
-from lptn_retouch.formats.files import open_regular, write_atomically
+from lptn_retouch.files import open_regular, write_atomically
 from lptn_retouch.model.lut import UNIT, Lut, check_size
 
 MAX_FILE = 128 << 20  # bytes; a cube of 144 samples a side with nine digits has 100 MB

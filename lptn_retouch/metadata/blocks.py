@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from lptn_retouch.structures import Buffer
+from lptn_retouch.structures.jpeg import JFIF_LENGTH, Segment, is_metadata, jpeg_segments
+
 SEGMENT_LIMIT = 65533
 """Longest payload of one JPEG segment: a 16-bit length that counts its own two bytes (T.81 B.1.1.4)."""
 
@@ -198,3 +201,51 @@ def joined_extended_xmp(blocks: Iterable[Block]) -> tuple[bytes, ...]:
         if len(wholes[name]) == length and at + len(text) <= length:
             wholes[name][at : at + len(text)] = text
     return tuple(bytes(whole) for whole in wholes.values())
+
+
+def metadata_blocks(data: Buffer) -> tuple[Block, ...]:
+    """The APPn and COM segments of a JPEG, verbatim; without a JFIF segment that is cut short.
+
+    >>> metadata_blocks(bytes.fromhex("ffd8 fffe 0004 6869 ffd9"))
+    (Block(marker=254, data=b'hi'),)
+
+    Source: JPEG T.81 B.2.4.5 and B.2.4.6.
+    """
+    return tuple(
+        Block(s.marker, s.data) for s in jpeg_segments(data) if is_metadata(s.marker) and not _is_stump_of_jfif(s)
+    )
+
+
+def _is_stump_of_jfif(segment: Segment) -> bool:
+    """Whether it is a JFIF segment that is cut short: it says nothing, and some readers refuse the picture for it."""
+    return segment.marker == 0xE0 and segment.data.startswith(b"JFIF") and len(segment.data) < JFIF_LENGTH
+
+
+def exif_in(content: bytes) -> bytes | None:
+    """The TIFF structure in an Exif box or item, which starts with the offset of that; None where there is none.
+
+    >>> exif_in(bytes((0, 0, 0, 6)) + b"Exif\\0\\0II*\\0")
+    b'II*\\x00'
+
+    Source: ISO/IEC 23008-12 (HEIF) A.2.1; ISO/IEC 18181-2 (JPEG XL) 9.7.
+    """
+    at = 4 + int.from_bytes(content[:4], "big")
+    # Some writers count the offset otherwise, or leave it out; where it leads to no TIFF header, the start is searched.
+    for start in (at, 4, 0):
+        start += len(EXIF_PREFIX) * content.startswith(EXIF_PREFIX, start)
+        if content[start : start + 2] in (b"II", b"MM"):
+            return content[start:]
+    return None
+
+
+def credentials_block(box: bytes) -> Block:
+    """A C2PA or other JUMBF box as a JPEG holds it, so that it is reported alike when it is left out.
+
+    >>> from lptn_retouch.structures.boxes import box_of
+    >>> credentials_block(box_of(b"jumb")).kind.name
+    'JUMBF'
+
+    Source: ISO/IEC 19566-5 (JUMBF) annex D.
+    """
+    head = b"JP" + (1).to_bytes(2, "big") + (1).to_bytes(4, "big")
+    return Block(0xEB, head + box[: SEGMENT_LIMIT - len(head)])

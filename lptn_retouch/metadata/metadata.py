@@ -14,15 +14,16 @@ from lptn_retouch.metadata.blocks import (
     icc_blocks,
     joined_extended_xmp,
     joined_icc,
+    metadata_blocks,
     photoshop_block,
     xmp_block,
 )
-from lptn_retouch.metadata.exif_patch import ORIENTATION, ThumbnailMaker, declare_srgb, patch_exif
+from lptn_retouch.metadata.exif.patch import ORIENTATION, ThumbnailMaker, declare_srgb, patch_exif
 from lptn_retouch.metadata.photoshop import IPTC, patch_photoshop, photoshop_resources
-from lptn_retouch.metadata.segments import metadata_blocks
-from lptn_retouch.metadata.tiff import Buffer, Tiff
-from lptn_retouch.metadata.xmp import parse_xmp
-from lptn_retouch.metadata.xmp_patch import CREDENTIALS_DROPPED, GAIN_MAP_DROPPED, TIFF, patch_xmp
+from lptn_retouch.metadata.xmp.correct import CREDENTIALS_DROPPED, GAIN_MAP_DROPPED, TIFF, patch_xmp
+from lptn_retouch.structures import Buffer
+from lptn_retouch.structures.tiff import Tiff
+from lptn_retouch.structures.xml import parse_xmp
 
 MPF_DROPPED = (
     "The multi-picture index (MPF) was left out: the pictures it points at stood behind the photograph "

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from lptn_retouch.metadata.segments import jpeg_size
+from lptn_retouch.structures.jpeg import jpeg_size
 
 IPTC = 0x0404
 THUMBNAILS = (0x0409, 0x040C)

@@ -21,12 +21,15 @@ from lptn_retouch.metadata.blocks import (
     photoshop_block,
     xmp_block,
 )
+from lptn_retouch.metadata.exif.build import Field, build_exif
+from lptn_retouch.metadata.exif.tags import describes_photograph
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.photoshop import IPTC, iptc_records, photoshop_resources
-from lptn_retouch.metadata.raw import describes_photograph
 from lptn_retouch.metadata.recipe import RECIPE
-from lptn_retouch.metadata.segments import SOI
-from lptn_retouch.metadata.tiff import (
+from lptn_retouch.metadata.xmp.correct import DEVELOP, EXIF
+from lptn_retouch.metadata.xmp.edit import without_properties
+from lptn_retouch.structures.jpeg import SOI
+from lptn_retouch.structures.tiff import (
     EXIF_POINTER,
     GPS_POINTER,
     INTEROP_POINTER,
@@ -37,10 +40,7 @@ from lptn_retouch.metadata.tiff import (
     Ifd,
     Tiff,
 )
-from lptn_retouch.metadata.tiff_build import Field, build_exif
-from lptn_retouch.metadata.xmp import RDF, parse_xmp
-from lptn_retouch.metadata.xmp_edit import without_properties
-from lptn_retouch.metadata.xmp_patch import DEVELOP, EXIF
+from lptn_retouch.structures.xml import RDF, parse_xmp
 
 PLACES, SERIALS, OWNERS, FACES = "places", "serial numbers", "owner and computer names", "faces and persons"
 NOTES, PATHS, FOREIGN, COPIES = "maker notes", "file paths", "tags and blocks of makers", "copies of metadata"
@@ -110,7 +110,7 @@ def without_private(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
     Returns:
         The metadata, and one sentence that names the groups that were left out. Blocks that cannot be read go whole.
 
-    >>> from lptn_retouch.metadata.tiff_build import text_field
+    >>> from lptn_retouch.metadata.exif.build import text_field
     >>> exif = build_exif("<", [text_field(0x010F, "Canon")], [text_field(0xA431, "0123456789")])
     >>> found, notices = without_private(Metadata.build(exif=exif))
     >>> b"Canon" in found.exif, b"0123456789" in found.exif, notices

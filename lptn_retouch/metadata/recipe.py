@@ -6,14 +6,14 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lptn_retouch import __version__
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.kinds import BitDepth, MetadataChoice, ProfileChoice
 from lptn_retouch.metadata.blocks import Kind, xmp_block
 from lptn_retouch.metadata.metadata import Metadata
-from lptn_retouch.metadata.xmp_edit import is_xml_text, with_properties, without_properties
-from lptn_retouch.metadata.xmp_properties import Property, xmp_properties
+from lptn_retouch.metadata.xmp.edit import is_xml_text, with_properties, without_properties
+from lptn_retouch.metadata.xmp.properties import Property, xmp_properties
 from lptn_retouch.names import valid_name
+from lptn_retouch.version import __version__
 
 RECIPE = "http://ns.lptn-retouch.org/recipe/1.0/"
 IPTC_EXTENSION = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from lptn_retouch.codecs.limits import MAX_PIXELS
 from lptn_retouch.errors import UsageError, shown
-from lptn_retouch.formats.depth import one_channel
-from lptn_retouch.formats.limits import MAX_PIXELS
-from lptn_retouch.formats.photo import Photo
 from lptn_retouch.memory import check_memory
 from lptn_retouch.metadata import Metadata
+from lptn_retouch.photo import Photo
+from lptn_retouch.photo.samples import one_channel
 
 if TYPE_CHECKING:
     from lptn_retouch.retoucher import Retoucher

@@ -14,7 +14,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from lptn_retouch import __version__
 from lptn_retouch.errors import LptnRetouchError, PresetError, TooLargeError, UsageError
 from lptn_retouch.memory import memory_here
 from lptn_retouch.serve.faults import CancelledError, told
@@ -29,6 +28,7 @@ from lptn_retouch.serve.wire import (
     line,
     take_standard_streams,
 )
+from lptn_retouch.version import __version__
 
 if TYPE_CHECKING:
     from lptn_retouch.retoucher import Retoucher

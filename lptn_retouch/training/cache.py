@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from lptn_retouch.errors import PhotoError
-from lptn_retouch.formats.files import open_regular, write_atomically
+from lptn_retouch.files import open_regular, write_atomically
 
 VERSION = "2"  # of how pictures are developed and made small
 LARGEST = 2 << 30  # bytes of all entries

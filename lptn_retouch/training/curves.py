@@ -10,7 +10,7 @@ import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
-from lptn_retouch.formats.files import write_atomically
+from lptn_retouch.files import write_atomically
 from lptn_retouch.training import INSTALL
 
 CURVES = "curves.png"

@@ -19,7 +19,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from lptn_retouch.errors import InvalidPresetError, TrainingError, shown
-from lptn_retouch.formats.files import write_atomically
+from lptn_retouch.files import write_atomically
 from lptn_retouch.model.checkpoint import as_tensors
 from lptn_retouch.model.weights import read_safetensors
 from lptn_retouch.training.pictures import load_srgb

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lptn_retouch.errors import TrainingError, shown
-from lptn_retouch.formats.files import write_atomically
+from lptn_retouch.files import write_atomically
 from lptn_retouch.model.form import CURVE
 from lptn_retouch.model.glance import Glance
 from lptn_retouch.training.config import DataConfig, JitterConfig, TrainConfig

@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from lptn_retouch.formats.files import write_atomically
+from lptn_retouch.files import write_atomically
 from lptn_retouch.training.cache import sha256_of
 
 MANIFEST = "manifest.json"

@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from lptn_retouch.errors import TrainingError, shown
-from lptn_retouch.formats import open_photo
+from lptn_retouch.opening import open_photo
 from lptn_retouch.training.cache import cached, prune
 
 ALL = slice(None)  # rows of a batch

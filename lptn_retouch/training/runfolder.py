@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from lptn_retouch.errors import TrainingError, shown
-from lptn_retouch.formats.files import write_atomically
+from lptn_retouch.files import write_atomically
 from lptn_retouch.training.config import TrainConfig, config_from_dict
 
 CHECKPOINT = "checkpoint.pt"

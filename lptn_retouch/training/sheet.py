@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from lptn_retouch.formats.files import write_atomically
+from lptn_retouch.files import write_atomically
 
 PICTURES = 6
 _GAP = 8  # px

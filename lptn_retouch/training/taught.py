@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lptn_retouch.formats.files import write_atomically
+from lptn_retouch.files import write_atomically
 from lptn_retouch.luts.files import read_lut
 from lptn_retouch.model.checkpoint import as_tensors
 from lptn_retouch.model.lut_network import LutNetwork

@@ -13,8 +13,8 @@ import pytest
 
 from lptn_retouch import Photo, Retoucher
 from lptn_retouch.color import read_profile
-from lptn_retouch.formats.depth import one_channel
 from lptn_retouch.metadata import Metadata
+from lptn_retouch.photo.samples import one_channel
 
 SCRIPT = Path(__file__).with_name("in_gimp.py")
 KINDS = [

@@ -1,0 +1,1 @@
+"""Files to pixels and back: a room a container, and what they share."""

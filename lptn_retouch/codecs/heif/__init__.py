@@ -1,0 +1,1 @@
+"""AVIF and HEIC."""

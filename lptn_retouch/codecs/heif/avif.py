@@ -1,0 +1,89 @@
+"""AVIF in and out. 8 bits a channel through Pillow, which needs no colour tags; 10 and 12 bits through imagecodecs."""
+
+import io
+
+import imagecodecs
+import numpy as np
+from PIL import Image
+
+from lptn_retouch.codecs.decoded import Decoded, three_channels, widened
+from lptn_retouch.codecs.limits import Fits, check_size
+from lptn_retouch.codecs.pillow import ORIENTATION, frames, header
+from lptn_retouch.errors import MetadataError
+from lptn_retouch.photo.orientation import upright
+from lptn_retouch.photo.samples import Pixels
+from lptn_retouch.structures.heif_items import Items
+from lptn_retouch.threads import thread_count
+
+_BT709, _SRGB, _BT601 = 1, 13, 6  # ITU-T H.273: code points of primaries, transfer and matrix
+_BITS = 12
+_SPEED = 6
+
+
+def bits(data: bytes) -> int:
+    """Bits a channel of the primary picture; 8 where the file does not say.
+
+    Source: ISO/IEC 23008-12 6.5.6 (pixi); AV1 Codec ISO Media File Format Binding 1.2, 2.3.3 (av1C).
+    """
+    try:
+        items = Items(data)
+        primary = items.primary()
+        boxes = items.properties(primary) if primary is not None else ()
+    except MetadataError:  # the decoder will say what is wrong
+        return 8
+    for box in boxes:
+        if box.type == b"pixi" and box.at + 5 < box.end:  # also of pictures put together from tiles
+            return data[box.at + 5]
+        if box.type == b"av1C" and box.at + 2 < box.end and data[box.at + 2] & 0x40:
+            return 12 if data[box.at + 2] & 0x20 else 10
+    return 8
+
+
+def decode_deep(data: bytes, bits: int, name: str, fits: Fits | None) -> Decoded:
+    """Decode an AVIF of 10 or 12 bits a channel at 16 bits, upright.
+
+    Raises:
+        UnsupportedPhotoError: it is too large.
+    """
+    head = header(io.BytesIO(data), "AVIF")
+    check_size(name, *head.size)
+    if fits:
+        fits(*head.size, "uint16")
+    pixels, grey = three_channels(np.asarray(imagecodecs.avif_decode(data, index=0, numthreads=thread_count())))
+    # Neither library turns the pixels; Pillow tells how the file's own boxes (irot, imir) want them turned.
+    pixels = upright(widened(pixels, bits), head.getexif().get(ORIENTATION, 1))
+    return Decoded(pixels, grey, upright=True, notices=frames(head))
+
+
+def encode(pixels: Pixels, quality: int) -> bytes:
+    """Encode a picture.
+
+    Args:
+        pixels: (H, W, 3) or (H, W, 4); uint8, or uint16, of which 12 bits are kept.
+        quality: 1 to 100.
+
+    Example:
+        >>> grey = np.full((40, 60, 3), 90, np.uint8)
+        >>> with Image.open(io.BytesIO(encode(grey, 90))) as image:
+        ...     image.size
+        (60, 40)
+    """
+    if pixels.dtype == np.uint8:
+        out = io.BytesIO()
+        picture = Image.fromarray(np.ascontiguousarray(pixels))
+        picture.save(out, "AVIF", quality=quality, speed=_SPEED, subsampling="4:4:4", max_threads=thread_count())
+        return out.getvalue()
+    kept = ((pixels.astype(np.uint32) * ((1 << _BITS) - 1) + 32767) // 65535).astype(np.uint16)
+    return bytes(
+        imagecodecs.avif_encode(
+            kept,
+            quality,
+            speed=_SPEED,
+            bitspersample=_BITS,
+            pixelformat="444",
+            numthreads=thread_count(),
+            primaries=_BT709,
+            transfer=_SRGB,
+            matrix=_BT601,
+        )
+    )

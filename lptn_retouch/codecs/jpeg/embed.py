@@ -1,0 +1,154 @@
+"""Putting metadata blocks into a freshly encoded JPEG."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from lptn_retouch.errors import MetadataError
+from lptn_retouch.metadata.blocks import (
+    COMMENT,
+    EXIF_PREFIX,
+    PHOTOSHOP_PREFIX,
+    SEGMENT_LIMIT,
+    XMP_PREFIX,
+    Block,
+    Kind,
+    exif_block,
+    photoshop_block,
+    xmp_block,
+)
+from lptn_retouch.metadata.metadata import Metadata
+from lptn_retouch.metadata.png_text import TEXT_CHUNKS, read_text
+from lptn_retouch.metadata.resolution import jfif_density
+from lptn_retouch.metadata.xmp.extended import merged_xmp, split_xmp
+from lptn_retouch.structures.jpeg import FRAMES, SOI, START_OF_SCAN, Segment, is_metadata, jpeg_segments
+
+_LONGEST_EXIF = SEGMENT_LIMIT - len(EXIF_PREFIX)
+_LONGEST_XMP = 65502  # what XMP part 3 says, two less than there is room for
+
+TEXT_LEFT_OUT = "A text was left out: it is damaged, or longer than a JPEG shall hold in comments."
+_MOST_TEXT = 1 << 20  # bytes of all comments that a PNG's compressed texts become
+XMP_TOO_LONG = "The XMP was left out: it is too long for a JPEG, and too damaged to be split."
+ICC_TOO_LONG = "The colour profile was left out: it is longer than the 16.7 MB that a JPEG holds."
+
+
+def splice_jpeg(jpeg: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
+    """Put metadata blocks into a freshly encoded JPEG; the coded pixels are not touched.
+
+    The blocks stand in the order JFIF, Exif, then as they stood in their source. From the encoder's own blocks,
+    Adobe APP14 stays (it says how *these* pixels are coded; the source's does not), JFIF, Exif, XMP and ICC stay
+    where the metadata has none of the kind, and the others go. What is too long for a segment is split, and what
+    cannot be split is shortened. A PNG's texts become comments, and its resolution JFIF's.
+
+    Args:
+        jpeg: a picture as the encoder wrote it.
+        metadata: what it shall carry, usually `Metadata.for_result(...)`.
+
+    Returns:
+        The JPEG with these blocks, and a sentence for each thing that it cannot hold.
+
+    Raises:
+        MetadataError: the JPEG is damaged, or a block is of no kind that a JPEG or PNG has.
+
+    >>> from lptn_retouch.metadata import Metadata
+    >>> plain = bytes.fromhex("ffd8 ffda 0002 ffd9")
+    >>> splice_jpeg(plain, Metadata((Block(0xFE, b"hi"),)))[0].hex(" ", 2)
+    'ffd8 fffe 0004 6869 ffda 0002 ffd9'
+
+    Source: JPEG T.81 B.2.4; JFIF 1.02; Exif 3.0 (CIPA DC-008) 4.7.1; XMP part 3, 1.1.3; ICC.1:2022 B.4.
+    """
+    segments = list(jpeg_segments(jpeg))
+    if not segments or segments[-1].marker != START_OF_SCAN:
+        raise MetadataError("The freshly encoded JPEG has no picture in it; encode it again before adding metadata.")
+    own = [Block(s.marker, s.data) for s in segments if is_metadata(s.marker)]
+    carried, notices = _segmented(metadata)
+    kinds = {block.kind for block in carried}
+    fallback = (Kind.JFIF, Kind.EXIF, Kind.XMP, Kind.EXTENDED_XMP, Kind.ICC)
+    carried += [block for block in own if block.kind in fallback and block.kind not in kinds]
+    if _is_plain_rgb(segments):
+        # JFIF means YCbCr, and decoders believe it over APP14: with it these colours would be decoded wrong.
+        carried = [block for block in carried if block.kind not in (Kind.JFIF, Kind.JFXX)]
+    rank = {Kind.JFIF: 0, Kind.JFXX: 1, Kind.EXIF: 2}
+    carried.sort(key=lambda block: rank.get(block.kind, 3))
+    carried += [block for block in own if block.kind is Kind.ADOBE]
+    rest = b"".join(jpeg[s.start : s.end] for s in segments if not is_metadata(s.marker))
+    scan = memoryview(jpeg)[segments[-1].end :]
+    return b"".join([SOI, *(_coded(block) for block in carried), rest, scan]), notices
+
+
+def _coded(block: Block) -> bytes:
+    if not is_metadata(block.marker):
+        raise MetadataError(f"Marker 0x{block.marker:02X} is not APPn or COM; carry only metadata blocks.")
+    return bytes((0xFF, block.marker)) + (len(block.data) + 2).to_bytes(2, "big") + block.data
+
+
+def _segmented(metadata: Metadata) -> tuple[list[Block], tuple[str, ...]]:
+    """Blocks that each fit into a segment, and notices."""
+    notices: dict[str, None] = {}
+    blocks = [block for block in metadata.blocks if block.kind is not Kind.ADOBE]
+    if any(block.kind is Kind.XMP and len(block.data) > SEGMENT_LIMIT for block in blocks):
+        whole, said = merged_xmp(metadata)
+        notices.update(dict.fromkeys(said))
+        blocks = [b for b in blocks if b.kind is not Kind.EXTENDED_XMP]
+        blocks = [replace(b, data=XMP_PREFIX + (whole or b"")) if b.kind is Kind.XMP else b for b in blocks]
+    density = jfif_density(blocks)
+    if density is not None and all(block.kind is not Kind.JFIF for block in blocks):
+        blocks.append(density)
+    fitting: list[Block] = []
+    room = _MOST_TEXT
+    for block in blocks:
+        if block.kind is Kind.PNG_CHUNK:
+            comments = list(_comments(block, room))
+            room -= sum(len(comment.data) for comment in comments)
+            fitting += comments
+            if not comments and block.data[:4] in TEXT_CHUNKS:
+                notices[TEXT_LEFT_OUT] = None
+        elif len(block.data) > SEGMENT_LIMIT:
+            parts, said = _split(block)
+            fitting += parts
+            notices.update(dict.fromkeys(said))
+        else:
+            fitting.append(block)
+    return fitting, tuple(notices)
+
+
+def _split(block: Block) -> tuple[list[Block], tuple[str, ...]]:
+    """A block too long for a segment in parts, or shortened, or gone; and notices."""
+    if block.kind is Kind.EXIF:
+        from lptn_retouch.metadata.exif.fit import fitted_exif
+
+        exif, notices = fitted_exif(block.data[len(EXIF_PREFIX) :], _LONGEST_EXIF)
+        return [exif_block(exif)] if exif else [], notices
+    if block.kind is Kind.XMP:
+        try:
+            main, extended = split_xmp(block.data[len(XMP_PREFIX) :], _LONGEST_XMP)
+        except MetadataError:
+            return [], (XMP_TOO_LONG,)
+        return [xmp_block(main), *extended], ()
+    if block.kind is Kind.PHOTOSHOP:  # readers join the resources of all segments
+        room = SEGMENT_LIMIT - len(PHOTOSHOP_PREFIX)
+        return [photoshop_block(part) for part in _parts(block.data[len(PHOTOSHOP_PREFIX) :], room)], ()
+    if block.kind is Kind.COMMENT:
+        return [Block(COMMENT, part) for part in _parts(block.data, SEGMENT_LIMIT)], ()
+    if block.kind is Kind.ICC:
+        return [], (ICC_TOO_LONG,)
+    return [], (f"Application data APP{block.marker & 15} was left out: it is too long for a JPEG.",)
+
+
+def _parts(data: bytes, room: int) -> Iterator[bytes]:
+    return (data[at : at + room] for at in range(0, len(data), room))
+
+
+def _comments(block: Block, room: int) -> Iterator[Block]:
+    """A PNG's text as a comment, with its keyword where that says something; nothing of its other chunks."""
+    found = read_text(block.data, room)
+    if found is None:
+        return
+    text = found.text if found.keyword == "Comment" else f"{found.keyword}: {found.text}"
+    yield from (Block(COMMENT, part) for part in _parts(text.encode("utf-8", "replace"), SEGMENT_LIMIT))
+
+
+def _is_plain_rgb(segments: list[Segment]) -> bool:
+    """Whether the encoder says, by Adobe APP14 with transform 0, that three components are RGB and not YCbCr."""
+    adobe = next((s.data for s in segments if s.marker == 0xEE and s.data.startswith(b"Adobe")), b"")
+    frame = next((s.data for s in segments if s.marker in FRAMES), b"")
+    return len(adobe) >= 12 and adobe[11] == 0 and len(frame) >= 6 and frame[5] == 3

@@ -1,0 +1,258 @@
+"""What a RAW file says of the photograph, as metadata for the picture that is developed from it."""
+
+import mmap
+import struct
+from pathlib import Path
+
+from lptn_retouch.codecs.raw.ciff import exif_from_ciff, is_ciff
+from lptn_retouch.codecs.raw.cr3 import is_cr3, read_cr3
+from lptn_retouch.codecs.raw.maker_note import exif_with_note
+from lptn_retouch.errors import MetadataError
+from lptn_retouch.metadata.blocks import (
+    EXIF_PREFIX,
+    Block,
+    Kind,
+    exif_block,
+    metadata_blocks,
+    photoshop_block,
+    xmp_block,
+)
+from lptn_retouch.metadata.exif.build import Field
+from lptn_retouch.metadata.exif.tags import MAIN_TAGS, is_exif_tag
+from lptn_retouch.metadata.metadata import Metadata
+from lptn_retouch.metadata.photoshop import IPTC, photoshop_resources
+from lptn_retouch.metadata.xmp.correct import patch_xmp
+from lptn_retouch.structures import Buffer
+from lptn_retouch.structures.jpeg import SOI
+from lptn_retouch.structures.tiff import EXIF_POINTER, GPS_POINTER, INTEROP_POINTER, LONG, MAKER_NOTE, SHORT, Ifd, Tiff
+from lptn_retouch.structures.xml import parse_xmp
+
+XMP_TAG, _IPTC_TAG, _PHOTOSHOP_TAG = 0x02BC, 0x83BB, 0x8649
+_PANASONIC, _PANASONIC_JPEG = 0x55, 0x2E
+_LONGEST_VALUE = 16384
+_LONGEST_BLOCK = 1 << 20
+
+_RESOLUTION_TAGS = frozenset({0x011A, 0x011B, 0x0128})
+
+SIDECAR_PASSED = "The XMP file beside it was left alone: the RAW file has XMP of its own."
+SIDECAR_USED = "Its XMP was taken from the sidecar file beside it."
+SIDECAR_DAMAGED = "The sidecar file beside it was left out: it is damaged."
+
+_LENS_INFO_DNG, _LENS_SPECIFICATION = 0xC630, 0xA432
+_EXIF_VERSION, _COLOR_SPACE, _INTEROP_INDEX = 0x9000, 0xA001, 0x0001
+_SRGB, _ADOBE_RGB_INDEX, _SRGB_INDEX = 1, b"R03\0", b"R98\0"
+
+
+def exif_from_raw(path: Path) -> bytes | None:
+    """The shooting data of a RAW file, as `metadata_from_raw` finds it.
+
+    >>> exif_from_raw(Path("/dev/null")) is None
+    True
+    """
+    return metadata_from_raw(path)[0].exif
+
+
+def metadata_from_raw(
+    raw: Path | Buffer, *, preview: bytes | None = None, sidecar: bytes | None = None
+) -> tuple[Metadata, tuple[str, ...]]:
+    """What a RAW file carries: camera, lens, exposure, date, place, maker note; XMP and IPTC.
+
+    Where the camera put a JPEG with whole EXIF beside its sensor data (RAF, RW2, X3F), that EXIF is taken as it is.
+    Elsewhere it is built from the directories of the file, and a maker note whose offsets count from the file's
+    start is laid at the offset it had. Camera Raw's develop settings are marked as applied: they describe how the RAW
+    file was to be developed; marked, they stay on record and no editor applies them to the finished picture.
+
+    Args:
+        raw: the file, or its bytes: built on TIFF (DNG, NEF, CR2, ARW, PEF, ORF, ...), CRW, CR3, RAF, MRW, ...
+        preview: the JPEG that the file embeds, as LibRaw extracts it; asked where the file itself cannot be read.
+        sidecar: an XMP packet from a file beside it; used where the RAW file has none of its own.
+
+    Returns:
+        Metadata with EXIF that fits a JPEG, and a sentence for each thing left out. It never raises on damaged files.
+
+    Raises:
+        OSError: the file cannot be read.
+
+    >>> metadata_from_raw(Path("/dev/null"))
+    (Metadata(), ())
+
+    Source: Exif 3.0 (CIPA DC-008) 4.6; TIFF/EP (ISO 12234-2); DNG 1.7, chapter 4; XMP part 3, 3.
+    """
+    if isinstance(raw, Path):
+        if not raw.is_file() or not raw.stat().st_size:
+            return Metadata(), ()
+        with raw.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return metadata_from_raw(data, preview=preview, sidecar=sidecar)
+    blocks, notices = _blocks(raw)
+    if not any(block.kind is Kind.EXIF for block in blocks) and preview is not None:
+        blocks = (*_of_jpeg(preview), *blocks)
+    if sidecar is not None and any(block.kind is Kind.XMP for block in blocks):
+        notices += (SIDECAR_PASSED,)
+    elif sidecar is not None:
+        try:
+            parse_xmp(sidecar)
+        except MetadataError:
+            notices += (SIDECAR_DAMAGED,)
+        else:
+            blocks = (*blocks, xmp_block(sidecar))
+            notices += (SIDECAR_USED,)
+    return Metadata(tuple(map(_as_developed, blocks))), notices
+
+
+def _as_developed(block: Block) -> Block:
+    """The block, true about a picture in sRGB to which the develop settings were applied."""
+    if block.kind is Kind.EXIF:
+        return exif_block(_as_srgb(block.data[len(EXIF_PREFIX) :]))
+    if block.kind is Kind.XMP:
+        packet = Metadata((block,)).xmp or b""
+        # The sizes in it are the sensor's; they are corrected when the result is saved.
+        return xmp_block(patch_xmp(packet, developed=True).data)
+    return block
+
+
+def _as_srgb(exif: bytes) -> bytes:
+    """EXIF that says sRGB where it said that the camera's own JPEG would be in another space."""
+    try:
+        tiff = Tiff(exif)
+    except MetadataError:
+        return exif
+    out = bytearray(exif)
+    shot = tiff.pointed(tiff.ifd(tiff.first), EXIF_POINTER)
+    space = shot.get(_COLOR_SPACE) if shot else None
+    if space is not None and (space.type, space.count) == (SHORT, 1):
+        struct.pack_into(tiff.order + "H", out, space.value_at, _SRGB)
+    interop = tiff.pointed(shot, INTEROP_POINTER)
+    index = interop.get(_INTEROP_INDEX) if interop else None
+    if index is not None and tiff.raw(index) == _ADOBE_RGB_INDEX:
+        out[index.value_at : index.value_at + index.size] = _SRGB_INDEX
+    return bytes(out)
+
+
+def _blocks(data: Buffer) -> tuple[tuple[Block, ...], tuple[str, ...]]:
+    """What the file's own structure holds, by its kind."""
+    if is_ciff(data):
+        exif = exif_from_ciff(data)
+        return ((exif_block(exif),) if exif else ()), ()
+    if is_cr3(data):
+        return _of_cr3(data)
+    if bytes(data[:16]) == b"FUJIFILMCCD-RAW ":
+        at, size = (int.from_bytes(data[place : place + 4], "big") for place in (84, 88))
+        return _of_jpeg(bytes(data[at : at + size])), ()
+    if bytes(data[:4]) == b"\0MRM":
+        return _of_minolta(data)
+    try:
+        tiff = Tiff(data)
+    except MetadataError:
+        return (), ()
+    return _of_tiff(tiff)
+
+
+def _of_jpeg(jpeg: bytes) -> tuple[Block, ...]:
+    """What an embedded JPEG says of the photograph; its profile and the list of its pictures are its own."""
+    if jpeg[:2] != SOI:
+        return ()
+    kinds = (Kind.EXIF, Kind.XMP, Kind.EXTENDED_XMP, Kind.PHOTOSHOP)
+    return tuple(block for block in metadata_blocks(jpeg) if block.kind in kinds)
+
+
+def _of_minolta(data: Buffer) -> tuple[tuple[Block, ...], tuple[str, ...]]:
+    """MRW: blocks in front of the sensor data, of which TTW is a TIFF structure."""
+    at, end = 8, min(8 + int.from_bytes(data[4:8], "big"), len(data))
+    while at + 8 <= end:
+        start, size = at + 8, int.from_bytes(data[at + 4 : at + 8], "big")
+        if bytes(data[at : at + 4]) == b"\0TTW" and size <= _LONGEST_BLOCK:
+            try:
+                return _of_tiff(Tiff(bytes(data[start : start + size])))
+            except MetadataError:
+                break
+        at = start + size
+    return (), ()
+
+
+def _of_tiff(tiff: Tiff) -> tuple[tuple[Block, ...], tuple[str, ...]]:
+    first = tiff.ifd(tiff.first)
+    if first is None:
+        return (), ()
+    if tiff.u16(2) == _PANASONIC:
+        entry = first.get(_PANASONIC_JPEG)
+        blocks = _of_jpeg(tiff.raw(entry)) if entry else ()
+        if any(block.kind is Kind.EXIF for block in blocks):
+            return blocks, ()
+    exif, notices = _shooting_data(tiff, first)
+    blocks = (exif_block(exif),) if exif else ()
+    packet = _value(tiff, first, XMP_TAG)
+    if packet:
+        blocks += (xmp_block(packet.rstrip(b"\0")),)
+    resources = _value(tiff, first, _PHOTOSHOP_TAG)
+    records = _records(tiff, first)
+    if records and all(resource.id != IPTC for resource in photoshop_resources(resources)):
+        head = b"8BIM" + struct.pack(">HHI", IPTC, 0, len(records))
+        resources = head + records + bytes(len(records) % 2) + resources
+    if resources:
+        blocks += (photoshop_block(resources),)
+    return blocks, notices
+
+
+def _value(tiff: Tiff, ifd: Ifd, tag: int) -> bytes:
+    entry = ifd.get(tag)
+    return tiff.raw(entry) if entry is not None and entry.size <= _LONGEST_BLOCK else b""
+
+
+def _records(tiff: Tiff, ifd: Ifd) -> bytes:
+    """The IPTC records; some writers say that they are numbers of 32 bits, and turn each four bytes round."""
+    records, entry = _value(tiff, ifd, _IPTC_TAG), ifd.get(_IPTC_TAG)
+    if entry is not None and entry.type == LONG and records[:1] != b"\x1c" and records[3:4] == b"\x1c":
+        return b"".join(records[i : i + 4][::-1] for i in range(0, len(records), 4))
+    return records
+
+
+def _shooting_data(tiff: Tiff, first: Ifd) -> tuple[bytes | None, tuple[str, ...]]:
+    exif = tiff.pointed(first, EXIF_POINTER)
+    main = _fields(tiff, first, MAIN_TAGS | _RESOLUTION_TAGS)
+    photographic = _fields(tiff, exif) + [f for f in _fields(tiff, first) if f.tag not in MAIN_TAGS]
+    lens = first.get(_LENS_INFO_DNG)
+    if lens is not None and lens.size == 32:
+        photographic.append(Field(_LENS_SPECIFICATION, lens.type, lens.count, tiff.raw(lens)))
+    place = _all_fields(tiff, tiff.pointed(first, GPS_POINTER))
+    interop = _all_fields(tiff, tiff.pointed(exif, INTEROP_POINTER))
+    if not main and not photographic and not place:
+        return None, ()
+    entry = exif.get(MAKER_NOTE) if exif else None
+    note = (tiff.raw(entry), entry.value_at) if entry is not None and 4 < entry.size <= _LONGEST_BLOCK else None
+    return exif_with_note(tiff.order, main, photographic, place, interop, note)
+
+
+def _of_cr3(data: Buffer) -> tuple[tuple[Block, ...], tuple[str, ...]]:
+    found = read_cr3(data)
+    if found.main is None:
+        return (), ()
+    tiff, first = found.main
+    blocks: tuple[Block, ...] = ()
+    # The parts are joined in one structure, so all must be in one byte order; Canon's are.
+    parts = [part if part and part[0].order == tiff.order else None for part in (found.exif, found.note, found.gps)]
+    shot, note, gps = parts
+    exif, notices = exif_with_note(
+        tiff.order,
+        _fields(tiff, first, MAIN_TAGS | _RESOLUTION_TAGS),
+        _fields(*shot) if shot else [],
+        _all_fields(*gps) if gps else [],
+        _all_fields(shot[0], shot[0].pointed(shot[1], INTEROP_POINTER)) if shot else [],
+        # CMT3 is a structure whose directory is the note, with offsets from the structure's start.
+        (bytes(note[0].data[note[1].at :]), note[1].at) if note else None,
+    )
+    blocks = (exif_block(exif),)
+    return (*blocks, xmp_block(found.xmp)) if found.xmp else blocks, notices
+
+
+def _fields(tiff: Tiff, ifd: Ifd | None, tags: frozenset[int] | None = None) -> list[Field]:
+    """The entries of a directory with these tags; without tags, those that belong in the Exif directory."""
+    entries = ifd.entries if ifd is not None else ()
+    return [
+        Field(entry.tag, entry.type, entry.count, tiff.raw(entry))
+        for entry in entries
+        if (entry.tag in tags if tags is not None else is_exif_tag(entry.tag)) and entry.size <= _LONGEST_VALUE
+    ]
+
+
+def _all_fields(tiff: Tiff, ifd: Ifd | None) -> list[Field]:
+    return _fields(tiff, ifd, frozenset(entry.tag for entry in ifd.entries)) if ifd is not None else []

@@ -1,0 +1,1 @@
+"""What became of every tag: the report of `lptn-retouch verify`."""

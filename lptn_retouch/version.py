@@ -1,0 +1,3 @@
+"""The version, which results and journals name."""
+
+__version__ = "0.1.0"
