@@ -17,12 +17,11 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
+from lptn_retouch.codecs.reading import read_metadata
 from PIL import Image
 
 from lptn_retouch.codecs.detect import detect
 from lptn_retouch.codecs.raw.blocks import metadata_from_raw
-from lptn_retouch.codecs.reading import read_metadata
-from lptn_retouch.codecs.tiff.blocks import byte_order
 from lptn_retouch.color import read_profile
 from lptn_retouch.errors import MetadataError, PhotoError
 from lptn_retouch.metadata import Metadata
@@ -239,14 +238,14 @@ def check_splice(kind: str, metadata: Metadata) -> None:
             pixels = pixels_of(file, kind)
         except Exception as error:
             raise Broken(f"a {kind} cannot be decoded with its metadata: {error}"[:120]) from error
-        plain = pixels_of(bare(kind, byte_order(metadata)), kind)
+        plain = pixels_of(bare(kind, metadata.byte_order), kind)
         law(np.array_equal(pixels, plain), f"the pixels of a {kind} change with its metadata")
 
 
 def spliced(kind: str, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
     module, function = SPLICERS[kind]
     splice = getattr(import_module(f"lptn_retouch.codecs.{module}"), function)
-    made: tuple[bytes, tuple[str, ...]] = splice(bare(kind, byte_order(metadata)), metadata)
+    made: tuple[bytes, tuple[str, ...]] = splice(bare(kind, metadata.byte_order), metadata)
     return made
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from lptn_retouch.errors import UnsupportedPhotoError, UsageError, shown
 from lptn_retouch.opening import open_photo
-from lptn_retouch.photo.samples import Pixels
+from lptn_retouch.picture.samples import Pixels
 
 _COLOURED = 0.03  # of white, the mean difference of channels: more than a JPEG leaves of a grey picture
 

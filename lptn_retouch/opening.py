@@ -1,17 +1,28 @@
 """`open_photo`: from a file of any kind this version knows to a `Photo`."""
 
 import hashlib
+import mmap
 import os
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedReader
+from pathlib import Path
+from typing import Any
 
+from lptn_retouch.codecs.decoded import DamageError, Decoded
 from lptn_retouch.codecs.detect import detect_file
+from lptn_retouch.codecs.format import Encoded, Format
 from lptn_retouch.codecs.limits import Fits, check_file_size
+from lptn_retouch.codecs.registry import format_of
+from lptn_retouch.codecs.signalling import Signalled, signalled
+from lptn_retouch.color import read_profile
 from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnsupportedPhotoError, UsageError, shown
 from lptn_retouch.files import as_path, open_regular
+from lptn_retouch.metadata import Metadata
 from lptn_retouch.photo import Photo
-
-RASTER = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "HEIC", "JPEG XL", "GIF", "BMP")
+from lptn_retouch.picture.orientation import upright
+from lptn_retouch.picture.picture import Source
+from lptn_retouch.structures import Buffer
 
 
 def open_photo(path: str | os.PathLike[str]) -> Photo:
@@ -51,15 +62,9 @@ def open_fitting(path: str | os.PathLike[str], fits: Fits | None) -> Photo:
         try:
             check_file_size(name, os.fstat(file.fileno()).st_size)
             kind = detect_file(file)
-            file.seek(0)
-            if kind in RASTER:
-                from lptn_retouch.codecs.raster import open_raster
-
-                return _from(file, open_raster(file, kind, where, fits))
-            if kind is not None and kind.startswith("RAW:"):
-                from lptn_retouch.codecs.raw.develop import open_raw
-
-                return _from(file, open_raw(file, kind, where, fits))
+            if kind is not None and (format := format_of(kind)) is not None:
+                with _bytes_of(file, format) as data:
+                    return _opened(file, data, format, kind, where, fits)
         except LptnRetouchError:
             raise
         except MemoryError:
@@ -80,9 +85,86 @@ def open_fitting(path: str | os.PathLike[str], fits: Fits | None) -> Photo:
     raise UnsupportedPhotoError(f"{name}: {article} {kind} file, which this version does not read; convert it to JPEG.")
 
 
-def _from(file: BufferedReader, photo: Photo) -> Photo:
-    """The photo, with its file's fingerprint and date."""
+@contextmanager
+def _bytes_of(file: BufferedReader, format: Format[Any]) -> Iterator[Buffer]:
     file.seek(0)
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
-    modified = os.fstat(file.fileno()).st_mtime_ns
-    return replace(photo, source=replace(photo.source, sha256=digest, modified=modified))
+    if not format.mapped:
+        yield file.read()
+        return
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        yield mapped
+
+
+def _opened(file: BufferedReader, data: Buffer, format: Format[Any], kind: str, path: Path, fits: Fits | None) -> Photo:
+    """The photo that a file holds, with the file's fingerprint and date."""
+    structure: Any = None
+    said = Signalled(Metadata())
+    doubts: tuple[str, ...] = ()
+    try:
+        structure = format.parse(data)
+        if not format.develops:
+            said = signalled(format, structure, Metadata(format.read_blocks(structure)))
+    except Exception:  # bad metadata never costs the picture
+        doubts = ("Its metadata is damaged and left out.",)
+    file.seek(0)
+    picture = Encoded(file, data, path, structure, said.metadata, fits)
+    decoded = _decoded(format, picture)
+    if said.transfer is not None:
+        decoded = _in_standard_range(decoded, said.transfer)
+    metadata = said.metadata if decoded.metadata is None else decoded.metadata
+    if decoded.converted:
+        metadata = metadata.with_icc(None)
+    elif decoded.icc is not None:
+        metadata = metadata.with_icc(decoded.icc)
+    pixels = decoded.pixels if decoded.upright else upright(decoded.pixels, metadata.orientation)
+    space, doubt = read_profile(metadata.icc, grey=decoded.grey)
+    file.seek(0)
+    status = os.fstat(file.fileno())
+    source = Source(
+        kind,
+        8 * pixels.itemsize,
+        path,
+        decoded.grey,
+        decoded.subsampling,
+        len(data),
+        hashlib.file_digest(file, "sha256").hexdigest(),
+        status.st_mtime_ns,
+    )
+    return Photo(pixels, space.name, metadata, source, (*decoded.notices, *doubts, *doubt))
+
+
+def _decoded(format: Format[Any], picture: Encoded[Any]) -> Decoded:
+    from PIL.Image import DecompressionBombError
+
+    from lptn_retouch.codecs.pillow import quiet
+
+    try:
+        with quiet():
+            return format.decode(picture)
+    except (LptnRetouchError, MemoryError):
+        raise
+    except DecompressionBombError:
+        # Pillow's own guard, twice MAX_IMAGE_PIXELS, is met inside its TIFF, WebP and GIF decoders only.
+        raise UnsupportedPhotoError(
+            f"{picture.name}: it has more pixels than Pillow opens in {format.spoken}; save it as PNG."
+        ) from None
+    except DamageError as error:
+        raise UnreadablePhotoError(
+            f"{picture.name}: this {format.spoken.partition(' ')[2]} is damaged ({error}); copy it again from its "
+            "source."
+        ) from error
+    except Exception as error:  # decoders raise a dozen kinds on damaged files, in words for their own makers
+        raise UnreadablePhotoError(
+            f"{picture.name}: this {format.spoken.partition(' ')[2]} is damaged or cut short; copy it again from its "
+            "source."
+        ) from error
+
+
+def _in_standard_range(decoded: Decoded, transfer: int) -> Decoded:
+    from lptn_retouch.codecs import hdr
+
+    said = (
+        f"It is of high dynamic range ({hdr.NAMES[transfer]}) and was brought into the standard range, with white at "
+        f"{hdr.WHITE:.0f} cd/m2 (ITU-R BT.2390)."
+    )
+    return decoded._replace(pixels=hdr.standard_range(decoded.pixels, transfer), notices=(said, *decoded.notices))

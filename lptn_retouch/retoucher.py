@@ -27,7 +27,7 @@ from lptn_retouch.memory import check_memory
 from lptn_retouch.metadata.recipe import Recipe, Step
 from lptn_retouch.opening import open_fitting
 from lptn_retouch.photo import Photo
-from lptn_retouch.photo.samples import made_grey
+from lptn_retouch.picture.samples import made_grey
 from lptn_retouch.preset import Preset, load_preset
 from lptn_retouch.remarks import kept_grey, left_alone
 from lptn_retouch.stack import check_strengths, stack_name, steps_of

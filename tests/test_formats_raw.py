@@ -1,5 +1,6 @@
 """RAW: upright, as bright as the preview, and honest about damage."""
 
+import io
 import os
 import struct
 from pathlib import Path
@@ -17,6 +18,7 @@ from lptn_retouch.codecs.raw.exposure import (
     midtones,
     srgb16_table,
 )
+from lptn_retouch.codecs.raw.kind import cut_short, directories
 from lptn_retouch.errors import PhotoError, UnreadablePhotoError
 from lptn_retouch.opening import open_photo
 from lptn_retouch.photo import Photo
@@ -186,14 +188,29 @@ def test_a_black_preview_is_no_guide() -> None:
 
 
 def test_a_file_is_cut_short_when_its_main_picture_ends_behind_it() -> None:
-    from lptn_retouch.structures.tiff_directories import Directory, cut_short
-
-    preview = Directory({262: (2,), 273: (5000,), 279: (5000,)})
-    sensor = Directory({262: (32803,), 273: (100, 200), 279: (100, 100)})
-    assert not cut_short([preview, sensor], 300)  # the preview is cut, which harms nobody
-    assert cut_short([preview, sensor], 299)
-    assert cut_short([preview], 9999) and not cut_short([preview], 10000)
+    preview, sensor = {262: (2,), 273: (5000,), 279: (5000,)}, {262: (32803,), 273: (900, 1000), 279: (100, 100)}
+    both = directories(io.BytesIO(tiff_of(preview, sensor)))
+    assert not cut_short(both, 1100)  # the preview is cut, which harms nobody
+    assert cut_short(both, 1099)
+    alone = directories(io.BytesIO(tiff_of(preview)))
+    assert cut_short(alone, 9999) and not cut_short(alone, 10000)
     assert not cut_short([], 0)
+
+
+def tiff_of(*tags: dict[int, tuple[int, ...]]) -> bytes:
+    """A TIFF of these directories, each with its values of 32 bits behind it."""
+    file = b"II*\0" + struct.pack("<I", 8)
+    for i, directory in enumerate(tags):
+        end = len(file) + 2 + 12 * len(directory) + 4
+        entries, values = b"", b""
+        for tag, numbers in directory.items():
+            packed = struct.pack(f"<{len(numbers)}I", *numbers)
+            at = packed if len(numbers) == 1 else struct.pack("<I", end + len(values))
+            values += packed if len(numbers) > 1 else b""
+            entries += struct.pack("<HHI", tag, 4, len(numbers)) + at
+        following = end + len(values) if i + 1 < len(tags) else 0
+        file += struct.pack("<H", len(directory)) + entries + struct.pack("<I", following) + values
+    return file
 
 
 @pytest.mark.parametrize("name", SIZES)

@@ -25,7 +25,8 @@ from lptn_retouch.color import adobe_rgb_profile
 from lptn_retouch.errors import UnwritablePhotoError, UsageError
 from lptn_retouch.metadata import Metadata
 from lptn_retouch.opening import open_photo
-from lptn_retouch.photo import Photo, Source
+from lptn_retouch.photo import Photo
+from lptn_retouch.picture.picture import Source
 from lptn_retouch.thumbnail import thumbnailer
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -545,7 +546,7 @@ def test_the_thumbnail_shows_the_result() -> None:
     small = io.BytesIO()
     Image.new("RGB", (160, 120), (0, 0, 255)).resize((160, 120)).save(small, "JPEG", quality=95)
     padded = small.getvalue() + bytes(3000)
-    make = thumbnailer(Photo(np.full((400, 600, 3), (255, 0, 0), np.uint8)))
+    make = thumbnailer(Photo(np.full((400, 600, 3), (255, 0, 0), np.uint8)).picture)
     made = make((160, 120), len(padded))
     assert made is not None and len(made) <= len(padded)
     with Image.open(io.BytesIO(made)) as image:

@@ -16,13 +16,19 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
 from lptn_retouch.codecs.gif import gif_blocks
-from lptn_retouch.codecs.png.blocks import png_blocks, splice_png
+from lptn_retouch.codecs.png.blocks import splice_png
+from lptn_retouch.codecs.registry import read_metadata
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata import Block, Kind, Metadata
 from lptn_retouch.metadata.blocks import COMMENT
 from lptn_retouch.metadata.photoshop import coded_resource
 from lptn_retouch.metadata.png_text import profile_chunk
-from lptn_retouch.structures.png import SIGNATURE, png_chunks
+from lptn_retouch.structures.png import SIGNATURE, PngFile
+
+
+def png_blocks(data: bytes) -> tuple[Block, ...]:
+    return read_metadata(data, "PNG").blocks
+
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 CAMERA_FILES = SHARED / "data" / "camera-jpegs"
@@ -159,7 +165,7 @@ def test_texts_and_resolution_are_verbatim_and_what_describes_pixels_is_not_take
 def test_a_profile_takes_the_place_of_the_encoders_words_and_only_then() -> None:
     plain = holding(chunk(b"gAMA", struct.pack(">I", 45455)), chunk(b"sRGB", b"\0"))
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    named = [c.type for c in png_chunks(splice_png(plain, Metadata.build(icc=profile))[0])]
+    named = [c.type for c in PngFile(splice_png(plain, Metadata.build(icc=profile))[0]).chunks]
     assert named == [b"IHDR", b"iCCP", b"IDAT", b"IEND"]
     assert splice_png(plain, Metadata())[0] == plain
     with Image.open(io.BytesIO(splice_png(encoded("P"), Metadata.build(icc=profile))[0])) as image:

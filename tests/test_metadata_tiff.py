@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lptn_retouch.codecs.tiff.blocks import EXIF_IN_BIG, byte_order, splice_tiff, tiff_blocks
+from lptn_retouch.codecs.registry import read_metadata
+from lptn_retouch.codecs.tiff.blocks import EXIF_IN_BIG, splice_tiff
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.blocks import COMMENT, PNG_CHUNK, Block, exif_block
 from lptn_retouch.metadata.exif.build import Field, build_exif, rational_field, text_field
@@ -35,6 +36,11 @@ from lptn_retouch.structures.tiff import (
     UNDEFINED,
     Tiff,
 )
+
+
+def tiff_blocks(data: bytes) -> tuple[Block, ...]:
+    return read_metadata(data, "TIFF").blocks
+
 
 Pixels: TypeAlias = npt.NDArray[Any]
 
@@ -201,7 +207,7 @@ def test_a_spliced_tiff_shows_the_same_pixels_and_says_all_that_it_was_given(
 ) -> None:
     pixels = np.random.default_rng(4).integers(0, 256, (23, 31, channels), np.uint8).astype(kind).squeeze()
     metadata = everything(order)
-    assert byte_order(metadata) == order
+    assert metadata.byte_order == order
     whole, notices = splice_tiff(page(pixels, order), metadata)
     assert notices == ()
     with tifffile.TiffFile(io.BytesIO(whole)) as file:
@@ -237,7 +243,7 @@ def test_a_picture_in_the_other_byte_order_is_refused(deep: Pixels, everything: 
 def test_damaged_exif_is_left_out_and_said_and_the_rest_is_carried(deep: Pixels) -> None:
     for exif in (b"Exit", b"II*\0\xff\xff\0\0", b"MM\0*\0\0\0\0"):
         metadata = Metadata.build(exif=exif, xmp=b"<x:xmpmeta/>")
-        assert byte_order(metadata) == "<"
+        assert metadata.byte_order == "<"
         whole, notices = splice_tiff(page(deep), metadata)
         assert notices == (exif_damaged("a TIFF"),)
         assert Metadata(tiff_blocks(whole)).xmp == b"<x:xmpmeta/>"
@@ -294,7 +300,7 @@ def spliced(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path
             width=16, height=12, turned=True, make_thumbnail=lambda *_: None
         )
         out[path] = folder / f"{path.stem}.tif"
-        out[path].write_bytes(splice_tiff(page(pixels, byte_order(metadata)), metadata)[0])
+        out[path].write_bytes(splice_tiff(page(pixels, metadata.byte_order), metadata)[0])
     return out
 
 
@@ -330,5 +336,5 @@ def test_damaged_tiffs_are_read_and_their_metadata_spliced_without_an_exception(
         at = data.draw(st.integers(0, len(hurt) - 1))
         hurt[at : at + 4] = data.draw(st.sampled_from((b"\xff\xff\xff\xff", bytes(4), b"\0\0\0\1", b"\1\0\0\0", b"")))
     metadata = Metadata(tiff_blocks(bytes(hurt)))
-    again, _ = splice_tiff(page(pixels, byte_order(metadata)), metadata)
+    again, _ = splice_tiff(page(pixels, metadata.byte_order), metadata)
     np.testing.assert_array_equal(tifffile.imread(io.BytesIO(again)), pixels)

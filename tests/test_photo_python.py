@@ -18,7 +18,7 @@ import lptn_retouch
 from lptn_retouch import Photo, Retoucher, errors, open_photo, retouch
 from lptn_retouch.color import adobe_rgb_profile, converted, read_profile
 from lptn_retouch.metadata import Metadata
-from lptn_retouch.photo import Source
+from lptn_retouch.picture.picture import Source
 
 ROOT = Path(__file__).resolve().parents[1]
 LAKE = ROOT / "samples" / "lake-sherburne.jpg"
@@ -187,7 +187,7 @@ def test_a_damaged_file_is_none(tmp_path: Path) -> None:
     assert not isinstance(caught.value, OSError)
 
 
-@pytest.mark.parametrize("name", ["sharing", "batch", "errors", "metadata", "formats", "preset"])
+@pytest.mark.parametrize("name", ["sharing", "batch", "errors", "metadata", "photo", "preset"])
 def test_documented_modules_need_no_import_of_their_own(name: str) -> None:
     script = f"import lptn_retouch; print(lptn_retouch.{name}.__name__)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)

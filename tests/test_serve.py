@@ -26,7 +26,7 @@ from lptn_retouch.color import adobe_rgb_profile, srgb_profile
 from lptn_retouch.metadata import Metadata
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.model.lptn import LPTN
-from lptn_retouch.photo.samples import one_channel
+from lptn_retouch.picture.samples import one_channel
 from lptn_retouch.preset import write_preset
 from lptn_retouch.serve.wire import MAX_LINE, EndOfInputError, Incoming, UnreadableError
 

@@ -7,9 +7,14 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-ENDINGS = {"jpg": ".jpg", "png": ".png", "tiff": ".tif", "webp": ".webp", "avif": ".avif", "jxl": ".jxl"}
-KEPT = {*ENDINGS.values(), ".jpeg", ".tiff"}  # endings that a result keeps from its source
-_ALSO = {"jpeg": "jpg", "tif": "tiff"}
+from lptn_retouch.codecs.registry import WRITTEN
+
+ENDINGS = {format.word: format.endings[0] for format in WRITTEN.values()}
+"""Of the formats that a user may ask for, by their words."""
+
+KEPT = frozenset(WRITTEN)
+"""Endings that a result keeps from its source."""
+
 LONGEST = 255  # bytes of a file's name, on the disks of all systems we know
 
 
@@ -33,7 +38,8 @@ def format_word(text: str) -> str:
         >>> format_word("JPEG"), format_word("tif"), format_word("gif")
         ('jpg', 'tiff', 'gif')
     """
-    return _ALSO.get(text.lower(), text.lower())
+    format = WRITTEN.get(f".{text.lower()}")
+    return format.word if format is not None else text.lower()
 
 
 def disagree(ending: str, format: str | None) -> bool:

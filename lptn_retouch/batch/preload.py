@@ -20,12 +20,6 @@ def left_alone_by_ctrl_c() -> Iterator[None]:
 
 
 with left_alone_by_ctrl_c():
-    import lptn_retouch.codecs.jpeg.deep
-    import lptn_retouch.codecs.png.pixels
-    import lptn_retouch.codecs.raster
-    import lptn_retouch.codecs.tiff.pixels
-    import lptn_retouch.color
-    import lptn_retouch.metadata  # noqa: F401
     from lptn_retouch.batch.settings import Look
     from lptn_retouch.batch.work import prepare
     from lptn_retouch.errors import LptnRetouchError

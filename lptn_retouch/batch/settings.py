@@ -14,7 +14,8 @@ from lptn_retouch.kinds import BitDepth, MetadataChoice, ProfileChoice
 from lptn_retouch.stack import Step, check_strengths, stack_name, steps_of
 
 if TYPE_CHECKING:
-    from lptn_retouch.photo import Photo, Saved
+    from lptn_retouch.photo import Photo
+    from lptn_retouch.saving import Saved
 
 
 @dataclass(frozen=True)

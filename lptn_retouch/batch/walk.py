@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lptn_retouch.codecs.detect import detect_file
+from lptn_retouch.codecs.registry import FORMATS, format_of
 from lptn_retouch.errors import UsageError, reason, shown
 
 # What systems, cameras and network disks put beside photographs. Names that begin with a dot are hidden as well.
@@ -121,17 +123,10 @@ def _is_inside(path: str, root: str) -> bool:
 
 # By content nearly always. A file that is empty, damaged at its start or cannot be read is known by its ending alone:
 # it is a photograph that fails, and is named, rather than one that goes missing without a word.
-_ENDINGS = frozenset({
-    ".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".webp", ".avif", ".jxl", ".heic", ".heif", ".gif", ".bmp",
-    ".dng", ".nef", ".nrw", ".cr2", ".cr3", ".crw", ".arw", ".sr2", ".srf", ".orf", ".rw2", ".rwl", ".pef", ".raf",
-    ".kdc", ".dcr", ".srw", ".3fr", ".erf", ".mef", ".mos", ".mrw", ".iiq", ".x3f",
-})  # fmt: skip
+_ENDINGS = frozenset(ending for format in FORMATS for ending in format.endings)
 
 
 def _looks_like_a_photograph(path: str) -> bool:
-    from lptn_retouch.codecs.detect import detect_file
-    from lptn_retouch.opening import RASTER
-
     if os.path.splitext(path)[1].lower() in _ENDINGS:  # noqa: PTH122
         return True
     try:
@@ -139,4 +134,4 @@ def _looks_like_a_photograph(path: str) -> bool:
             kind = detect_file(file)
     except Exception:  # unreadable, or damaged so that it is told to be nothing
         return False
-    return kind is not None and (kind in RASTER or kind.startswith("RAW:"))
+    return kind is not None and format_of(kind) is not None

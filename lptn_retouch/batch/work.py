@@ -267,7 +267,7 @@ def _small(photo: Photo) -> bytes | None:
     skip = max(1, max(photo.width, photo.height) // (SAMPLES * THUMBNAIL))
     middle = min(photo.width, photo.height, skip) // 2
     some = photo.with_pixels(photo.pixels[middle::skip, middle::skip])
-    return thumbnailer(some)((THUMBNAIL, THUMBNAIL), MOST_BYTES)
+    return thumbnailer(some.picture)((THUMBNAIL, THUMBNAIL), MOST_BYTES)
 
 
 def _metadata_kept(work: Work) -> dict[str, int]:

@@ -15,7 +15,7 @@ import piexif
 from PIL import Image
 
 from lptn_retouch.opening import open_photo
-from lptn_retouch.photo.samples import eight_bits
+from lptn_retouch.picture.samples import eight_bits
 
 Rgb = npt.NDArray[np.uint8]
 

@@ -18,7 +18,7 @@ from lptn_retouch.errors import InTheWayError, InvalidPresetError, UsageError, c
 
 if TYPE_CHECKING:
     from lptn_retouch.photo import Photo
-    from lptn_retouch.photo.samples import Pixels
+    from lptn_retouch.picture.samples import Pixels
     from lptn_retouch.preset import Preset
 
 TILE = 900  # px, the longer side of a picture on the sheet

@@ -115,7 +115,7 @@ def metadata_of(file: Path) -> Metadata:
     """
     from lptn_retouch.codecs.detect import detect_file
     from lptn_retouch.codecs.limits import check_file_size
-    from lptn_retouch.codecs.reading import read_metadata
+    from lptn_retouch.codecs.registry import read_metadata
     from lptn_retouch.files import open_regular
 
     with open_regular(file) as stream:

@@ -25,7 +25,7 @@ def thumbnail(photo: Photo, side: int) -> Image:
     import numpy as np
     from PIL import Image
 
-    from lptn_retouch.photo.samples import eight_bits
+    from lptn_retouch.picture.samples import eight_bits
 
     small = Image.fromarray(np.ascontiguousarray(eight_bits(photo.pixels)[..., :3]))
     small.thumbnail((side, side), Image.Resampling.LANCZOS)

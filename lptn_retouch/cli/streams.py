@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 from lptn_retouch.batch.naming import ENDINGS
 from lptn_retouch.cli.paths import STREAM
+from lptn_retouch.codecs.registry import word_for
 from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UsageError, shown
 
 if TYPE_CHECKING:
     from lptn_retouch.batch.settings import Output
-    from lptn_retouch.photo import Photo, Saved
+    from lptn_retouch.photo import Photo
+    from lptn_retouch.saving import Saved
 
 CHUNK = 1 << 20  # bytes
-_ENDINGS = {"PNG": "png", "TIFF": "tiff", "WEBP": "webp", "AVIF": "avif", "JPEG XL": "jxl"}
 
 
 def read(source: Path, opened: Callable[[Path], Photo]) -> Photo:
@@ -57,7 +58,7 @@ def write(photo: Photo, output: Output, target: Path, *, overwrite: bool) -> Sav
     """Save a photo as a file, or to standard output: whole or not at all, as far as that lies with us."""
     if target != STREAM:
         return output.save(photo, target, overwrite=overwrite)
-    format = output.format or _ENDINGS.get(photo.source.format, "jpg")
+    format = output.format or word_for(photo.source.format)
     with TemporaryDirectory(prefix="lptn-retouch-", ignore_cleanup_errors=True) as folder:
         saved = output.save(photo, Path(folder) / f"result{ENDINGS[format]}")
         sys.stdout.flush()

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from lptn_retouch.batch.words import duration, said
 
 if TYPE_CHECKING:
-    from lptn_retouch.photo import Photo, Saved
+    from lptn_retouch.photo import Photo
     from lptn_retouch.retoucher import Retoucher
+    from lptn_retouch.saving import Saved
 
 
 def add_talk(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:

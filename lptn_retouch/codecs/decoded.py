@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lptn_retouch.photo.samples import Pixels
+from lptn_retouch.metadata import Metadata
+from lptn_retouch.picture.samples import Pixels
 
 
 class DamageError(ValueError):
@@ -22,6 +23,7 @@ class Decoded(NamedTuple):
         subsampling: a JPEG's, of its chroma.
         notices: one sentence each.
         icc: a profile that the decoder found among the coded pixels, or made of what stands there.
+        metadata: all that the file carries, where only the decoder could tell; None for what was read before.
     """
 
     pixels: Pixels
@@ -31,6 +33,7 @@ class Decoded(NamedTuple):
     subsampling: str | None = None
     notices: tuple[str, ...] = ()
     icc: bytes | None = None
+    metadata: Metadata | None = None
 
 
 def three_channels(array: Pixels) -> tuple[Pixels, bool]:

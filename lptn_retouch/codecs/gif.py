@@ -1,8 +1,10 @@
-"""What a GIF carries besides its pixels: comments, XMP and a colour profile."""
+"""GIF in, through Pillow; what it carries besides its pixels are comments, XMP and a colour profile."""
 
 from collections.abc import Iterator
 
-from lptn_retouch.metadata.blocks import COMMENT, Block, icc_blocks, xmp_block
+from lptn_retouch.codecs.decoded import Decoded
+from lptn_retouch.codecs.format import Encoded, Format
+from lptn_retouch.metadata.blocks import COMMENT, Block, Kind, icc_blocks, xmp_block
 from lptn_retouch.structures import Buffer
 
 _MAX_BLOCKS = 100_000
@@ -12,6 +14,28 @@ _COMMENT_LABEL, _APPLICATION_LABEL = 0xFE, 0xFF
 _XMP, _ICC = b"XMP DataXMP", b"ICCRGBG1012"
 # Behind an XMP packet these bytes bring every reader that takes the packet for sub-blocks to its end.
 _MAGIC = bytes((1, *range(255, -1, -1)))
+
+
+class Gif(Format[Buffer]):
+    """The first picture of it."""
+
+    name, spoken = "GIF", "a GIF"
+    endings = (".gif",)
+    carries = frozenset({Kind.COMMENT})
+
+    def recognises(self, head: bytes) -> bool:
+        return head.startswith((b"GIF87a", b"GIF89a"))
+
+    def parse(self, data: Buffer) -> Buffer:
+        return data
+
+    def read_blocks(self, structure: Buffer) -> tuple[Block, ...]:
+        return gif_blocks(structure)
+
+    def decode(self, picture: Encoded[Buffer]) -> Decoded:
+        from lptn_retouch.codecs.pillow import decode
+
+        return decode(picture, "GifImagePlugin.GifImageFile")
 
 
 def gif_blocks(data: Buffer) -> tuple[Block, ...]:

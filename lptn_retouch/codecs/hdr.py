@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lptn_retouch.color.srgb import coded
-from lptn_retouch.photo.samples import Pixels, at_depth
+from lptn_retouch.picture.samples import Pixels, at_depth
 
 Floats = npt.NDArray[np.float64]
 

@@ -13,7 +13,7 @@ MAX_FILE_SIZE = 4 << 30
 DEFLATE_RATIO = 1032
 """The most bytes that deflate can make out of one: 258 from two bits (RFC 1951)."""
 
-_SLACK = 4096  # bytes granted to headers: tiny flat pictures are mostly header
+_SLACK = 8 * 4096  # pixels granted: tiny flat pictures are mostly header
 
 
 def check_file_size(name: str, size: int) -> None:
@@ -38,24 +38,16 @@ def check_size(name: str, width: int, height: int) -> None:
         )
 
 
-def check_plausible(name: str, kind: str, pixels: int, bits_per_pixel: int, file_size: int) -> None:
+def check_plausible(name: str, pixels: int, most: int, file_size: int) -> None:
     """Refuse a header that promises more than so few bytes can hold, whatever they are.
-
-    JPEG: a block of 64 samples takes at least one bit in one scan, which with 4:2:0 is 341 pixels a byte and 512 in
-    grey; 2000 leaves room for coders not thought of. PNG: deflate's own bound. BMP: a run of 255 pixels in two bytes.
-    WebP and the fax codes of bilevel TIFFs have no bound (a flat picture is a few bytes), so for those `MAX_PIXELS`
-    alone holds.
 
     Args:
         name: the file as messages name it.
-        kind: "JPEG", "PNG" or "BMP"; others are let through.
         pixels: width times height.
-        bits_per_pixel: as stored.
+        most: that the file's bytes can hold by its coding.
         file_size: bytes.
     """
-    deflated = 8 * DEFLATE_RATIO * file_size // max(bits_per_pixel, 1)
-    bound = {"JPEG": 2000 * file_size, "PNG": deflated, "BMP": 128 * file_size}.get(kind)
-    if bound is not None and pixels > bound + _SLACK * 8:
+    if pixels > most + _SLACK:
         raise UnreadablePhotoError(
             f"{name}: its header promises {pixels:,} pixels, more than {file_size:,} bytes can hold; "
             "it is cut short or made up, so copy it again from its source."

@@ -21,7 +21,7 @@ from lptn_retouch.color.difference import delta_e, lab
 from lptn_retouch.model.form import GRADED, depth_for, level_sizes
 from lptn_retouch.model.lut import UNIT, Lut, identity
 from lptn_retouch.photo import Photo
-from lptn_retouch.photo.samples import at_depth
+from lptn_retouch.picture.samples import at_depth
 from lptn_retouch.preset import Preset
 from lptn_retouch.retoucher import Retoucher
 

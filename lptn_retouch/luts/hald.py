@@ -16,7 +16,7 @@ from lptn_retouch.errors import InvalidPresetError, PhotoError, shown
 from lptn_retouch.model.lut import UNIT, Lut
 from lptn_retouch.opening import open_fitting
 from lptn_retouch.photo import Photo
-from lptn_retouch.photo.samples import at_depth
+from lptn_retouch.picture.samples import at_depth
 
 LEVEL = 6  # of what is written: 36 samples a side, about as many as a .cube has, in 216 x 216 pixels
 LEVELS = range(2, 13)  # that are read; 12 has 144 samples a side in 1728 x 1728 pixels

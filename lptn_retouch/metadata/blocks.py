@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from lptn_retouch.structures import Buffer
-from lptn_retouch.structures.jpeg import JFIF_LENGTH, Segment, is_metadata, jpeg_segments
+from lptn_retouch.structures.jpeg import JFIF_LENGTH, Segment, is_metadata
 
 SEGMENT_LIMIT = 65533
 """Longest payload of one JPEG segment: a 16-bit length that counts its own two bytes (T.81 B.1.1.4)."""
@@ -203,17 +202,16 @@ def joined_extended_xmp(blocks: Iterable[Block]) -> tuple[bytes, ...]:
     return tuple(bytes(whole) for whole in wholes.values())
 
 
-def metadata_blocks(data: Buffer) -> tuple[Block, ...]:
+def jpeg_blocks(segments: Iterable[Segment]) -> tuple[Block, ...]:
     """The APPn and COM segments of a JPEG, verbatim; without a JFIF segment that is cut short.
 
-    >>> metadata_blocks(bytes.fromhex("ffd8 fffe 0004 6869 ffd9"))
+    >>> from lptn_retouch.structures.jpeg import jpeg_segments
+    >>> jpeg_blocks(jpeg_segments(bytes.fromhex("ffd8 fffe 0004 6869 ffd9")))
     (Block(marker=254, data=b'hi'),)
 
     Source: JPEG T.81 B.2.4.5 and B.2.4.6.
     """
-    return tuple(
-        Block(s.marker, s.data) for s in jpeg_segments(data) if is_metadata(s.marker) and not _is_stump_of_jfif(s)
-    )
+    return tuple(Block(s.marker, s.data) for s in segments if is_metadata(s.marker) and not _is_stump_of_jfif(s))
 
 
 def _is_stump_of_jfif(segment: Segment) -> bool:

@@ -14,7 +14,7 @@ from lptn_retouch.metadata.blocks import (
     icc_blocks,
     joined_extended_xmp,
     joined_icc,
-    metadata_blocks,
+    jpeg_blocks,
     photoshop_block,
     xmp_block,
 )
@@ -22,6 +22,7 @@ from lptn_retouch.metadata.exif.patch import ORIENTATION, ThumbnailMaker, declar
 from lptn_retouch.metadata.photoshop import IPTC, patch_photoshop, photoshop_resources
 from lptn_retouch.metadata.xmp.correct import CREDENTIALS_DROPPED, GAIN_MAP_DROPPED, TIFF, patch_xmp
 from lptn_retouch.structures import Buffer
+from lptn_retouch.structures.jpeg import jpeg_segments
 from lptn_retouch.structures.tiff import Tiff
 from lptn_retouch.structures.xml import parse_xmp
 
@@ -70,7 +71,7 @@ class Metadata:
         >>> Metadata.from_jpeg(bytes.fromhex("ffd8 fffe 0004 6869 ffd9")).blocks
         (Block(marker=254, data=b'hi'),)
         """
-        return cls(metadata_blocks(data))
+        return cls(jpeg_blocks(jpeg_segments(data)))
 
     @classmethod
     def build(
@@ -143,6 +144,19 @@ class Metadata:
         if found is None:
             found = self._xmp_orientation()
         return found if found is not None and 1 <= found <= 8 else 1
+
+    @property
+    def byte_order(self) -> str:
+        """The byte order of the EXIF, "<" or ">"; that of most programs where there is none or it is damaged.
+
+        >>> Metadata().byte_order
+        '<'
+        """
+        try:
+            tiff = Tiff(self.exif or b"")
+        except MetadataError:
+            return "<"
+        return tiff.order if tiff.ifd(tiff.first) is not None else "<"
 
     def _exif_orientation(self) -> int | None:
         try:

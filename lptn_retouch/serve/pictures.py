@@ -14,7 +14,7 @@ from lptn_retouch.errors import UsageError, shown
 from lptn_retouch.memory import check_memory
 from lptn_retouch.metadata import Metadata
 from lptn_retouch.photo import Photo
-from lptn_retouch.photo.samples import one_channel
+from lptn_retouch.picture.samples import one_channel
 
 if TYPE_CHECKING:
     from lptn_retouch.retoucher import Retoucher

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.structures import Buffer
+from lptn_retouch.structures import Buffer, FileView
 
 MAX_ENTRIES = 4096
 MAX_IFDS = 64
+_MOST_NUMBERS = 1 << 20  # a gigapixel in 32 x 32 tiles
 
 BYTE, ASCII, SHORT, LONG, RATIONAL, SBYTE, UNDEFINED, SSHORT, SLONG, SRATIONAL, FLOAT, DOUBLE, IFD = range(1, 14)
 LONG8, SLONG8, IFD8 = range(16, 19)
@@ -20,10 +21,14 @@ _SIZES = {BYTE: 1, ASCII: 1, SHORT: 2, LONG: 4, RATIONAL: 8, SBYTE: 1, UNDEFINED
 _CODES = {BYTE: "B", SHORT: "H", LONG: "I", RATIONAL: "I", SBYTE: "b", SSHORT: "h", SLONG: "i", SRATIONAL: "i",
           FLOAT: "f", DOUBLE: "d", IFD: "I", LONG8: "Q", SLONG8: "q", IFD8: "Q"}  # fmt: skip
 _INTEGERS = frozenset({BYTE, SHORT, LONG, SBYTE, SSHORT, SLONG, IFD, LONG8, SLONG8, IFD8})
+MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""How TIFF and BigTIFF files start."""
+
 # 42 is TIFF and EXIF; the others head the RAW files of Panasonic (0x55) and Olympus (RO, RS, OR).
-_MAGICS = frozenset({42, 0x55, 0x4F52, 0x5352, 0x524F, 0x5253})
+_NUMBERS = frozenset({42, 0x55, 0x4F52, 0x5352, 0x524F, 0x5253})
 
 EXIF_POINTER, GPS_POINTER, INTEROP_POINTER = 0x8769, 0x8825, 0xA005
+SUB_IFDS = 0x014A
 MAKER_NOTE = 0x927C
 
 Value: TypeAlias = bytes | str | tuple[int, ...] | tuple[float, ...] | tuple[tuple[int, int], ...]
@@ -74,7 +79,7 @@ class Tiff:
     # How the count of a directory's entries, an entry in front of its value, and an offset are written.
     count_code, entry_code, offset_code = "H", "HHI", "I"
 
-    def __init__(self, data: Buffer) -> None:
+    def __init__(self, data: Buffer | FileView) -> None:
         self.data = data
         mark = bytes(data[:2])
         if mark not in (b"II", b"MM") or len(data) < 8:
@@ -84,12 +89,13 @@ class Tiff:
 
     def _checked_header(self) -> int:
         """Where the first directory stands."""
-        if self.u16(2) not in _MAGICS:
+        if self.u16(2) not in _NUMBERS:
             raise MetadataError("The EXIF block has a TIFF header with an unknown magic number; keep it or drop it.")
         return self.u32(4)
 
     def _number(self, code: str, at: int) -> int:
-        return int(struct.unpack_from(self.order + code, self.data, at)[0])
+        size = struct.calcsize(self.order + code)
+        return int(struct.unpack(self.order + code, self.data[at : at + size])[0])
 
     def u16(self, at: int) -> int:
         """The 16-bit number at this offset; the caller has checked that it is inside."""
@@ -122,7 +128,8 @@ class Tiff:
         return struct.calcsize(self.order + self.entry_code + self.offset_code)
 
     def _entry(self, at: int) -> Entry | None:
-        tag, kind, count = struct.unpack_from(self.order + self.entry_code, self.data, at)
+        head = self.data[at : at + struct.calcsize(self.order + self.entry_code)]
+        tag, kind, count = struct.unpack(self.order + self.entry_code, head)
         if kind not in _SIZES:
             return None
         size = _SIZES[kind] * count
@@ -145,6 +152,17 @@ class Tiff:
             yield ifd
             at = ifd.next
 
+    def tree(self) -> Iterator[Ifd]:
+        """Every directory of the chain, and those below each, sub-directory by sub-directory, each once."""
+        waiting, seen = [self.first], set[int]()
+        while waiting and len(seen) < MAX_IFDS:
+            at = waiting.pop(0)
+            if at in seen or (ifd := self.ifd(at)) is None:
+                continue
+            seen.add(at)
+            yield ifd
+            waiting += [ifd.next, *self.numbers(ifd.get(SUB_IFDS))]
+
     def pointed(self, ifd: Ifd | None, tag: int) -> Ifd | None:
         """The directory that a pointer tag of this directory names (Exif, GPS, Interoperability); or None."""
         entry = ifd.get(tag) if ifd is not None else None
@@ -159,6 +177,17 @@ class Tiff:
         if entry is None or entry.count < 1 or entry.type not in _INTEGERS:
             return None
         return self._number(_CODES[entry.type], entry.value_at)
+
+    def numbers(self, entry: Entry | None) -> tuple[int, ...]:
+        """All whole numbers of an entry, bytes and letters among them; none where there are too many, or other things.
+
+        >>> Tiff(b"II*\\0" + bytes(4)).numbers(None)
+        ()
+        """
+        if entry is None or entry.count > _MOST_NUMBERS:
+            return ()
+        code = "B" if entry.type in (ASCII, UNDEFINED) else _CODES[entry.type] if entry.type in _INTEGERS else ""
+        return struct.unpack(f"{self.order}{entry.count}{code}", self.raw(entry)) if code else ()
 
     def raw(self, entry: Entry) -> bytes:
         """The bytes of a value, as they stand."""
@@ -199,3 +228,15 @@ class BigTiff(Tiff):
         if len(self.data) < 16 or (self.u16(2), self.u16(4), self.u16(6)) != (43, 8, 0):
             raise MetadataError("This file has no BigTIFF header; keep it as it is or save it as a TIFF again.")
         return self._number("Q", 8)
+
+
+def open_tiff(data: Buffer | FileView) -> Tiff | None:
+    """A view of a TIFF or BigTIFF; None for anything else.
+
+    >>> open_tiff(b"II+\\0\\x08\\0\\0\\0" + (16).to_bytes(8, "little")).first, open_tiff(b"GIF89a")
+    (16, None)
+    """
+    try:
+        return BigTiff(data) if data[:4] in MAGICS[2:] else Tiff(data)
+    except MetadataError:
+        return None

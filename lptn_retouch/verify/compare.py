@@ -6,8 +6,9 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import BinaryIO, Literal, TypeAlias
 
+from lptn_retouch.codecs.detect import detect_file
 from lptn_retouch.errors import MetadataError, shown
 from lptn_retouch.kinds import MetadataChoice
 from lptn_retouch.metadata.metadata import Metadata
@@ -197,12 +198,19 @@ def read_facts(path: Path) -> tuple[Carried, list[Fact]]:
         raise MetadataError(f"{path} is not a file with a picture; give a photograph.")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
-            carried = carried_by(data, path.suffix)
+            carried = carried_by(data, _kind(file))
         except MetadataError as error:
             raise MetadataError(f"{path}: {error}") from error
         facts = [_with_note_kind(fact, carried) for fact in facts_of(carried)]
         carried.exif = None
     return carried, facts
+
+
+def _kind(file: BinaryIO) -> str:
+    kind = detect_file(file)
+    if kind is None:
+        raise MetadataError("this is no picture that is known; give a JPEG, PNG, WebP, TIFF, AVIF or RAW file.")
+    return kind
 
 
 def _with_note_kind(fact: Fact, carried: Carried) -> Fact:

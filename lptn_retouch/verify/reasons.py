@@ -1,5 +1,7 @@
 """Why a tag may differ between a photograph and its retouched result; what has no reason here is a loss."""
 
+from lptn_retouch.codecs.registry import format_of
+from lptn_retouch.metadata import Kind
 from lptn_retouch.metadata.exif.tags import describes_photograph
 from lptn_retouch.metadata.photoshop import THUMBNAILS
 from lptn_retouch.metadata.xmp.correct import DEVELOP, EXIF, TIFF, dangling
@@ -38,9 +40,7 @@ _STORAGE_TAGS = frozenset({
 })  # fmt: skip
 _SIZE_TAGS = frozenset({0x0100, 0x0101, 0xA002, 0xA003})
 _SOFTWARE_TAGS = frozenset({0x000B, 0x0131, 0x0132})
-_NO_PLACE = {"IPTC": ("JPEG", "PNG", "TIFF"), "Photoshop": ("JPEG", "PNG", "TIFF"), "Text": ("JPEG", "PNG", "GIF"),
-             "JFIF": ("JPEG", "PNG", "TIFF")}  # fmt: skip
-_SPOKEN = {"WEBP": "a WebP", "AVIF": "an AVIF", "HEIC": "an AVIF or HEIC"}
+_PLACES = {"IPTC": Kind.PHOTOSHOP, "Photoshop": Kind.PHOTOSHOP, "Text": Kind.COMMENT, "JFIF": Kind.JFIF}
 _SRGB_MARKS = {("ExifIFD", "ColorSpace"): "1", ("InteropIFD", "InteroperabilityIndex"): "R98"}
 _BLOCKS = {"MPF": MULTI_PICTURE, "GAIN_MAP": GAIN_MAP, "JUMBF": CREDENTIALS, "ADOBE": ENCODER, "JFXX": THUMBNAIL}
 _SIZE_PROPERTIES = {(TIFF, "ImageWidth"), (TIFF, "ImageLength"), (EXIF, "PixelXDimension"), (EXIF, "PixelYDimension")}
@@ -145,10 +145,12 @@ def reason_dropped(before: Fact, *, from_raw: bool, into: str, result_has_resolu
         return STORAGE
     if before.group == "JFIF" and result_has_resolution:
         return DENSITY
-    if before.group == "ICC" and into == "JPEG XL":  # the codec that writes ours takes none
+    format = format_of(into)
+    if format is None:
+        return None
+    if before.group == "ICC" and format.holds is not None and not format.holds.profiles:
         return WITHOUT_PROFILE
-    if (before.space, before.tag) == (XMP_NOTE, "HasExtendedXMP") and into != "JPEG":
+    if (before.space, before.tag) == (XMP_NOTE, "HasExtendedXMP") and Kind.EXTENDED_XMP not in format.carries:
         return ONE_PACKET
-    if into not in _NO_PLACE.get(before.group, ("JPEG",) if before.group.startswith("APP") else (into,)):
-        return f"{_SPOKEN.get(into, f'a {into}')} has no place for it"
-    return None
+    place = Kind.OTHER if before.group.startswith("APP") else _PLACES.get(before.group)
+    return f"{format.spoken} has no place for it" if place is not None and place not in format.carries else None

@@ -14,7 +14,7 @@ import pytest
 from lptn_retouch import Photo, Retoucher
 from lptn_retouch.color import read_profile
 from lptn_retouch.metadata import Metadata
-from lptn_retouch.photo.samples import one_channel
+from lptn_retouch.picture.samples import one_channel
 
 SCRIPT = Path(__file__).with_name("in_gimp.py")
 KINDS = [

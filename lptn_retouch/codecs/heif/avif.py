@@ -4,33 +4,37 @@ import io
 
 import imagecodecs
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from lptn_retouch.codecs.decoded import Decoded, three_channels, widened
-from lptn_retouch.codecs.limits import Fits, check_size
-from lptn_retouch.codecs.pillow import ORIENTATION, frames, header
+from lptn_retouch.codecs.format import Encoded
+from lptn_retouch.codecs.pillow import check, decoded, frames, header
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.photo.orientation import upright
-from lptn_retouch.photo.samples import Pixels
+from lptn_retouch.picture.orientation import upright
+from lptn_retouch.picture.samples import Pixels
 from lptn_retouch.structures.heif_items import Items
 from lptn_retouch.threads import thread_count
 
 _BT709, _SRGB, _BT601 = 1, 13, 6  # ITU-T H.273: code points of primaries, transfer and matrix
 _BITS = 12
+_PILLOW = "AvifImagePlugin.AvifImageFile"
+_ORIENTATION = 0x0112
 _SPEED = 6
 
 
-def bits(data: bytes) -> int:
+def bits(items: Items | None) -> int:
     """Bits a channel of the primary picture; 8 where the file does not say.
 
     Source: ISO/IEC 23008-12 6.5.6 (pixi); AV1 Codec ISO Media File Format Binding 1.2, 2.3.3 (av1C).
     """
+    if items is None:
+        return 8
     try:
-        items = Items(data)
         primary = items.primary()
         boxes = items.properties(primary) if primary is not None else ()
     except MetadataError:  # the decoder will say what is wrong
         return 8
+    data = items.data
     for box in boxes:
         if box.type == b"pixi" and box.at + 5 < box.end:  # also of pictures put together from tiles
             return data[box.at + 5]
@@ -39,20 +43,38 @@ def bits(data: bytes) -> int:
     return 8
 
 
-def decode_deep(data: bytes, bits: int, name: str, fits: Fits | None) -> Decoded:
+def decode(picture: Encoded[Items | None]) -> Decoded:
+    """Decode an AVIF of 8 bits a channel, upright.
+
+    Raises:
+        UnsupportedPhotoError: it is too large.
+        Exception: Pillow's, of a damaged file.
+    """
+    head = header(io.BytesIO(picture.data), _PILLOW)
+    check(picture, head)
+    notices, turn = frames(head), _turn(head)
+    head.load()
+    found = decoded(head)
+    return found._replace(pixels=upright(found.pixels, turn), upright=True, notices=notices)
+
+
+def decode_deep(picture: Encoded[Items | None], bits: int) -> Decoded:
     """Decode an AVIF of 10 or 12 bits a channel at 16 bits, upright.
 
     Raises:
         UnsupportedPhotoError: it is too large.
+        Exception: whatever is wrong with a damaged one.
     """
-    head = header(io.BytesIO(data), "AVIF")
-    check_size(name, *head.size)
-    if fits:
-        fits(*head.size, "uint16")
-    pixels, grey = three_channels(np.asarray(imagecodecs.avif_decode(data, index=0, numthreads=thread_count())))
-    # Neither library turns the pixels; Pillow tells how the file's own boxes (irot, imir) want them turned.
-    pixels = upright(widened(pixels, bits), head.getexif().get(ORIENTATION, 1))
-    return Decoded(pixels, grey, upright=True, notices=frames(head))
+    head = header(io.BytesIO(picture.data), _PILLOW)
+    picture.check_size(*head.size, "uint16")
+    samples = np.asarray(imagecodecs.avif_decode(picture.data, index=0, numthreads=thread_count()))
+    pixels, grey = three_channels(samples)
+    return Decoded(upright(widened(pixels, bits), _turn(head)), grey, upright=True, notices=frames(head))
+
+
+def _turn(head: ImageFile.ImageFile) -> int:
+    """How the file's own boxes (irot, imir) want the pixels turned. Neither library does that; Pillow tells it."""
+    return int(head.getexif().get(_ORIENTATION, 1))
 
 
 def encode(pixels: Pixels, quality: int) -> bytes:

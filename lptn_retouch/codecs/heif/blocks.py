@@ -19,7 +19,6 @@ from lptn_retouch.metadata.blocks import (
 )
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.unsupported import boxed
-from lptn_retouch.structures import Buffer
 from lptn_retouch.structures.boxes import Box, box_head, box_of, walk
 from lptn_retouch.structures.heif_items import IN_FILE, LONGEST_ITEM, Associations, Cursor, Items, Location
 
@@ -30,25 +29,16 @@ _PROFILES = (b"prof", b"rICC")
 _APPLE_GAIN_MAP = b"urn:com:apple:photo:2020:aux:hdrgainmap"
 
 
-def heif_blocks(data: Buffer) -> tuple[Block, ...]:
+def heif_blocks(items: Items) -> tuple[Block, ...]:
     """The metadata of an AVIF's or HEIC's primary picture. Never raises: of a damaged file it takes what is sound.
-
-    Args:
-        data: the whole file.
 
     Returns:
         EXIF, XMP and ICC; and one block each for a gain map and for Content Credentials, so that
         `Metadata.for_result` tells that these were left out.
 
-    >>> heif_blocks(b"not a picture")
-    ()
-
     Source: ISO/IEC 23008-12 (HEIF) annex A; C2PA 2.1, A.5; ISO 21496-1 annex C.
     """
-    try:
-        items = Items(data)
-    except MetadataError:
-        return ()
+    data = items.data
     blocks: list[Block] = []
     for part in (_described, _profile, _gain_map):
         with suppress(MetadataError):
@@ -59,23 +49,17 @@ def heif_blocks(data: Buffer) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-def nclx(data: Buffer) -> tuple[int, int, int, bool] | None:
+def nclx(items: Items) -> tuple[int, int, int, bool] | None:
     """The code points for the primary picture's colours.
-
-    Args:
-        data: the whole file.
 
     Returns:
         Colour primaries, transfer characteristics, matrix coefficients, and whether samples use their full range;
         None where the file does not say.
 
-    >>> nclx(b"not a picture") is None
-    True
-
     Source: ISO/IEC 14496-12 12.1.5; ITU-T H.273.
     """
     with suppress(MetadataError):
-        found = next(_colours(Items(data), b"nclx"), b"")
+        found = next(_colours(items, b"nclx"), b"")
         if len(found) >= 7:
             primaries, transfer, matrix = (int.from_bytes(found[at : at + 2], "big") for at in (0, 2, 4))
             return primaries, transfer, matrix, bool(found[6] & 0x80)

@@ -5,18 +5,14 @@ from typing import cast
 
 import numpy as np
 
-from lptn_retouch.codecs.decoded import Decoded, three_channels, unpremultiplied, widened
-from lptn_retouch.codecs.limits import Fits, check_size
+from lptn_retouch.codecs.decoded import Decoded, several, three_channels, unpremultiplied, widened
+from lptn_retouch.codecs.format import Encoded
 from lptn_retouch.errors import UnreadablePhotoError, UnsupportedPhotoError
+from lptn_retouch.structures.heif_items import Items
 
 
-def decode(data: bytes, name: str, fits: Fits | None) -> Decoded:
+def decode(picture: Encoded[Items | None]) -> Decoded:
     """Decode the primary picture of a HEIF file, upright: its own turns and mirrors are applied by libheif.
-
-    Args:
-        data: the file.
-        name: the file as messages name it.
-        fits: asked before a pixel is decoded.
 
     Raises:
         UnsupportedPhotoError: the extra is not installed, or the picture is too large.
@@ -26,19 +22,16 @@ def decode(data: bytes, name: str, fits: Fits | None) -> Decoded:
         import pillow_heif
     except ImportError:
         raise UnsupportedPhotoError(
-            f'{name}: HEIC needs one more package; install it with `pip install "lptn-retouch[heif]"`.'
+            f'{picture.name}: HEIC needs one more package; install it with `pip install "lptn-retouch[heif]"`.'
         ) from None
-    found = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
+    found = pillow_heif.open_heif(io.BytesIO(picture.data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
     if not len(found):
-        raise UnreadablePhotoError(f"{name}: there is no picture in it; copy it again from its source.")
+        raise UnreadablePhotoError(f"{picture.name}: there is no picture in it; copy it again from its source.")
     image = found[found.primary_index]
     bits = int(cast(int, image.info.get("bit_depth", 8)))
-    check_size(name, *image.size)
-    if fits:
-        fits(*image.size, "uint16" if bits > 8 else "uint8")
+    picture.check_size(*image.size, "uint16" if bits > 8 else "uint8")
     pixels = np.asarray(image)
     if image.mode.startswith("RGBa"):
         pixels = unpremultiplied(pixels, (1 << bits) - 1)
     pixels, grey = three_channels(widened(pixels, bits) if bits > 8 else pixels)
-    notices = (f"It holds {len(found)} pictures, of which only the first is taken.",) if len(found) > 1 else ()
-    return Decoded(pixels, grey, upright=True, notices=notices)
+    return Decoded(pixels, grey, upright=True, notices=several(len(found)))

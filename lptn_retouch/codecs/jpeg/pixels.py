@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg
 
-from lptn_retouch.structures.jpeg import JFIF_LENGTH, SOI, Segment, is_metadata, jpeg_segments
+from lptn_retouch.structures.jpeg import JFIF_LENGTH, SOI, Segment, is_metadata
 from lptn_retouch.threads import at_once, thread_count
 
 Rgb = npt.NDArray[np.uint8]
@@ -43,18 +43,20 @@ def decode(data: bytes) -> Rgb | None:
         return None
 
 
-def bare(data: bytes) -> bytes:
+def bare(data: bytes, segments: list[Segment]) -> bytes:
     """A JPEG with nothing in it but what makes its picture, for decoders that stumble over a flaw in its metadata.
 
     Args:
         data: the file.
+        segments: its segments before the first scan.
 
     Example:
+        >>> from lptn_retouch.structures.jpeg import jpeg_segments
         >>> coded = encode(np.zeros((8, 8, 3), np.uint8), 92, "4:4:4")
-        >>> bare(coded[:2] + bytes.fromhex("ffe0 0007 4a46494600") + coded[2:])[2:4].hex()
+        >>> odd = coded[:2] + bytes.fromhex("ffe0 0007 4a46494600") + coded[2:]
+        >>> bare(odd, list(jpeg_segments(odd)))[2:4].hex()
         'ffe0'
     """
-    segments = list(jpeg_segments(data))
     kept = [data[s.start : s.end] for s in segments if not is_metadata(s.marker) or _tells_colours(s)]
     return b"".join([SOI, *kept, data[segments[-1].end :] if segments else b""])
 

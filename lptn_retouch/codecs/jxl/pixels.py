@@ -6,14 +6,15 @@ import imagecodecs
 import numpy as np
 
 from lptn_retouch.codecs.decoded import DamageError, Decoded, in_range, three_channels
+from lptn_retouch.codecs.format import Encoded
 from lptn_retouch.codecs.jxl.header import DCI, HLG, LINEAR, PQ, PRIMARIES, SRGB, Header, codestream_at, read_header
 from lptn_retouch.codecs.jxl.profile import embedded_profile
-from lptn_retouch.codecs.limits import Fits, check_size
 from lptn_retouch.color import matrix_profile, profile_from_cicp
 from lptn_retouch.color.profiles import SRGB_CURVE, Curve
 from lptn_retouch.color.srgb import D65, SRGB_PRIMARIES, light
 from lptn_retouch.errors import UnsupportedPhotoError
-from lptn_retouch.photo.samples import Pixels
+from lptn_retouch.picture.samples import Pixels
+from lptn_retouch.structures import Buffer
 from lptn_retouch.threads import thread_count
 
 _ANIMATED = "It is an animation, of which only the first picture is taken."
@@ -22,30 +23,27 @@ _CURVES: dict[int, Curve] = {LINEAR: 1.0, DCI: 2.6}
 _LIGHT = np.rint(light(np.arange(65536) / 65535) * 65535).astype(np.uint16)
 
 
-def decode(data: bytes, name: str, fits: Fits | None) -> Decoded:
+def decode(picture: Encoded[Buffer]) -> Decoded:
     """Decode a JPEG XL at its own depth, upright: libjxl turns it as its header says.
-
-    Args:
-        data: the file.
-        name: the file as messages name it.
-        fits: asked before a pixel is decoded.
 
     Raises:
         UnsupportedPhotoError: it is too large, of high dynamic range, or in colours that cannot be told.
         Exception: whatever is wrong with a damaged one.
     """
+    data = bytes(picture.data)
     header = read_header(data)
-    check_size(name, header.width, header.height)
-    if fits:
-        fits(header.width, header.height, "float32" if header.floats else "uint8" if header.bits <= 8 else "uint16")
+    samples_type = "float32" if header.floats else "uint8" if header.bits <= 8 else "uint16"
+    picture.check_size(header.width, header.height, samples_type)
     if header.transfer in (PQ, HLG) and not header.has_icc:
         raise UnsupportedPhotoError(
-            f"{name}: it is of high dynamic range ({'PQ' if header.transfer == PQ else 'HLG'}), which presets do not "
-            "know; save it as standard first."
+            f"{picture.name}: it is of high dynamic range ({'PQ' if header.transfer == PQ else 'HLG'}), which presets "
+            "do not know; save it as standard first."
         )
     icc = embedded_profile(data) if header.has_icc else _profile(header)
     if header.has_icc and icc is None:
-        raise UnsupportedPhotoError(f"{name}: its colour profile cannot be read on this system; save it as PNG first.")
+        raise UnsupportedPhotoError(
+            f"{picture.name}: its colour profile cannot be read on this system; save it as PNG first."
+        )
     samples = np.asarray(imagecodecs.jpegxl_decode(data, index=0, numthreads=thread_count()))
     if samples.shape[:2] != (header.height, header.width):
         raise DamageError("its header and its picture disagree")
@@ -72,7 +70,7 @@ def encode(pixels: Pixels, quality: int) -> bytes:
 
     Example:
         >>> ramp = np.arange(600, dtype=np.uint16).reshape(10, 20, 3) * 100
-        >>> bool((decode(encode(ramp, 100), "a.jxl", None).pixels == ramp).all())
+        >>> bool((imagecodecs.jpegxl_decode(encode(ramp, 100)) == ramp).all())
         True
     """
     how: dict[str, Any] = {"lossless": True} if quality == 100 else {"level": quality}

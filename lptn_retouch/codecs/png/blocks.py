@@ -31,8 +31,7 @@ from lptn_retouch.metadata.png_text import (
 from lptn_retouch.metadata.resolution import png_density
 from lptn_retouch.metadata.unsupported import exif_damaged, is_sound, left_out
 from lptn_retouch.metadata.xmp.extended import merged_xmp
-from lptn_retouch.structures import Buffer
-from lptn_retouch.structures.png import png_chunks
+from lptn_retouch.structures.png import PngFile
 
 _XMP_KEYWORD = "XML:com.adobe.xmp"
 _RAW_PROFILE = "Raw profile type "
@@ -45,26 +44,27 @@ _CARRIED = TEXT_CHUNKS | {b"eXIf", b"iCCP", b"pHYs", b"caBX"}
 XMP_NOT_UTF8 = "The XMP was left out: it is not in UTF-8, which a PNG asks for."
 
 
-def png_blocks(data: Buffer) -> tuple[Block, ...]:
+def png_blocks(png: PngFile) -> tuple[Block, ...]:
     """The metadata of a PNG. Never raises: of a damaged file it takes the chunks that are sound.
 
     Args:
-        data: the whole file.
+        png: the whole file.
 
     Returns:
         EXIF, XMP, ICC and Photoshop's resources (with IPTC), from the chunks that are theirs or else from the texts
         that ImageMagick and others write them as; content credentials; all other texts and pHYs verbatim.
 
-    >>> png_blocks(SIGNATURE + _coded(b"tEXtAuthor\\0Ada"))
+    >>> from lptn_retouch.structures.png import SIGNATURE
+    >>> png_blocks(PngFile(SIGNATURE + _coded(b"tEXtAuthor\\0Ada")))
     (Block(marker=0, data=b'tEXtAuthor\\x00Ada'),)
 
     Source: PNG third edition, 11.3; XMP part 3, 1.1.5; C2PA 2.1, A.3.2 (caBX).
     """
     found = _Found()
-    chunks = (chunk for chunk in png_chunks(data) if chunk.type in _CARRIED)
+    chunks = (chunk for chunk in png.chunks if chunk.type in _CARRIED)
     for chunk, _ in zip(chunks, range(_MOST_CHUNKS), strict=False):
         if chunk.end - chunk.start <= found.room:
-            found.take(bytes(data[chunk.start + 4 : chunk.end - 4]))
+            found.take(bytes(png.data[chunk.start + 4 : chunk.end - 4]))
     return found.blocks()
 
 
@@ -173,7 +173,7 @@ def splice_png(png: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
 
     Source: PNG third edition, 5.6 (order of chunks) and 11.3; XMP part 3, 1.1.5.
     """
-    chunks = list(png_chunks(png))
+    chunks = PngFile(png).chunks
     if not chunks or chunks[0].type != b"IHDR" or chunks[-1].type != b"IEND":
         raise MetadataError("The freshly encoded PNG has no picture in it; encode it again before adding metadata.")
     added, notices = _added(metadata)

@@ -8,110 +8,144 @@ damaged files. So all that libpng would object to is looked for here first.
 Source: PNG, third edition (W3C, 2025).
 """
 
+import io
 import logging
 import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import imagecodecs
 import numpy as np
 
 from lptn_retouch.codecs.decoded import DamageError, Decoded, several, three_channels
-from lptn_retouch.codecs.limits import Fits, check_plausible, check_size
-from lptn_retouch.codecs.png.rows import CHANNELS, check_rows
-from lptn_retouch.photo.samples import Pixels
+from lptn_retouch.codecs.format import Encoded
+from lptn_retouch.codecs.limits import DEFLATE_RATIO
+from lptn_retouch.codecs.pillow import check, decoded, header
+from lptn_retouch.codecs.png.rows import CHANNELS, check_rows, has_all_rows
+from lptn_retouch.picture.samples import Pixels
+from lptn_retouch.structures.png import SIGNATURE, PngFile
 
 logging.getLogger("imagecodecs").addHandler(logging.NullHandler())  # or it tells the terminal of interlaced files
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _END = bytes.fromhex("00000000 49454e44 ae426082")
 _TRANSPARENT = {0: (2,), 2: (6,), 3: range(1, 257)}  # bytes of a transparent colour, or of a palette's, by colour type
 _PALETTE = 3
 _GREY = (0, 4)
+_BITS = {"1": 1, "L": 2, "P": 1, "LA": 16, "RGB": 24, "RGBA": 32}  # the fewest that are stored of Pillow's modes
 _MAX_SIDE = 1_000_000  # of libpng
 _SUB = imagecodecs.PNG.FILTER.SUB
-_MAX_CHUNKS = 1 << 20  # an encoder that flushes often makes one for every few kilobytes
 
 
-def is_deep(data: bytes) -> bool:
+def is_deep(png: PngFile) -> bool:
     """Whether the header says 16 bits a channel (11.2.1)."""
-    return data[12:16] == b"IHDR" and data[24:25] == b"\x10"
+    return png.data[12:16] == b"IHDR" and png.data[24:25] == b"\x10"
 
 
-def bare(data: bytes) -> tuple[bytes, int]:
-    """A PNG with nothing in it but what makes its picture, and how many pictures the file holds.
+class _Pictured(NamedTuple):
+    """The chunks that make the picture.
 
     Args:
-        data: the file.
+        head: those that a decoder needs in front of the rows.
+        rows: IDAT, of which the last may be cut short.
+        is_cut: whether it is.
+        pictures: how many the file holds.
+    """
+
+    head: list[memoryview]
+    rows: list[memoryview]
+    is_cut: bool
+    pictures: int
+
+    @property
+    def payloads(self) -> Iterator[memoryview]:
+        """What the rows' chunks hold."""
+        whole = len(self.rows) - self.is_cut
+        return (row[8:-4] if i < whole else row[8:] for i, row in enumerate(self.rows))
+
+    def file(self) -> bytes:
+        """A PNG of nothing else."""
+        return b"".join([SIGNATURE, *self.head, *self.rows, b"" if self.is_cut else _END])
+
+
+def decode(picture: Encoded[PngFile]) -> Decoded:
+    """Decode a PNG of up to 8 bits a channel, through Pillow.
 
     Raises:
-        DamageError: its header, palette or transparency is damaged, or it ends before its picture.
-
-    Example:
-        >>> bare(encode(np.zeros((1, 1), np.uint8)))[0][-8:-4]
-        b'IEND'
+        UnreadablePhotoError: its header promises too much.
+        UnsupportedPhotoError: it is too large.
+        DamageError: what is wrong with it.
     """
-    head, rows, pictures = _chunks(data)
-    if data[25] == _PALETTE and not any(bytes(chunk[4:8]) == b"PLTE" for chunk in head):
+    data = picture.data
+    pictured = _pictured(picture.structure)
+    if data[25] == _PALETTE and not any(bytes(chunk[4:8]) == b"PLTE" for chunk in pictured.head):
         raise DamageError("its palette is missing")
-    is_cut = len(rows[-1]) < 12 + int.from_bytes(rows[-1][:4], "big")
-    return b"".join([_SIGNATURE, *head, *rows, b"" if is_cut else _END]), pictures
+    # From memory: a chunk's length is asked of the file as it stands, and would be reserved before anything is read.
+    image = header(io.BytesIO(pictured.file()), "PngImagePlugin.PngImageFile")
+    check(picture, image, _most_pixels(_BITS.get(image.mode, 1), len(data)))
+    image.load()
+    last = np.asarray(image.crop((0, image.height - 1, image.width, image.height)))
+    if not has_all_rows(data, pictured.payloads, last_is_black=not last.any()):
+        raise DamageError("rows are missing at its end")
+    return decoded(image)._replace(notices=several(pictured.pictures))
 
 
-def decode(data: bytes, name: str, fits: Fits | None) -> Decoded:
+def decode_deep(picture: Encoded[PngFile]) -> Decoded:
     """Decode a PNG of 16 bits a channel; a transparent colour becomes alpha.
 
-    Args:
-        data: the file.
-        name: the file as messages name it.
-        fits: asked before a pixel is decoded.
-
     Raises:
+        UnreadablePhotoError: its header promises too much.
         UnsupportedPhotoError: it is too large.
-        Exception: it is damaged.
+        DamageError: what is wrong with it.
+        Exception: likewise, as the libraries say it.
     """
-    head, rows, pictures = _chunks(data)
+    data = picture.data
+    pictured = _pictured(picture.structure)
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
-    check_size(name, width, height)
-    if fits:
-        fits(width, height, "uint16")
     colour, method, filters, interlaced = data[25:29]
+    most = _most_pixels(16 * CHANNELS.get(colour, 1), len(data))
+    picture.check_size(width, height, "uint16", most)
     if colour not in (0, 2, 4, 6) or method or filters or interlaced > 1 or max(width, height) > _MAX_SIDE:
         raise DamageError("its header is of no known kind")
-    check_plausible(name, "PNG", width * height, 16 * CHANNELS[colour], len(data))
-    for chunk in rows:
+    if pictured.is_cut:
+        raise DamageError("it ends before its picture does")
+    for chunk in pictured.rows:
         _check_sum(chunk)
-    check_rows(data, (chunk[8:-4] for chunk in rows))
-    pixels, _ = three_channels(imagecodecs.png_decode(b"".join([_SIGNATURE, *head, *rows, _END])))
-    return Decoded(pixels, colour in _GREY, notices=several(pictures))
+    check_rows(data, pictured.payloads)
+    pixels, _ = three_channels(imagecodecs.png_decode(pictured.file()))
+    return Decoded(pixels, colour in _GREY, notices=several(pictured.pictures))
 
 
-def _chunks(data: bytes) -> tuple[list[memoryview], list[memoryview], int]:
-    """The chunks that a decoder needs in front of the rows, those of the rows, and how many pictures there are.
+def _most_pixels(bits: int, size: int) -> int:
+    """The most pixels of so many bits that a file of this size can hold, by deflate's own bound."""
+    return 8 * DEFLATE_RATIO * size // bits
 
-    Sums are checked of the former only: rows have deflate's own.
-    """
-    if data[8:16] != b"\0\0\0\x0dIHDR" or len(data) < 33:
+
+def _pictured(png: PngFile) -> _Pictured:
+    """Check sums are checked of the chunks in front of the rows only: rows have deflate's own."""
+    data = memoryview(png.data)
+    if bytes(data[8:16]) != b"\0\0\0\x0dIHDR" or len(data) < 33:
         raise DamageError("its header is missing or cut short")
     head: list[memoryview] = []
     rows: list[memoryview] = []
-    pictures, animated, at = 0, False, 8
-    for _ in range(_MAX_CHUNKS):
-        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        chunk = memoryview(data)[at : at + 12 + length]
-        if kind == b"IDAT":
+    pictures, animated = 0, False
+    for chunk in png.chunks:
+        content = data[chunk.start : chunk.end]
+        if chunk.type == b"IDAT":
             pictures += not rows and not animated  # a picture that the animation, if there is one, does not show
-            rows.append(chunk)
-        elif len(chunk) < 12 + length or not kind.isalpha() or kind == b"IEND":
-            break
-        elif kind == b"fcTL":
+            rows.append(content)
+        elif chunk.type == b"fcTL":
             animated = True
             pictures += 1
-        elif not rows and (at == 8 or _makes_colours(kind, length, data[25], head)):
-            _check_sum(chunk)
-            head.append(chunk)
-        at += 12 + length
+        elif not rows and (not head or _makes_colours(chunk.type, len(content) - 12, data[25], head)):
+            _check_sum(content)
+            head.append(content)
+    is_cut = png.cut is not None and png.cut.type == b"IDAT"
+    if is_cut and png.cut is not None:
+        pictures += not rows and not animated
+        rows.append(data[png.cut.start :])
     if not rows:
         raise DamageError("it ends, or cannot be followed, before its first row")
-    return head, rows, pictures
+    return _Pictured(head, rows, is_cut, pictures)
 
 
 def _makes_colours(kind: bytes, length: int, colour: int, head: list[memoryview]) -> bool:
@@ -136,8 +170,8 @@ def encode(pixels: Pixels) -> bytes:
         pixels: (H, W), (H, W, 2), (H, W, 3) or (H, W, 4); uint8 or uint16.
 
     Example:
-        >>> decode(encode(np.full((2, 3), 40000, np.uint16)), "a.png", None).pixels[0, 0].tolist()
-        [40000, 40000, 40000]
+        >>> encode(np.full((2, 3), 40000, np.uint16))[1:4]
+        b'PNG'
     """
     samples = np.ascontiguousarray(pixels).ravel().reshape(pixels.shape)  # regular strides, for sides of 1 too
     if samples.dtype == np.uint16:

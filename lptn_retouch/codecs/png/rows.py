@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from lptn_retouch.codecs.decoded import DamageError
+from lptn_retouch.structures import Buffer
 
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _LAST_FILTER = 4
@@ -15,23 +16,24 @@ _SURPLUS = 1 << 16  # bytes behind the last row that are put up with
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
 
-def has_all_rows(data: bytes, *, last_is_black: bool) -> bool:
+def has_all_rows(data: Buffer, payloads: Iterable[memoryview], *, last_is_black: bool) -> bool:
     """Compare what the file inflates to with what its header promises.
 
     Inflating a second time costs as much as decoding, so it is done only where rows may be missing: Pillow fills the
     missing ones with black, so the last row is all zeros, or the rows are interlaced.
 
     Args:
-        data: the PNG.
+        data: the PNG, or its header.
+        payloads: what its IDAT chunks hold.
         last_is_black: all samples of the last row, as decoded, are zero.
     """
     if data[28] == 0 and not last_is_black:
         return True
     promised = sum(rows * length for rows, length in _passes(data))
-    return sum(map(len, _inflated(_payloads(data), zlib.decompressobj(), promised))) >= promised
+    return sum(map(len, _inflated(payloads, zlib.decompressobj(), promised))) >= promised
 
 
-def check_rows(data: bytes, payloads: Iterable[memoryview]) -> None:
+def check_rows(data: Buffer, payloads: Iterable[memoryview]) -> None:
     """Inflate the whole picture, and look at the filter of each row (PNG third edition, 9.2).
 
     Args:
@@ -58,7 +60,7 @@ def check_rows(data: bytes, payloads: Iterable[memoryview]) -> None:
         raise DamageError("rows are missing")
 
 
-def _passes(data: bytes) -> Iterator[tuple[int, int]]:
+def _passes(data: Buffer) -> Iterator[tuple[int, int]]:
     """Number of rows and bytes a row of each pass, or of the only one."""
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
     bits = data[24] * CHANNELS.get(data[25], 1)
@@ -66,16 +68,6 @@ def _passes(data: bytes) -> Iterator[tuple[int, int]]:
         wide, high = -(-(width - column) // across), -(-(height - row) // down)
         if wide > 0 and high > 0:
             yield high, 1 + (wide * bits + 7) // 8
-
-
-def _payloads(data: bytes) -> Iterator[memoryview]:
-    """What the IDAT chunks hold."""
-    at = 8
-    while at + 8 <= len(data):
-        length = int.from_bytes(data[at : at + 4], "big")
-        if data[at + 4 : at + 8] == b"IDAT":
-            yield memoryview(data)[at + 8 : at + 8 + length]
-        at += length + 12
 
 
 def _inflated(payloads: Iterable[memoryview], stream: "zlib._Decompress", enough: int) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from lptn_retouch.metadata.blocks import (
     Block,
     Kind,
     exif_block,
-    metadata_blocks,
+    jpeg_blocks,
     photoshop_block,
     xmp_block,
 )
@@ -23,7 +23,7 @@ from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.photoshop import IPTC, photoshop_resources
 from lptn_retouch.metadata.xmp.correct import patch_xmp
 from lptn_retouch.structures import Buffer
-from lptn_retouch.structures.jpeg import SOI
+from lptn_retouch.structures.jpeg import SOI, jpeg_segments
 from lptn_retouch.structures.tiff import EXIF_POINTER, GPS_POINTER, INTEROP_POINTER, LONG, MAKER_NOTE, SHORT, Ifd, Tiff
 from lptn_retouch.structures.xml import parse_xmp
 
@@ -152,7 +152,7 @@ def _of_jpeg(jpeg: bytes) -> tuple[Block, ...]:
     if jpeg[:2] != SOI:
         return ()
     kinds = (Kind.EXIF, Kind.XMP, Kind.EXTENDED_XMP, Kind.PHOTOSHOP)
-    return tuple(block for block in metadata_blocks(jpeg) if block.kind in kinds)
+    return tuple(block for block in jpeg_blocks(jpeg_segments(jpeg)) if block.kind in kinds)
 
 
 def _of_minolta(data: Buffer) -> tuple[tuple[Block, ...], tuple[str, ...]]:

@@ -1,7 +1,6 @@
 """Camera RAW, developed by LibRaw to 16-bit sRGB, as bright as the preview that the camera embedded."""
 
 import io
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -9,7 +8,9 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
-from lptn_retouch.codecs.limits import Fits, check_size
+from lptn_retouch.codecs.decoded import Decoded
+from lptn_retouch.codecs.format import Encoded
+from lptn_retouch.codecs.limits import check_size
 from lptn_retouch.codecs.raw.blocks import metadata_from_raw
 from lptn_retouch.codecs.raw.exposure import (
     FloatArray,
@@ -19,14 +20,14 @@ from lptn_retouch.codecs.raw.exposure import (
     shrink,
     srgb16_table,
 )
+from lptn_retouch.codecs.raw.kind import cut_short, directories
 from lptn_retouch.codecs.stderr import chatter
 from lptn_retouch.color import srgb_profile
-from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnsupportedPhotoError, shown
+from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnsupportedPhotoError
 from lptn_retouch.files import open_regular
 from lptn_retouch.metadata import Metadata
-from lptn_retouch.photo import Photo, Source
-from lptn_retouch.photo.orientation import unflipped
-from lptn_retouch.structures.tiff_directories import cut_short, directories
+from lptn_retouch.picture.orientation import unflipped
+from lptn_retouch.structures import Buffer
 
 _FIT_SIZE = 256
 """Longest side, in pixels, of the two pictures whose brightness is compared."""
@@ -41,16 +42,11 @@ _NO_WHITE_BALANCE = "It holds no white balance, so daylight is assumed and its c
 _NO_METADATA = "Its shooting data could not be read, so the result carries none."
 
 
-def open_raw(file: BinaryIO, kind: str, path: Path, fits: Fits | None = None) -> Photo:
+def develop(picture: Encoded[Buffer]) -> Decoded:
     """Develop a RAW: the camera's white balance, its frame, its way up; 16-bit sRGB; brightness from the preview.
 
-    Args:
-        file: the open file.
-        kind: "RAW:" and the format.
-        path: the file's absolute path.
-
     Returns:
-        A photo of uint16 pixels.
+        uint16 pixels, and the metadata that goes with them.
 
     Raises:
         UnreadablePhotoError: damaged or cut short.
@@ -58,19 +54,14 @@ def open_raw(file: BinaryIO, kind: str, path: Path, fits: Fits | None = None) ->
     """
     import rawpy
 
-    name = shown(path)
-    size = os.fstat(file.fileno()).st_size
-    found = directories(file)
-    if cut_short(found, size):
+    name = picture.name
+    if cut_short(directories(picture.file), len(picture.data)):
         raise UnreadablePhotoError(f"{name}: the file ends before its picture does; copy it again from the camera.")
-    file.seek(0)
-    held = _Held(file.read())
+    held = _Held(bytes(picture.data))
     try:
         # Bytes and not a name: LibRaw cannot take names that are not UTF-8.
         with rawpy.imread(cast(BinaryIO, held)) as raw:
-            check_size(name, int(raw.sizes.width), int(raw.sizes.height))
-            if fits:
-                fits(int(raw.sizes.width), int(raw.sizes.height), "uint16")
+            picture.check_size(int(raw.sizes.width), int(raw.sizes.height), "uint16")
             with chatter():  # a damaged preview is no damage to the picture
                 thumb = _thumb(raw)
                 preview = None if thumb is None else _preview(thumb)
@@ -109,7 +100,7 @@ def open_raw(file: BinaryIO, kind: str, path: Path, fits: Fits | None = None) ->
         notices += (_NO_PREVIEW,)
     try:
         jpeg = thumb.data if thumb is not None and isinstance(thumb.data, bytes) else None
-        metadata, more = metadata_from_raw(held.data, preview=jpeg, sidecar=_sidecar(path))
+        metadata, more = metadata_from_raw(held.data, preview=jpeg, sidecar=_sidecar(picture.path))
         notices += more
     except Exception:  # the picture is good whatever its metadata is
         metadata = Metadata.build()
@@ -117,7 +108,7 @@ def open_raw(file: BinaryIO, kind: str, path: Path, fits: Fits | None = None) ->
     pixels = unflipped(np.take(srgb16_table(gain), linear), flip)
     if not grey:  # developed here, so nobody need guess what the numbers mean; a profile of RGB is not for greys
         metadata = metadata.with_icc(srgb_profile())
-    return Photo(pixels, "sRGB", metadata, Source(kind, 16, path, grey, None, size), notices)
+    return Decoded(pixels, grey, upright=True, metadata=metadata, notices=notices)
 
 
 class _Held:
@@ -211,7 +202,7 @@ def _preview(thumb: Any) -> FloatArray | None:
     try:
         if thumb.format == rawpy.ThumbFormat.JPEG:
             with quiet():
-                image = header(io.BytesIO(thumb.data), "JPEG")
+                image = header(io.BytesIO(thumb.data), "JpegImagePlugin.jpeg_factory")
                 check_size("preview", *image.size)
                 image.draft("RGB", (2 * _FIT_SIZE, 2 * _FIT_SIZE))
                 pixels = np.asarray(image.convert("RGB").resize(_fit(image.size), Image.Resampling.NEAREST))

@@ -15,7 +15,6 @@ from lptn_retouch.metadata.exif.build import Field, build_exif
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.photoshop import IPTC, coded_resource, photoshop_resources
 from lptn_retouch.metadata.unsupported import exif_damaged, has_resolution, left_out, resolution_fields
-from lptn_retouch.structures import Buffer
 from lptn_retouch.structures.tiff import (
     ASCII,
     BYTE,
@@ -33,6 +32,7 @@ from lptn_retouch.structures.tiff import (
     Entry,
     Ifd,
     Tiff,
+    open_tiff,
 )
 
 XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, ICC_TAG = 700, 33723, 34377, 34675
@@ -58,26 +58,19 @@ EXIF_IN_BIG = "The EXIF block was left out: a TIFF this large has 64-bit offsets
 TOO_LARGE = "The metadata was left out: with it the TIFF would grow beyond 4 GB."
 
 
-def tiff_blocks(data: Buffer) -> tuple[Block, ...]:
+def tiff_blocks(tiff: Tiff) -> tuple[Block, ...]:
     """The metadata of a TIFF's or BigTIFF's first picture. Never raises: of a damaged file it takes what is sound.
-
-    Args:
-        data: the whole file.
 
     Returns:
         EXIF laid out anew, without the tags of the file's storage and its thumbnail, but with the maker note at the
         offset where it stood; XMP; IPTC and Photoshop's resources as one block; ICC.
 
     >>> from lptn_retouch.metadata.exif.build import build_exif, text_field
-    >>> Metadata(tiff_blocks(build_exif("<", [text_field(0x010F, "Canon")]))).exif[-6:]
+    >>> Metadata(tiff_blocks(Tiff(build_exif("<", [text_field(0x010F, "Canon")])))).exif[-6:]
     b'Canon\\x00'
 
     Source: TIFF 6.0; Exif 3.0 (CIPA DC-008) 4.6; XMP part 3, 1.1.4; Adobe Photoshop TIFF Technical Notes (2002).
     """
-    try:
-        tiff = _opened(data)
-    except MetadataError:
-        return ()
     first = tiff.ifd(tiff.first)
     if first is None:
         return ()
@@ -94,10 +87,6 @@ def tiff_blocks(data: Buffer) -> tuple[Block, ...]:
         *((photoshop_block(resources),) if resources else ()),
         *icc_blocks(found.get(ICC_TAG, b"")),
     )
-
-
-def _opened(data: Buffer) -> Tiff:
-    return BigTiff(data) if bytes(data[2:4]) in (b"+\0", b"\0+") else Tiff(data)
 
 
 def _iptc_resource(iptc: bytes) -> bytes:
@@ -137,16 +126,6 @@ def _fields(tiff: Tiff, ifd: Ifd | None) -> Iterator[Field]:
             yield Field(entry.tag, LONG, 1, struct.pack(tiff.order + "I", number))
 
 
-def byte_order(metadata: Metadata) -> str:
-    """The byte order in which a picture must be encoded, so that `splice_tiff` can put this metadata into it.
-
-    >>> byte_order(Metadata())
-    '<'
-    """
-    found = _sound_exif(metadata.exif)
-    return found[0].order if found else "<"
-
-
 def _sound_exif(exif: bytes | None) -> tuple[Tiff, Ifd] | None:
     try:
         tiff = Tiff(exif or b"")
@@ -164,7 +143,7 @@ def splice_tiff(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, .
     photograph. The EXIF thumbnail gets no directory: in a TIFF it would be a second page.
 
     Args:
-        picture: one page, encoded in the order that `byte_order` tells.
+        picture: one page, encoded in the order of `Metadata.byte_order`.
         metadata: what it shall carry, usually `Metadata.for_result(...)`.
 
     Returns:
@@ -177,9 +156,9 @@ def splice_tiff(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, .
     """
     from lptn_retouch.metadata.xmp.extended import merged_xmp
 
-    tiff = _opened(picture)
-    stored = tiff.ifd(tiff.first)
-    if stored is None:
+    tiff = open_tiff(picture)
+    stored = tiff.ifd(tiff.first) if tiff is not None else None
+    if tiff is None or stored is None:
         raise MetadataError("The freshly encoded TIFF has no directory; encode it again before adding metadata.")
     is_big = isinstance(tiff, BigTiff)
     if not is_big and len(picture) + sum(len(block.data) for block in metadata.blocks) + _SLACK >= 1 << 32:
@@ -191,7 +170,7 @@ def splice_tiff(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, .
         notices.append(EXIF_IN_BIG if is_big else exif_damaged("a TIFF"))
         metadata, exif = Metadata(tuple(b for b in metadata.blocks if b.kind is not Kind.EXIF)), None
     if exif is not None and exif[0].order != tiff.order:
-        raise MetadataError("The TIFF and its EXIF differ in byte order; encode the picture in byte_order(metadata).")
+        raise MetadataError("The TIFF and its EXIF differ in byte order; encode the picture in metadata.byte_order.")
 
     header = 8 + 8 * is_big
     ahead = b"" if exif is None else bytes(exif[0].data[header:])

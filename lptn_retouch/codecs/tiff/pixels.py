@@ -10,18 +10,20 @@ import logging
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 from PIL import Image
 
 from lptn_retouch.codecs.decoded import DamageError, Decoded, in_range, several, three_channels, unpremultiplied
-from lptn_retouch.codecs.limits import DEFLATE_RATIO, MAX_PIXELS, Fits, check_size
-from lptn_retouch.codecs.pillow import decode as decode_with_pillow
+from lptn_retouch.codecs.format import Encoded
+from lptn_retouch.codecs.limits import DEFLATE_RATIO, MAX_PIXELS
+from lptn_retouch.codecs.pillow import check, decoded, header
+from lptn_retouch.codecs.stderr import chatter
 from lptn_retouch.color import cmyk_to_srgb, lab_to_srgb
 from lptn_retouch.errors import UnreadablePhotoError, UnsupportedPhotoError
-from lptn_retouch.photo.orientation import upright
-from lptn_retouch.photo.samples import Pixels
+from lptn_retouch.picture.orientation import upright
+from lptn_retouch.picture.samples import Pixels
 from lptn_retouch.structures.jpeg import jpeg_size
 from lptn_retouch.threads import thread_count
 
@@ -43,52 +45,63 @@ _MOST_PAGES = 64
 _MOST_BYTES = 16 * MAX_PIXELS  # of all samples: four channels of 32 bits
 _MOST_CHANNELS = 16
 _ROWS = 64
+_CONVERTED = "Its inks (CMYK) were converted to sRGB."
+_DOUBTFUL = "Its decoder met damage in it, so look whether the whole picture is sound."
 _ONE_OF_TWO = "Only one of two decoders could read it, so look whether the whole picture is sound."
 _ONLY_REDUCED = "Its header calls it a reduced copy of a larger picture, which the file does not hold."
 
 
-def decode(file: BinaryIO, name: str, size: int, icc: bytes | None, fits: Fits | None) -> Decoded:
+def decode(picture: Encoded[Any]) -> Decoded:
     """Decode the first picture of a TIFF that is neither a thumbnail nor a mask, upright.
 
     What one library cannot decode the other is asked for, before the file is refused.
 
-    Args:
-        file: open, seekable.
-        name: the file as messages name it.
-        size: of the file, in bytes.
-        icc: the profile, which inks need to become colours.
-        fits: asked before a pixel is decoded.
-
     Raises:
         UnreadablePhotoError: damaged or cut short.
         UnsupportedPhotoError: too large, or samples that are no picture's.
+        DamageError: what is wrong with it.
+        Exception: what the libraries say of a damaged one.
     """
     import tifffile
 
+    file = picture.file
     with tifffile.TiffFile(file, name="picture", offset=0) as tiff:
         first, page, notices = _picture(tiff)
         elsewhere = page is not first
         own_icc = page.tags.valueof(_ICC) if elsewhere else None
-        icc = own_icc or icc
+        icc = own_icc or picture.metadata.icc
 
         def with_tifffile() -> Decoded:
-            return _with_tifffile(file, page, name, size, icc, fits)
+            return _with_tifffile(picture, page, icc)
 
         def with_pillow() -> Decoded:
             file.seek(0)
-            shown = io.BytesIO(_led_to(tiff, file.read(), page.offset)) if elsewhere else file
-            return decode_with_pillow(shown, b"", "TIFF", name, size, icc, fits)
+            return _with_pillow(
+                picture, io.BytesIO(_led_to(tiff, file.read(), page.offset)) if elsewhere else file, icc
+            )
 
         kind, bits = int(page.photometric), page.bitspersample
         if kind == _YCBCR or int(page.compression) in _FOR_PILLOW or bits == 1 or (bits in (2, 4) and kind != _RGB):
-            decoded = _first_of(with_pillow, with_tifffile)
+            found = _first_of(with_pillow, with_tifffile)
         elif bits <= 8:
-            decoded = _first_of(with_tifffile, with_pillow)
+            found = _first_of(with_tifffile, with_pillow)
         else:  # of which Pillow would give eight
-            decoded = with_tifffile()
+            found = with_tifffile()
         if elsewhere and _ORIENTATION not in page.tags:  # which stands where the photograph is described
-            decoded = decoded._replace(pixels=upright(decoded.pixels, first.tags.valueof(_ORIENTATION, 1)))
-    return decoded._replace(icc=own_icc, notices=notices + decoded.notices)
+            found = found._replace(pixels=upright(found.pixels, first.tags.valueof(_ORIENTATION, 1)))
+    return found._replace(icc=own_icc, notices=notices + found.notices)
+
+
+def _with_pillow(picture: Encoded[Any], file: BinaryIO, icc: bytes | None) -> Decoded:
+    image = header(file, "TiffImagePlugin.TiffImageFile")
+    check(picture, image)
+    with chatter() as complaints:  # libtiff tells of damage nowhere else
+        image.load()  # and turned upright
+    notices = (_DOUBTFUL,) if complaints else ()
+    if image.mode == "CMYK":
+        colours, said = cmyk_to_srgb(np.asarray(image), icc)
+        return Decoded(colours, upright=True, converted=True, notices=(*notices, _CONVERTED, *said))
+    return decoded(image)._replace(upright=True, notices=notices)
 
 
 def _first_of(one: Callable[[], Decoded], other: Callable[[], Decoded]) -> Decoded:
@@ -99,11 +112,11 @@ def _first_of(one: Callable[[], Decoded], other: Callable[[], Decoded]) -> Decod
         raise
     except Exception as error:
         try:
-            decoded = other()
+            found = other()
         except Exception:
             raise error from None
         is_limit = isinstance(error, UnsupportedPhotoError | Image.DecompressionBombError)
-        return decoded if is_limit else decoded._replace(notices=(*decoded.notices, _ONE_OF_TWO))
+        return found if is_limit else found._replace(notices=(*found.notices, _ONE_OF_TWO))
 
 
 def _led_to(tiff: Any, data: bytes, offset: int) -> bytes:
@@ -113,12 +126,10 @@ def _led_to(tiff: Any, data: bytes, offset: int) -> bytes:
     return b"".join((data[:at], place, memoryview(data)[at + len(place) :]))
 
 
-def _with_tifffile(file: BinaryIO, page: Any, name: str, size: int, icc: bytes | None, fits: Fits | None) -> Decoded:
-    check_size(name, page.imagewidth, page.imagelength)
-    _check_samples(page, name)
-    if fits:
-        fits(page.imagewidth, page.imagelength, _sample_type(page))
-    _check_segments(file, page, name, size)
+def _with_tifffile(picture: Encoded[Any], page: Any, icc: bytes | None) -> Decoded:
+    _check_samples(page, picture.name)
+    picture.check_size(page.imagewidth, page.imagelength, _sample_type(page))
+    _check_segments(picture.file, page, picture.name, len(picture.data))
     samples = page.asarray(maxworkers=thread_count()).reshape(page.shape)
     if page.planarconfig == _SEPARATE and samples.ndim == 3:
         samples = np.moveaxis(samples, 0, 2)
@@ -127,8 +138,8 @@ def _with_tifffile(file: BinaryIO, page: Any, name: str, size: int, icc: bytes |
     if samples.dtype == bool:
         samples = samples.astype(np.uint8)
     extra = tuple(int(sample) for sample in page.extrasamples)
-    decoded = _decoded(samples, _kind(page), page.bitspersample, extra, page.colormap, icc)
-    return decoded._replace(pixels=upright(decoded.pixels, page.tags.valueof(_ORIENTATION, 1)), upright=True)
+    found = _decoded(samples, _kind(page), page.bitspersample, extra, page.colormap, icc)
+    return found._replace(pixels=upright(found.pixels, page.tags.valueof(_ORIENTATION, 1)), upright=True)
 
 
 def _kind(page: Any) -> int:
@@ -245,7 +256,7 @@ def _decoded(
         colours = (1 if colours.dtype.kind == "f" else np.iinfo(colours.dtype).max) - colours
     elif kind == _INKS:
         colours, said = cmyk_to_srgb(np.ascontiguousarray(colours), icc)
-        notices += ("Its inks (CMYK) were converted to sRGB.", *said)
+        notices += (_CONVERTED, *said)
     elif kind in (_LAB, _ICC_LAB):
         colours = lab_to_srgb(np.ascontiguousarray(colours), signed=kind == _LAB)
         notices += ("Its CIELab colours were converted to sRGB.",)
@@ -265,7 +276,7 @@ def _looked_up(indices: Pixels, colormap: Any) -> Pixels:
     return colours[np.minimum(indices, len(colours) - 1)]
 
 
-def encode(pixels: Pixels, byte_order: Literal["<", ">"] = "<") -> bytes:
+def encode(pixels: Pixels, byte_order: str = "<") -> bytes:
     """Encode a picture without loss: deflated strips after a horizontal predictor.
 
     Args:
@@ -285,7 +296,7 @@ def encode(pixels: Pixels, byte_order: Literal["<", ">"] = "<") -> bytes:
     tifffile.imwrite(
         out,
         pixels,
-        byteorder=byte_order,
+        byteorder=cast(Literal["<", ">"], byte_order),
         photometric="rgb" if channels > 2 else "minisblack",
         planarconfig="contig" if channels > 1 else None,
         extrasamples=["unassalpha"] if channels in (2, 4) else None,

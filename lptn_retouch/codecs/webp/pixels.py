@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from lptn_retouch.photo.samples import Pixels
+from lptn_retouch.picture.samples import Pixels
 
 
 def encode(pixels: Pixels, quality: int) -> bytes:

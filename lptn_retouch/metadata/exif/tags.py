@@ -2,6 +2,10 @@
 
 import piexif
 
+from lptn_retouch.errors import MetadataError
+from lptn_retouch.structures.tiff import EXIF_POINTER, INTEROP_POINTER, Tiff
+
+_COLOR_SPACE, _INTEROP_INDEX, _SRGB = 0xA001, 0x0001, 1
 _EXIF_GROUPS = {"IFD0": "Image", "IFD1": "Image", "ExifIFD": "Exif", "GPS": "GPS", "InteropIFD": "Interop"}
 
 # What IFD0 says of the photograph. What it says of the file (strips, CFA, previews, DNG profiles) stays behind: in a
@@ -48,3 +52,22 @@ def describes_photograph(tag: int) -> bool:
     Source: Exif 3.0 (CIPA DC-008) 4.6.4 to 4.6.6.
     """
     return tag in MAIN_TAGS or is_exif_tag(tag)
+
+
+def says_adobe_rgb(exif: bytes | None) -> bool:
+    """Whether EXIF bears DCF's mark for Adobe RGB, and does not say sRGB beside it.
+
+    >>> says_adobe_rgb(None)
+    False
+
+    Source: DCF 2.0 (CIPA DC-009), R03.
+    """
+    try:
+        tiff = Tiff(exif or b"")
+    except MetadataError:
+        return False
+    photo = tiff.pointed(tiff.ifd(tiff.first), EXIF_POINTER)
+    interop = tiff.pointed(photo, INTEROP_POINTER)
+    index = interop.get(_INTEROP_INDEX) if interop is not None else None
+    space = photo.get(_COLOR_SPACE) if photo is not None else None
+    return index is not None and tiff.raw(index)[:3] == b"R03" and tiff.number(space) != _SRGB

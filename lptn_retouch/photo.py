@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,48 +10,16 @@ import numpy.typing as npt
 from lptn_retouch.errors import UsageError, shown
 from lptn_retouch.kinds import BitDepth, MetadataChoice, ProfileChoice
 from lptn_retouch.metadata import Metadata
-from lptn_retouch.photo.samples import Pixels
+from lptn_retouch.picture.picture import Picture, Source
+from lptn_retouch.picture.samples import Pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from lptn_retouch.metadata.recipe import Recipe
+    from lptn_retouch.saving import Saved
 
 _DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a photo came from, and what about that decides how it is saved again.
-
-    Args:
-        format: "JPEG", "PNG", "TIFF", "WEBP", "AVIF", "HEIC", "JPEG XL", "GIF", "BMP", "RAW:" and the kind
-            ("RAW:CR2"), or "memory".
-        bit_depth: bits per channel of the pixels: 8, 16, or 32 for float.
-        path: the file, absolute; None for a photo made in memory.
-        grey: the file holds one channel; the pixels repeat it three times, and saving turns them to luma again.
-        subsampling: a JPEG's chroma subsampling, "4:4:4", "4:2:2" or "4:2:0"; None for others.
-        file_size: bytes on disk.
-        sha256: of the file, in hexadecimal.
-        modified: when the file was last written, nanoseconds since 1970; a result keeps it.
-    """
-
-    format: str = "memory"
-    bit_depth: int = 8
-    path: Path | None = None
-    grey: bool = False
-    subsampling: str | None = None
-    file_size: int | None = None
-    sha256: str | None = None
-    modified: int | None = None
-
-
-@dataclass(frozen=True)
-class Saved:
-    """What a save did: the file written, and what the user should know about it, one sentence each."""
-
-    path: Path
-    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,14 +87,19 @@ class Photo:
 
     def _repr_jpeg_(self) -> bytes | None:
         """What a notebook shows of it: small, in sRGB. With transparency that is a PNG."""
-        from lptn_retouch.photo.display import as_shown
+        from lptn_retouch.picture.display import as_shown
 
-        return None if self.pixels.shape[2] == 4 else as_shown(self, "JPEG")
+        return None if self.pixels.shape[2] == 4 else as_shown(self.picture, "JPEG")
 
     def _repr_png_(self) -> bytes | None:
-        from lptn_retouch.photo.display import as_shown
+        from lptn_retouch.picture.display import as_shown
 
-        return as_shown(self, "PNG") if self.pixels.shape[2] == 4 else None
+        return as_shown(self.picture, "PNG") if self.pixels.shape[2] == 4 else None
+
+    @property
+    def picture(self) -> Picture:
+        """What it is made of, as rooms below take it."""
+        return Picture(self.pixels, self.metadata, self.source, self.recipe)
 
     @property
     def width(self) -> int:
@@ -169,11 +141,14 @@ class Photo:
             >>> Photo(np.zeros((300, 400, 3), np.uint8)).fitted(200).pixels.shape
             (150, 200, 3)
         """
-        from lptn_retouch.photo.resize import fitted
+        from lptn_retouch.picture.resize import fitted
 
         if isinstance(long_edge, bool) or not isinstance(long_edge, int) or long_edge < 1:
             raise UsageError(f"long_edge is a whole number of pixels from 1, not {long_edge!r}.")
-        return fitted(self, long_edge, sharpen=sharpen)
+        if long_edge >= max(self.width, self.height):
+            return self
+        recipe = replace(self.recipe, long_edge=long_edge, sharpened=sharpen) if self.recipe is not None else None
+        return replace(self, pixels=fitted(self.pixels, long_edge, sharpen=sharpen), recipe=recipe)
 
     def to_srgb(self) -> "Photo":
         """The same photo in sRGB, as browsers and the small web expect it; colours outside sRGB go to its edge.
@@ -190,15 +165,12 @@ class Photo:
         References:
             ICC.1:2022, media-relative colorimetric intent; IEC 61966-2-1.
         """
-        from lptn_retouch.color import converted, read_profile, srgb_profile
-
-        space, doubts = read_profile(self.metadata.icc, grey=self.source.grey)
-        if space.is_srgb:  # a profile that cannot be used is gone, or another program might use it after all
-            return replace(self, metadata=self.metadata.with_icc(None)) if doubts else self
-        metadata = self.metadata.declared_srgb(srgb_profile())
-        if self.source.grey:  # the profile is one of RGB, which is not for pictures of one channel
-            metadata = metadata.with_icc(None)
-        return replace(self, pixels=converted(self.pixels, space), color_space="sRGB", metadata=metadata)
+        picture = self.picture
+        narrow = picture.in_srgb()
+        if narrow is picture:
+            return self
+        name = self.color_space if narrow.pixels is self.pixels else "sRGB"
+        return replace(self, pixels=narrow.pixels, color_space=name, metadata=narrow.metadata)
 
     def to_pil(self) -> "Image":
         """The same picture as a PIL image of 8 bits a channel, whatever the photo's own depth: Pillow has no more.
@@ -214,9 +186,9 @@ class Photo:
             >>> Photo(np.full((2, 3, 3), 65535, np.uint16)).to_pil().getpixel((0, 0))
             (255, 255, 255)
         """
-        from lptn_retouch.photo.display import as_pillow
+        from lptn_retouch.picture.display import as_pillow
 
-        return as_pillow(self)
+        return as_pillow(self.picture)
 
     def save(
         self,
@@ -228,7 +200,7 @@ class Photo:
         profile: ProfileChoice = "keep",
         max_size: int | None = None,
         overwrite: bool = True,
-    ) -> Saved:
+    ) -> "Saved":
         """Write the photo to a file, whole or not at all, in the format of the name's extension.
 
         The picture is written beside its target under a hidden name, flushed to the disk and then renamed, so a
@@ -264,7 +236,7 @@ class Photo:
         from lptn_retouch.saving import save
 
         return save(
-            self,
+            self.picture,
             path,
             quality=quality,
             bit_depth=bit_depth,

@@ -1,13 +1,11 @@
-"""A photo made smaller, for the web above all."""
+"""Pixels made smaller, for the web above all."""
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
-from lptn_retouch.photo import Photo
-from lptn_retouch.photo.samples import Pixels
+from lptn_retouch.picture.samples import Pixels
 
 _LUMA = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601
 _STRENGTH = 0.8  # of the sharpening, where a side becomes a quarter or less
@@ -15,33 +13,34 @@ _GRAIN = 0.008  # of white: detail of less than that is grain, and sharpened by 
 _HALO = 0.015  # of white: how far beyond its neighbours a sample may be brought
 
 
-def fitted(photo: Photo, long_edge: int, *, sharpen: bool = True) -> Photo:
-    """A photo whose longer side is `long_edge` px at most; a smaller one is returned as it is.
+def fitted(pixels: Pixels, long_edge: int, *, sharpen: bool = True) -> Pixels:
+    """A picture whose longer side is `long_edge` px at most; a smaller one is returned as it is.
 
     Lanczos' filter over all samples that a new one stands for, so fine patterns make no moiré. It is done in the
-    photo's own numbers, at its own depth. What an average of many samples takes from the finest detail, a modest
-    unsharp mask gives back: of the luma alone, so that edges get no colour, and the more the smaller the photo becomes.
-    No sample leaves the range of its neighbours by more than can hardly be seen, so edges get no halo; grain is
+    picture's own numbers, at its own depth. What an average of many samples takes from the finest detail, a modest
+    unsharp mask gives back: of the luma alone, so that edges get no colour, and the more, the smaller it becomes. No
+    sample leaves the range of its neighbours by more than can hardly be seen, so edges get no halo; grain is
     sharpened less than what stands out of it.
 
     Args:
+        pixels: (H, W, 3) or (H, W, 4); uint8, uint16 or float32.
         long_edge: px, 1 or more.
         sharpen: whether it is sharpened for a screen.
 
     Example:
-        >>> photo = Photo(np.zeros((300, 400, 3), np.uint16))
-        >>> fitted(photo, 200).pixels.shape, fitted(photo, 400) is photo
+        >>> pixels = np.zeros((300, 400, 3), np.uint16)
+        >>> fitted(pixels, 200).shape, fitted(pixels, 400) is pixels
         ((150, 200, 3), True)
 
     References:
         Turkowski, "Filters for Common Resampling Tasks", Graphics Gems, 1990. Schewe & Fraser, "Real World Image
         Sharpening", 2nd ed., 2009 (output sharpening).
     """
-    scale = long_edge / max(photo.width, photo.height)
+    height, width = pixels.shape[:2]
+    scale = long_edge / max(width, height)
     if scale >= 1:
-        return photo
-    size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
-    pixels = photo.pixels
+        return pixels
+    size = max(1, round(width * scale)), max(1, round(height * scale))
     if pixels.dtype == np.uint8 and pixels.shape[2] == 3:
         small = _reduced(pixels, size)
     else:  # alpha is resized with the colours it lets through, so that hidden ones do not show at its edges
@@ -54,10 +53,7 @@ def fitted(photo: Photo, long_edge: int, *, sharpen: bool = True) -> Photo:
             small[..., :3] *= top / np.maximum(small[..., 3:], top * 1e-6)
         if pixels.dtype != np.float32:
             small = np.rint(np.clip(small, 0, top)).astype(pixels.dtype)
-    if sharpen:
-        small = _sharpened(small, _STRENGTH * min(1.0, math.log2(1 / scale) / 2))
-    recipe = replace(photo.recipe, long_edge=long_edge, sharpened=sharpen) if photo.recipe is not None else None
-    return replace(photo, pixels=small, recipe=recipe)
+    return _sharpened(small, _STRENGTH * min(1.0, math.log2(1 / scale) / 2)) if sharpen else small
 
 
 def _sharpened(pixels: Pixels, strength: float) -> Pixels:
