@@ -6,7 +6,7 @@ Nothing is imported for that when the program runs.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,3 @@ ImageOrTensor = TypeVar("ImageOrTensor", "Image", "Tensor")
 
 MaskLike: TypeAlias = "npt.ArrayLike | Image | Tensor | str | os.PathLike[str] | Mask | None"
 """Where to apply a retouch: (H, W) in [0, 1], or the path of a grey picture; None for everywhere."""
-
-MetadataChoice: TypeAlias = Literal["keep", "strip-private", "none"]
-ProfileChoice: TypeAlias = Literal["keep", "srgb"]
-BitDepth: TypeAlias = Literal[8, 16, 32]

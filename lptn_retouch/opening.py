@@ -13,7 +13,7 @@ from lptn_retouch.codecs.decoded import DamageError, Decoded
 from lptn_retouch.codecs.detect import detect_file
 from lptn_retouch.codecs.format import Encoded, Format
 from lptn_retouch.codecs.limits import Fits, check_file_size
-from lptn_retouch.codecs.registry import format_of
+from lptn_retouch.codecs.registry import format_of, read_metadata
 from lptn_retouch.codecs.signalling import Signalled, signalled
 from lptn_retouch.color import read_profile
 from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnsupportedPhotoError, UsageError, shown
@@ -83,6 +83,28 @@ def open_fitting(path: str | os.PathLike[str], fits: Fits | None) -> Photo:
         raise UnsupportedPhotoError(f"{name}: this is a video, not a photograph; save one of its frames as JPEG first.")
     article = "an" if kind[0] in "AO" else "a"
     raise UnsupportedPhotoError(f"{name}: {article} {kind} file, which this version does not read; convert it to JPEG.")
+
+
+def metadata_of(file: Path) -> Metadata:
+    """The metadata of a picture, which is not decoded.
+
+    Args:
+        file: of any kind that :func:`open_photo` reads.
+
+    Raises:
+        PhotoError: the file cannot be read.
+    """
+    with open_regular(file) as stream:
+        check_file_size(shown(file), os.fstat(stream.fileno()).st_size)
+        kind = detect_file(stream)
+        stream.seek(0)
+        try:
+            data = stream.read()
+        except OSError as error:
+            raise UnreadablePhotoError(f"{shown(file)}: reading failed ({error.strerror}); copy it again.") from None
+    if kind is None:
+        raise UnreadablePhotoError(f"{shown(file)}: this is not a picture this version knows; give a result of apply.")
+    return read_metadata(data, kind)
 
 
 @contextmanager

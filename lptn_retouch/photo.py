@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from lptn_retouch.choices import BitDepth, MetadataChoice, ProfileChoice
 from lptn_retouch.errors import UsageError, shown
-from lptn_retouch.kinds import BitDepth, MetadataChoice, ProfileChoice
 from lptn_retouch.metadata import Metadata
 from lptn_retouch.picture.picture import Picture, Source
 from lptn_retouch.picture.samples import Pixels

@@ -302,7 +302,7 @@ def _printable(text: str) -> str:
 
 def sound_weights(weights: Weights, where: str) -> tuple[dict[str, npt.NDArray[np.float32]], str]:
     """`model.weights.sound`, whose error is told of a file."""
-    from lptn_retouch.model.weights import sound
+    from lptn_retouch.model.sound import sound
 
     try:
         return sound(weights)

@@ -3,27 +3,24 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from lptn_retouch.arguments import check_floats
 from lptn_retouch.budget import LEAST, best_within
+from lptn_retouch.choices import METADATA, PROFILES
 from lptn_retouch.codecs.format import Coding, Format, Holds, Parts
 from lptn_retouch.codecs.pillow import quiet
 from lptn_retouch.codecs.registry import WRITTEN
 from lptn_retouch.color import is_of_grey
 from lptn_retouch.errors import LptnRetouchError, UnwritablePhotoError, UsageError, shown
 from lptn_retouch.files import as_path, check_target, write_atomically
-from lptn_retouch.kinds import MetadataChoice, ProfileChoice
 from lptn_retouch.metadata import Metadata
 from lptn_retouch.metadata.recipe import with_recipe
 from lptn_retouch.picture.picture import Picture
 from lptn_retouch.picture.samples import Pixels, as_stored, at_depth, on_white
 from lptn_retouch.thumbnail import thumbnailer
-
-METADATA: tuple[str, ...] = get_args(MetadataChoice)
-PROFILES: tuple[str, ...] = get_args(ProfileChoice)
 
 Coded = tuple[Parts, tuple[str, ...]]  # a file, and notices
 

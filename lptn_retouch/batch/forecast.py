@@ -7,17 +7,30 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from lptn_retouch.batch.plan import Job
+from lptn_retouch.batch.plan import Job, Plan
 from lptn_retouch.batch.words import said
+from lptn_retouch.batch.work import Result, Work
 from lptn_retouch.errors import UsageError, shown
-
-if TYPE_CHECKING:
-    from lptn_retouch.batch.run import Batch
 
 SAMPLES = 3  # photographs: one of small size, a middle one, one of large
 AMPLE = 40  # times the size of the photographs: no output of ours is larger than a 16-bit TIFF of a JPEG
+
+
+class Planned(Protocol):
+    """What a forecast asks of a batch."""
+
+    plan: Plan
+    workers: int
+
+    def work(self, job: Job) -> Work:
+        """A job as it is given to a process."""
+        ...
+
+    def try_out(self, works: list[Work]) -> list[Result]:
+        """Do some work that no journal is kept of; results in order."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -35,7 +48,7 @@ class Forecast:
     size: int
 
 
-def forecast(batch: Batch, jobs: list[Job]) -> Forecast:
+def forecast(batch: Planned, jobs: list[Job]) -> Forecast:
     """Do a few photographs into a folder that is thrown away, and reckon the others from the sizes of their files.
 
     Args:
@@ -66,7 +79,7 @@ def forecast(batch: Batch, jobs: list[Job]) -> Forecast:
     return Forecast(len(photographs), total * seconds / read / batch.workers, int(total * written / read) + copied)
 
 
-def check_space(batch: Batch, jobs: Iterable[Job]) -> None:
+def check_space(batch: Planned, jobs: Iterable[Job]) -> None:
     """Refuse to start where the results cannot fit on the disk. Measured only where it might be so.
 
     Raises:

@@ -9,8 +9,8 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from lptn_retouch.batch.words import bytes_of
+from lptn_retouch.choices import BitDepth, MetadataChoice, ProfileChoice
 from lptn_retouch.errors import UsageError
-from lptn_retouch.kinds import BitDepth, MetadataChoice, ProfileChoice
 from lptn_retouch.stack import Step, check_strengths, stack_name, steps_of
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Output:
 
     def __post_init__(self) -> None:
         from lptn_retouch.batch.naming import ENDINGS, format_word
-        from lptn_retouch.saving import METADATA, PROFILES
+        from lptn_retouch.choices import METADATA, PROFILES
 
         if isinstance(self.format, str):
             object.__setattr__(self, "format", format_word(self.format))

@@ -15,39 +15,15 @@ import argparse
 import os
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lptn_retouch.cli.parser import Parser, sentence, verbs_of
+from lptn_retouch.cli.parser import Default, Parser, sentence, verbs_of
 from lptn_retouch.errors import UsageError, reason, shown
 from lptn_retouch.names import did_you_mean
 
 NOT_READ_BY = ("redo", "serve", "presets", "verify", "gimp", "config", "completion")
 SHARED = ("look", "results", "machine", "messages")  # groups of options that mean the same in every verb
-
-
-@dataclass(frozen=True)
-class Default:
-    """A default for an option of a verb.
-
-    Args:
-        verb: whose.
-        table: that it stands in; "" above them all.
-        key: the option's long name, without dashes.
-        action: the option.
-        value: as the command line would have given it.
-        text: for people.
-        otherwise: the option's own default.
-    """
-
-    verb: str
-    table: str
-    key: str
-    action: argparse.Action
-    value: Any
-    text: str
-    otherwise: Any
 
 
 def config_file() -> Path | None:

@@ -7,13 +7,11 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 from lptn_retouch.errors import shown
 from lptn_retouch.names import did_you_mean
-
-if TYPE_CHECKING:
-    from lptn_retouch.cli.defaults import Default
 
 # What argparse says, and what we say: in this order, the first that is found in its message.
 _SAID = (
@@ -28,6 +26,29 @@ _SAID = (
     (r"^argument (.*?): invalid float value: (.*)", r"\1: a number, as in 0.5, not \2"),
     (r"^argument (.*)", r"\1"),
 )
+
+
+@dataclass(frozen=True)
+class Default:
+    """A default for an option of a verb.
+
+    Args:
+        verb: whose.
+        table: that it stands in; "" above them all.
+        key: the option's long name, without dashes.
+        action: the option.
+        value: as the command line would have given it.
+        text: for people.
+        otherwise: the option's own default.
+    """
+
+    verb: str
+    table: str
+    key: str
+    action: argparse.Action
+    value: Any
+    text: str
+    otherwise: Any
 
 
 class Parser(argparse.ArgumentParser):

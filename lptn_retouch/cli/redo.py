@@ -29,7 +29,6 @@ from lptn_retouch.names import valid_name
 
 if TYPE_CHECKING:
     from lptn_retouch.mask import Mask
-    from lptn_retouch.metadata import Metadata
     from lptn_retouch.metadata.recipe import Recipe
     from lptn_retouch.retoucher import Retoucher
 
@@ -107,30 +106,6 @@ def _redo(args: argparse.Namespace, file: Path, recipe: Recipe, target: Path) ->
     tell(args, photo, saved, time.monotonic() - started, (*unsure, *_other_version(recipe)))
 
 
-def metadata_of(file: Path) -> Metadata:
-    """The metadata of a picture, which is not decoded.
-
-    Raises:
-        PhotoError: the file cannot be read.
-    """
-    from lptn_retouch.codecs.detect import detect_file
-    from lptn_retouch.codecs.limits import check_file_size
-    from lptn_retouch.codecs.registry import read_metadata
-    from lptn_retouch.files import open_regular
-
-    with open_regular(file) as stream:
-        check_file_size(shown(file), os.fstat(stream.fileno()).st_size)
-        kind = detect_file(stream)
-        stream.seek(0)
-        try:
-            data = stream.read()
-        except OSError as error:
-            raise UnreadablePhotoError(f"{shown(file)}: reading failed ({error.strerror}); copy it again.") from None
-    if kind is None:
-        raise UnreadablePhotoError(f"{shown(file)}: this is not a picture this version knows; give a result of apply.")
-    return read_metadata(data, kind)
-
-
 def recipe_of(file: Path) -> Recipe:
     """The recipe in a result.
 
@@ -139,6 +114,7 @@ def recipe_of(file: Path) -> Recipe:
         MetadataError: it holds no recipe, or one that cannot be repeated.
     """
     from lptn_retouch.metadata.recipe import read_recipe
+    from lptn_retouch.opening import metadata_of
 
     recipe = read_recipe(metadata_of(file))
     if recipe is None:

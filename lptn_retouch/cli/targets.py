@@ -247,8 +247,8 @@ def _identity(path: Path) -> tuple[int, int]:
 
 def holds_recipe(file: Path) -> bool:
     """Whether a file is a result of ours. Read whole for it: this is asked where a name is taken alone."""
-    from lptn_retouch.cli.redo import metadata_of
     from lptn_retouch.metadata.recipe import is_result
+    from lptn_retouch.opening import metadata_of
 
     try:
         return is_result(metadata_of(file))

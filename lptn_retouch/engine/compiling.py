@@ -58,16 +58,16 @@ def _compile(dtype: str) -> bool:
 
 def compile_all(dtype: str) -> None:
     """Have all kernels for a kind of picture, "uint8" for example, by having them do a small one."""
-    from lptn_retouch.engine import cpu, inference, kernels
+    from lptn_retouch.engine import inference, kernels, passes
 
     weights = {name: np.zeros(shape, np.float32) for name, shape in shapes_of(Form(1, 0, 1)).items()}
-    seen = cpu.shrunk(*_small(dtype), _SIZES)  # by a kernel that is soon compiled: it tells whether any is kept
+    seen = passes.shrunk(*_small(dtype), _SIZES)  # by a kernel that is soon compiled: it tells whether any is kept
     kept = kernels.shrink.stats.cache_path is not None
     other = _another(dtype) if kept and kernels.shrink.stats.cache_misses else None
     try:
-        curve = cpu.curve_of(inference.choose(weights, cpu.thumbnail_of(seen)).curve)
+        curve = passes.curve_of(inference.choose(weights, passes.thumbnail_of(seen)).curve)
         kernels.grade(seen, curve, seen, 0, len(seen[0]))
-        cpu.CpuEngine(weights).translate(cpu.halved(seen, _SIZES[1:]), None, _SIZES[1:], 1, 1)
+        passes.translate(weights, passes.halved(seen, _SIZES[1:]), None, _SIZES[1:], 1, 1)
     finally:
         if other is not None:
             with suppress(subprocess.TimeoutExpired):
@@ -92,11 +92,11 @@ def _another(dtype: str) -> subprocess.Popen[bytes] | None:
 
 def compile_finish(dtype: str) -> None:
     """Have the kernel of the last step."""
-    from lptn_retouch.engine import cpu
+    from lptn_retouch.engine import passes
 
     flat, scale = _small(dtype)
     curve, level, matrices = (np.zeros(shape, np.float32) for shape in ((3, TERMS), (3, *_SIZES[1]), (9, *_SIZES[-1])))
-    cpu.finish(flat, scale, curve, level, matrices, _SIZES, 0, None, np.empty_like(flat))
+    passes.finish(flat, scale, curve, level, matrices, _SIZES, 0, None, np.empty_like(flat))
 
 
 def _small(dtype: str) -> tuple[npt.NDArray[Any], np.float32]:

@@ -153,16 +153,16 @@ def _prior(preset: Preset, pixels: npt.NDArray[Any], amount: float, size: int) -
 
 def _graded_change(preset: Preset, pixels: npt.NDArray[Any], table: Floats) -> Floats:
     """What the grade chosen for a picture of 16 bits adds to colours (N, N, N, 3)."""
-    from lptn_retouch.engine import cpu, inference, kernels
+    from lptn_retouch.engine import inference, kernels, passes
 
     height, width = pixels.shape[:2]
     flat = np.ascontiguousarray(pixels[..., :3]).reshape(height, 3 * width)
     flat.flags.writeable = False
-    seen = cpu.shrunk(flat, np.float32(1 / 65535), level_sizes(height, width, depth_for(height, width)))
-    choice = inference.choose(preset.weights, cpu.thumbnail_of(seen))
+    seen = passes.shrunk(flat, np.float32(1 / 65535), level_sizes(height, width, depth_for(height, width)))
+    choice = inference.choose(preset.weights, passes.thumbnail_of(seen))
     planes = np.ascontiguousarray(table.reshape(len(table), -1, 3).transpose(2, 0, 1))
     graded = np.empty_like(planes)
-    kernels.grade(planes, cpu.curve_of(choice.curve), graded, 0, planes.shape[1])
+    kernels.grade(planes, passes.curve_of(choice.curve), graded, 0, planes.shape[1])
     graded += np.float32(choice.grey) * (inference.luma_of(graded) - graded)  # a picture without colour stays so
     change = np.float32(choice.share) * (graded - planes)
     return np.asarray(change.transpose(1, 2, 0).reshape(table.shape))

@@ -6,8 +6,8 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lptn_retouch.choices import BitDepth, MetadataChoice, ProfileChoice
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.kinds import BitDepth, MetadataChoice, ProfileChoice
 from lptn_retouch.metadata.blocks import Kind, xmp_block
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.xmp.edit import is_xml_text, with_properties, without_properties

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
+from lptn_retouch.choices import MetadataChoice
 from lptn_retouch.codecs.detect import detect_file
 from lptn_retouch.errors import MetadataError, shown
-from lptn_retouch.kinds import MetadataChoice
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.private import without_private
 from lptn_retouch.metadata.recipe import read_recipe

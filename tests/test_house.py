@@ -1,0 +1,71 @@
+"""The house stands as docs/design.md draws it: rooms above each other, and an arrow only ever points down."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "lptn_retouch"
+
+ROOMS = [
+    *("errors", "version", "names", "choices", "budget", "threads", "files"),
+    *("memory", "arguments", "notices", "remarks", "strength"),
+    *("structures", "color", "metadata", "picture", "codecs", "thumbnail", "saving", "photo", "opening", "mask"),
+    *("verify", "model", "preset", "hub", "engine", "stack", "tensors", "kinds", "retoucher", "luts", "sharing"),
+    *("batch", "serve", "gimp", "training", "lptn_retouch", "benchmark", "cli", "__main__"),
+]
+"""From the ground up. A room may import from those before it, and from itself."""
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for file in PACKAGE.rglob("*.py"):
+        parts = file.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+def imports(file: Path, known: dict[str, Path]) -> Iterator[str]:
+    """The modules of ours that a module imports, wherever in it: at its top, in a function, for a type checker."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("lptn_retouch"):
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in known else node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("lptn_retouch"))
+
+
+def room(module: str) -> str:
+    return module.split(".")[1] if "." in module else module
+
+
+def test_every_room_has_its_place() -> None:
+    assert sorted({room(module) for module in modules()}) == sorted(ROOMS)
+
+
+def test_arrows_point_down() -> None:
+    known, height = modules(), {name: i for i, name in enumerate(ROOMS)}
+    up = [
+        f"{module} imports {target}"
+        for module, file in known.items()
+        for target in imports(file, known)
+        if height[room(target)] > height[room(module)]
+    ]
+    assert up == []
+
+
+def test_modules_do_not_import_each_other_in_a_circle() -> None:
+    known = modules()
+    arrows = {module: set(imports(file, known)) & set(known) - {module} for module, file in known.items()}
+    while free := {module for module, targets in arrows.items() if not targets & set(arrows)}:
+        arrows = {module: targets for module, targets in arrows.items() if module not in free}
+    assert sorted(arrows) == []
+
+
+def test_the_drawing_shows_the_rooms_in_this_order() -> None:
+    drawn = re.findall(r"^\| `([a-z_]+)/?`", (ROOT / "docs" / "design.md").read_text("utf-8"), re.MULTILINE)
+    assert [name for name in ROOMS if name in drawn] == drawn
+    missing = {name for name in ROOMS if (PACKAGE / name).is_dir()} - set(drawn)
+    assert missing == set()
