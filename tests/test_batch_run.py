@@ -42,9 +42,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real photograph with its metadata, 480 px wide, so that a batch of many takes seconds."""
     path = tmp_path_factory.mktemp("small") / "small.jpg"
     photo = open_photo(LAKE)
-    from lptn_retouch.picture.resize import fitted
-
-    fitted(photo, 480).save(path)
+    photo.fitted(480).save(path)
     return path
 
 

@@ -1,8 +1,14 @@
 """BMP in, through Pillow."""
 
-from lptn_retouch.codecs.decoded import Decoded
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from lptn_retouch.codecs.format import Encoded, Format
 from lptn_retouch.structures import Buffer
+
+if TYPE_CHECKING:
+    from lptn_retouch.codecs.decoded import Decoded
 
 _DENSEST = 128  # pixels a byte: a run of 255 in two
 

@@ -6,16 +6,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, ClassVar, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, Generic, NamedTuple, TypeVar
 
-from lptn_retouch.codecs.decoded import Decoded
-from lptn_retouch.codecs.limits import Fits, check_plausible, check_size
-from lptn_retouch.color import adobe_rgb_profile
 from lptn_retouch.errors import shown
 from lptn_retouch.metadata import Block, Kind, Metadata
 from lptn_retouch.metadata.exif.tags import says_adobe_rgb
-from lptn_retouch.picture.samples import Pixels
 from lptn_retouch.structures import Buffer
+
+if TYPE_CHECKING:
+    from lptn_retouch.codecs.decoded import Decoded
+    from lptn_retouch.codecs.limits import Fits
+    from lptn_retouch.picture.samples import Pixels
 
 Structure = TypeVar("Structure")
 Parts = list[bytes | memoryview]
@@ -97,6 +98,8 @@ class Encoded(Generic[Structure]):
             UnreadablePhotoError: the header promises no pixels, or more than the bytes can hold.
             UnsupportedPhotoError: there are too many.
         """
+        from lptn_retouch.codecs.limits import check_plausible, check_size
+
         check_size(self.name, width, height)
         if most is not None:
             check_plausible(self.name, width * height, most, len(self.data))
@@ -148,6 +151,8 @@ class Format(ABC, Generic[Structure]):
 
     def colour_profile(self, structure: Structure, metadata: Metadata) -> bytes | None:
         """A profile of what a file says of its colours in neither a profile nor code points; None for sRGB."""
+        from lptn_retouch.color import adobe_rgb_profile
+
         return adobe_rgb_profile() if says_adobe_rgb(metadata.exif) else None
 
     @abstractmethod

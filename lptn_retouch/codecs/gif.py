@@ -1,11 +1,16 @@
 """GIF in, through Pillow; what it carries besides its pixels are comments, XMP and a colour profile."""
 
-from collections.abc import Iterator
+from __future__ import annotations
 
-from lptn_retouch.codecs.decoded import Decoded
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from lptn_retouch.codecs.format import Encoded, Format
 from lptn_retouch.metadata.blocks import COMMENT, Block, Kind, icc_blocks, xmp_block
 from lptn_retouch.structures import Buffer
+
+if TYPE_CHECKING:
+    from lptn_retouch.codecs.decoded import Decoded
 
 _MAX_BLOCKS = 100_000
 _MOST_BYTES = 16 << 20

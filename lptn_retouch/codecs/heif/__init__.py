@@ -1,13 +1,19 @@
 """AVIF in and out, HEIC in: pictures in the boxes of ISO/IEC 23008-12 (HEIF)."""
 
-from lptn_retouch.codecs.decoded import Decoded
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from lptn_retouch.codecs.format import Coding, Encoded, Format, Holds, Parts
 from lptn_retouch.codecs.heif.brands import AVIF, HEIC, brand
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata import Block, Metadata
-from lptn_retouch.picture.samples import Pixels
 from lptn_retouch.structures import Buffer
 from lptn_retouch.structures.heif_items import Items
+
+if TYPE_CHECKING:
+    from lptn_retouch.codecs.decoded import Decoded
+    from lptn_retouch.picture.samples import Pixels
 
 
 class _Heif(Format[Items | None]):

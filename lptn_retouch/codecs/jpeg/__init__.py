@@ -1,12 +1,18 @@
 """JPEG: what is ordinary straight through libjpeg-turbo, what is odd through Pillow, what has more bits by itself."""
 
-from lptn_retouch.codecs.decoded import Decoded
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from lptn_retouch.codecs.format import Coding, Encoded, Format, Holds, Parts
 from lptn_retouch.metadata import Block, Kind, Metadata
 from lptn_retouch.metadata.blocks import jpeg_blocks
-from lptn_retouch.picture.samples import Pixels
 from lptn_retouch.structures import Buffer
 from lptn_retouch.structures.jpeg import Segment, jpeg_segments
+
+if TYPE_CHECKING:
+    from lptn_retouch.codecs.decoded import Decoded
+    from lptn_retouch.picture.samples import Pixels
 
 
 class Jpeg(Format[list[Segment]]):

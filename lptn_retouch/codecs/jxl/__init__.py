@@ -1,10 +1,16 @@
 """JPEG XL, through libjxl; written in sRGB, as the codec here takes no ICC profile."""
 
-from lptn_retouch.codecs.decoded import Decoded
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from lptn_retouch.codecs.format import Coding, Encoded, Format, Holds, Parts, starts_with
 from lptn_retouch.metadata import Block, Metadata
-from lptn_retouch.picture.samples import Pixels
 from lptn_retouch.structures import Buffer
+
+if TYPE_CHECKING:
+    from lptn_retouch.codecs.decoded import Decoded
+    from lptn_retouch.picture.samples import Pixels
 
 
 class JpegXl(Format[Buffer]):

@@ -1,11 +1,17 @@
 """PNG: up to 8 bits in through Pillow, 16 in, and all out, through libpng."""
 
-from lptn_retouch.codecs.decoded import Decoded
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from lptn_retouch.codecs.format import Coding, Encoded, Format, Holds, Parts
 from lptn_retouch.metadata import Block, Kind, Metadata
-from lptn_retouch.picture.samples import Pixels
 from lptn_retouch.structures import Buffer
 from lptn_retouch.structures.png import SIGNATURE, PngFile
+
+if TYPE_CHECKING:
+    from lptn_retouch.codecs.decoded import Decoded
+    from lptn_retouch.picture.samples import Pixels
 
 
 class Png(Format[PngFile]):

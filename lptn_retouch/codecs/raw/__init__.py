@@ -1,9 +1,15 @@
 """Camera RAW, developed by LibRaw."""
 
-from lptn_retouch.codecs.decoded import Decoded
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from lptn_retouch.codecs.format import Encoded, Format
 from lptn_retouch.metadata import Block
 from lptn_retouch.structures import Buffer
+
+if TYPE_CHECKING:
+    from lptn_retouch.codecs.decoded import Decoded
 
 
 class Raw(Format[Buffer]):

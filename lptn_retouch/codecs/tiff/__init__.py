@@ -1,12 +1,18 @@
 """TIFF: through tifffile, and through libtiff in Pillow what only scanners and faxes write."""
 
-from lptn_retouch.codecs.decoded import Decoded
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from lptn_retouch.codecs.format import Coding, Encoded, Format, Holds, Parts
 from lptn_retouch.metadata import Block, Kind, Metadata
-from lptn_retouch.picture.samples import Pixels
 from lptn_retouch.structures import Buffer
 from lptn_retouch.structures.tiff import MAGICS, open_tiff
 from lptn_retouch.structures.tiff import Tiff as Structure
+
+if TYPE_CHECKING:
+    from lptn_retouch.codecs.decoded import Decoded
+    from lptn_retouch.picture.samples import Pixels
 
 
 class Tiff(Format[Structure | None]):

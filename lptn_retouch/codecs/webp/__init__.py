@@ -1,10 +1,16 @@
 """WebP, through libwebp in Pillow."""
 
-from lptn_retouch.codecs.decoded import Decoded
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from lptn_retouch.codecs.format import Coding, Encoded, Format, Holds, Parts
 from lptn_retouch.metadata import Block, Metadata
-from lptn_retouch.picture.samples import Pixels
 from lptn_retouch.structures import Buffer
+
+if TYPE_CHECKING:
+    from lptn_retouch.codecs.decoded import Decoded
+    from lptn_retouch.picture.samples import Pixels
 
 
 class WebP(Format[Buffer]):
