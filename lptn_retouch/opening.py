@@ -31,8 +31,8 @@ def open_photo(path: str | os.PathLike[str]) -> Photo:
     The format is told from the content, never from the name.
 
     Args:
-        path: JPEG, PNG, TIFF, WebP, AVIF, JPEG XL, HEIC (with the extra ``heif``), GIF or BMP, or a camera's RAW that
-            LibRaw develops. `docs/formats.md` has the depths.
+        path: JPEG, PNG, TIFF, WebP, AVIF, JPEG XL, JPEG 2000, HEIC (with the extra ``heif``), GIF or BMP, or a
+            camera's RAW that LibRaw develops. `docs/formats.md` has the depths.
 
     Returns:
         The photo; `notices` tells what it could not take along (further pages, for example).

@@ -207,8 +207,8 @@ class Photo:
         failure at any moment leaves the target as it was.
 
         Args:
-            path: ends in .jpg, .jpeg, .png, .tif, .tiff, .webp, .avif or .jxl; never the file that was opened.
-            quality: 1 to 100, for JPEG, WebP, AVIF and JPEG XL; a JPEG from a JPEG keeps its chroma subsampling, others
+            path: ends in .jpg, .jpeg, .png, .tif, .tiff, .webp, .avif, .jxl or .jp2; never the file that was opened.
+            quality: 1 to 100, for those that lose something; a JPEG from a JPEG keeps its chroma subsampling, others
                 get 4:4:4.
             bit_depth: 8, 16, or 32 for floats; None for the photo's own, or the nearest that the format holds.
             metadata: "keep" carries everything over, with the file's date; "strip-private" leaves out places, serial

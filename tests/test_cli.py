@@ -200,7 +200,7 @@ def test_private_metadata_is_left_out_and_verify_knows_that_it_was_meant(
     exif.get_ifd(0x8825)[1] = "N"
     exif.get_ifd(0x8825)[2] = (51.0, 30.0, 0.0)
     Image.new("RGB", (60, 40), (90, 120, 90)).save(source, exif=exif)
-    for ending in ("jpg", "png", "tif", "webp", "avif", "jxl"):
+    for ending in ("jpg", "png", "tif", "webp", "avif", "jxl", "jp2"):
         target = tmp_path / f"out.{ending}"
         assert main(["apply", str(source), "-o", str(target), "--metadata", "strip-private"]) == 0
         assert b"SERIAL-4711" not in target.read_bytes()
@@ -213,7 +213,7 @@ def test_private_metadata_is_left_out_and_verify_knows_that_it_was_meant(
     assert main(["verify", str(source), str(bare)]) == 1, "nothing in it says that it was meant"
 
 
-@pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp", "avif", "jxl"])
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp", "avif", "jxl", "jp2"])
 def test_every_container_keeps_what_it_can_and_verify_agrees(
     ending: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

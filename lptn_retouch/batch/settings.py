@@ -70,7 +70,7 @@ class Output:
 
     Args:
         folder: inside the batch's folder of results; "" for that folder itself.
-        format: "jpg", "png", "tiff", "webp", "avif" or "jxl"; None for the photograph's own, JPEG for a RAW.
+        format: "jpg", "png", "tiff", "webp", "avif", "jxl" or "jp2"; None for the photograph's own, JPEG for a RAW.
         quality: 1 to 100, where a format loses.
         bit_depth: 8, 16, or 32 for floats; None for the photograph's own.
         metadata: "keep", "strip-private" or "none".

@@ -13,8 +13,6 @@ from lptn_retouch.codecs.registry import FORMATS
 
 _HEAD = 64  # bytes
 _UNREAD: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"\0\0\0\x0cjP  ", "JPEG 2000"),
-    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
     (0, b"II\xbc", "JPEG XR"),
     (0, b"8BPS", "Photoshop"),
     (0, b"%PDF", "PDF"),

@@ -9,6 +9,7 @@ from lptn_retouch.codecs.format import Format
 from lptn_retouch.codecs.gif import Gif
 from lptn_retouch.codecs.heif import Avif, Heic
 from lptn_retouch.codecs.jpeg import Jpeg
+from lptn_retouch.codecs.jpeg2000 import Jpeg2000
 from lptn_retouch.codecs.jxl import JpegXl
 from lptn_retouch.codecs.png import Png
 from lptn_retouch.codecs.raw import Raw
@@ -17,7 +18,19 @@ from lptn_retouch.codecs.webp import WebP
 from lptn_retouch.metadata import Metadata
 from lptn_retouch.structures import Buffer
 
-FORMATS: tuple[Format[Any], ...] = (Jpeg(), Png(), Tiff(), WebP(), Avif(), JpegXl(), Heic(), Gif(), Bmp(), Raw())
+FORMATS: tuple[Format[Any], ...] = (
+    Jpeg(),
+    Png(),
+    Tiff(),
+    WebP(),
+    Avif(),
+    JpegXl(),
+    Jpeg2000(),
+    Heic(),
+    Gif(),
+    Bmp(),
+    Raw(),
+)
 WRITTEN = {ending: format for format in FORMATS if format.holds for ending in format.endings}
 """What is written under which ending of a name."""
 

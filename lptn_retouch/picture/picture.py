@@ -16,7 +16,7 @@ class Source:
     """Where a photo came from, and what about that decides how it is saved again.
 
     Args:
-        format: "JPEG", "PNG", "TIFF", "WEBP", "AVIF", "HEIC", "JPEG XL", "GIF", "BMP", "RAW:" and the kind
+        format: "JPEG", "PNG", "TIFF", "WEBP", "AVIF", "HEIC", "JPEG XL", "JPEG 2000", "GIF", "BMP", "RAW:" and the kind
             ("RAW:CR2"), or "memory".
         bit_depth: bits per channel of the pixels: 8, 16, or 32 for float.
         path: the file, absolute; None for a photo made in memory.
