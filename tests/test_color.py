@@ -105,7 +105,7 @@ def lut_profile(function: Callable[[Array], Array], *, model: bytes = b"RGB ", n
 
 def lab_of(picture: Array, icc: bytes) -> Array:
     """CIELab by the profile's matrix."""
-    way = space_of(icc).way
+    way = space_of(icc).transform
     assert isinstance(way, Matrix)
     return lab_of_wide(wide(picture.reshape(-1, 3), way))
 
@@ -298,15 +298,15 @@ def test_colours_that_the_network_cannot_see_change_as_if_it_could(
 ) -> None:
     """A network that does the same to all colours, applied to what it may see, and to the wide numbers themselves."""
     space = space_of(icc)
-    assert isinstance(space.way, Matrix)
+    assert isinstance(space.transform, Matrix)
     picture = colours(np.float32)
-    numbers = wide(picture.reshape(-1, 3), space.way)
+    numbers = wide(picture.reshape(-1, 3), space.transform)
     outside = np.abs(numbers - np.clip(numbers, 0, 1)).max(-1) > 0.02
     assert outside.sum() > 1000
     seen = to_srgb(picture, space)
     result = from_srgb(picture, np.clip(change(seen.astype(np.float64)), 0, 1).astype(np.float32), space)
-    ideal = np.clip(light(change(numbers)) @ space.way.back.T.astype(np.float64), 0, 1)
-    ideal_wide = coded(ideal @ space.way.forward.T.astype(np.float64))
+    ideal = np.clip(light(change(numbers)) @ space.transform.back.T.astype(np.float64), 0, 1)
+    ideal_wide = coded(ideal @ space.transform.forward.T.astype(np.float64))
     off = deltaE_ciede2000(lab_of(result, icc), lab_of_wide(ideal_wide))
     assert off[outside].mean() < mean
 
@@ -332,7 +332,7 @@ def test_the_way_from_a_saturated_colour_to_black_white_and_grey_is_smooth(icc: 
 
 def test_a_table_is_seen_as_littlecms_sees_it() -> None:
     space = space_of(SCANNER)
-    assert isinstance(space.way, Grid)
+    assert isinstance(space.transform, Grid)
     picture = colours(np.uint16)
     theirs = cms(picture.astype(np.float64) / 65535, SCANNER, srgb_profile())
     off = np.abs(to_srgb(picture, space) / 65535 - np.clip(theirs, 0, 1)) * 65535
@@ -416,7 +416,7 @@ def test_code_points_give_profiles_with_those_curves(transfer: int) -> None:
     for primaries in (9, 12, 4, 5, 6, 7):
         profile = profile_from_cicp(primaries, transfer)
         assert profile is not None
-        way = space_of(profile).way
+        way = space_of(profile).transform
         assert way is not None and abs(float(way.curves[0, 32768]) - expected) < 1e-3
 
 

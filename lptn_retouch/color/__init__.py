@@ -1,7 +1,7 @@
 """Colour management: pictures stay in their own space, and networks see sRGB."""
 
+from lptn_retouch.color.cmyk_lab import cmyk_to_srgb, lab_to_srgb
 from lptn_retouch.color.convert import converted, from_srgb, to_srgb
-from lptn_retouch.color.other_models import cmyk_to_srgb, lab_to_srgb
 from lptn_retouch.color.profiles import (
     HighDynamicRangeError,
     adobe_rgb_profile,

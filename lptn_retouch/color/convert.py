@@ -51,9 +51,9 @@ def to_srgb(pixels: Pixels, space: ColorSpace) -> Pixels:
         >>> (to_srgb(np.array([[[100, 150, 100]]], np.uint8), adobe) / 257).round().tolist()
         [[[66.0, 151.0, 97.0]]]
     """
-    if space.way is None:
+    if space.transform is None:
         return pixels
-    return _narrow(pixels, space.way, np.dtype(np.float32 if pixels.dtype == np.float32 else np.uint16))
+    return _narrow(pixels, space.transform, np.dtype(np.float32 if pixels.dtype == np.float32 else np.uint16))
 
 
 def from_srgb(original: Pixels, after: Pixels, space: ColorSpace, out: Pixels | None = None) -> Pixels:
@@ -80,8 +80,8 @@ def from_srgb(original: Pixels, after: Pixels, space: ColorSpace, out: Pixels | 
         >>> from_srgb(leaf, seen, adobe).tolist(), from_srgb(leaf, seen // 2, adobe).tolist()
         ([[[20, 200, 20]]], [[[0, 101, 0]]])
     """
-    way = space.way
-    if way is None:
+    transform = space.transform
+    if transform is None:
         return after
     flat, channels = _rows(original)
     shown = np.float32 if original.dtype == np.float32 else np.uint16
@@ -94,11 +94,21 @@ def from_srgb(original: Pixels, after: Pixels, space: ColorSpace, out: Pixels | 
     kernels = _kernels()
     changed, _ = _rows(after)
     result = out.reshape(flat.shape)
-    curves = _curves(way, original.dtype)
-    if isinstance(way, Matrix):
-        _run(kernels.widen_matrix, flat, changed, channels, curves, way.forward, way.back, way.codes, result)
+    curves = _curves(transform, original.dtype)
+    if isinstance(transform, Matrix):
+        _run(
+            kernels.widen_matrix,
+            flat,
+            changed,
+            channels,
+            curves,
+            transform.forward,
+            transform.back,
+            transform.codes,
+            result,
+        )
     else:
-        _run(kernels.widen_grid, flat, changed, channels, curves, way.nodes, way.codes, result)
+        _run(kernels.widen_grid, flat, changed, channels, curves, transform.nodes, transform.codes, result)
     return out
 
 
@@ -123,18 +133,18 @@ def converted(pixels: Pixels, space: ColorSpace) -> Pixels:
         >>> converted(np.array([[[100, 150, 100]]], np.uint8), read_profile(adobe_rgb_profile())[0]).tolist()
         [[[66, 151, 97]]]
     """
-    return pixels if space.way is None else _narrow(pixels, space.way, pixels.dtype)
+    return pixels if space.transform is None else _narrow(pixels, space.transform, pixels.dtype)
 
 
-def _narrow(pixels: Pixels, way: Matrix | Grid, dtype: np.dtype[Any]) -> Pixels:
+def _narrow(pixels: Pixels, transform: Matrix | Grid, dtype: np.dtype[Any]) -> Pixels:
     kernels = _kernels()
     flat, channels = _rows(pixels)
     out = np.empty(pixels.shape, dtype)
-    curves = _curves(way, pixels.dtype)
-    if isinstance(way, Matrix):
-        _run(kernels.narrow_matrix, flat, channels, curves, way.forward, out.reshape(flat.shape))
+    curves = _curves(transform, pixels.dtype)
+    if isinstance(transform, Matrix):
+        _run(kernels.narrow_matrix, flat, channels, curves, transform.forward, out.reshape(flat.shape))
     else:
-        _run(kernels.narrow_grid, flat, channels, curves, way.nodes, out.reshape(flat.shape))
+        _run(kernels.narrow_grid, flat, channels, curves, transform.nodes, out.reshape(flat.shape))
     return out
 
 
@@ -160,8 +170,8 @@ def _rows(pixels: Pixels) -> tuple[Pixels, int]:
     return flat, channels
 
 
-def _curves(way: Matrix | Grid, dtype: np.dtype[Any]) -> Pixels:
-    return np.ascontiguousarray(way.curves[:, ::257]) if dtype == np.uint8 else way.curves
+def _curves(transform: Matrix | Grid, dtype: np.dtype[Any]) -> Pixels:
+    return np.ascontiguousarray(transform.curves[:, ::257]) if dtype == np.uint8 else transform.curves
 
 
 def _run(kernel: Callable[..., object], picture: Pixels, *arguments: object) -> None:

@@ -117,7 +117,7 @@ def widen_matrix(original, after, channels, curves, matrix, back, codes, out, fi
             _decode(original[y, x0:], channels, n, curves, planes)
             _wide(matrix, n, planes)
             _load(after[y, x0:], channels, n, planes, shown, changed, moved)
-            _put_on(n, planes, shown, changed)
+            _restore_gamut(n, planes, shown, changed)
             _light(back, n, changed, planes)
             _encode(original[y, x0:], channels, n, codes, planes, moved, out[y, x0:])
 
@@ -147,8 +147,8 @@ def widen_grid(original, after, channels, curves, nodes, codes, out, first, end)
             planes[:] = start
             _through(nodes, n, planes)
             _load(after[y, x0:], channels, n, planes, shown, changed, moved)
-            _put_on(n, planes, shown, changed)
-            _towards(nodes, n, planes, changed, moved, start)
+            _restore_gamut(n, planes, shown, changed)
+            _invert_grid(nodes, n, planes, changed, moved, start)
             _encode(original[y, x0:], channels, n, codes, start, moved, out[y, x0:])
 
 
@@ -175,7 +175,7 @@ def _light(m, n, changed, planes):
 
 
 @_part
-def _put_on(n, wide, shown, changed):
+def _restore_gamut(n, wide, shown, changed):
     """Give the changed colours what the network was not shown: what the wide ones have beyond sRGB.
 
     That shrinks with the colour that the network takes away, measured along the colour that it saw: a leaf that is made
@@ -218,7 +218,7 @@ def _through(nodes, n, planes):
 
 
 @_part
-def _towards(nodes, n, wide, aim, moved, start):
+def _invert_grid(nodes, n, wide, aim, moved, start):
     """Move from the original to where the grid gives `aim`, or nearest to it, by Levenberg and Marquardt's steps.
 
     They set out from where the original would be if the device were like sRGB, and are held to it a little: where the

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lptn_retouch.color import lut
+from lptn_retouch.color import cms
 from lptn_retouch.color.icc import SAMPLES, Profile, colorant, curve, parse
 from lptn_retouch.color.srgb import FROM_XYZ, Floats, coded
 from lptn_retouch.errors import shown
@@ -62,7 +62,7 @@ class ColorSpace:
     Args:
         name: "sRGB", the description of another profile, or "unknown".
         model: "RGB" or "GRAY".
-        way: to sRGB; None where the numbers are sRGB already, or have to be taken so.
+        transform: to sRGB; None where the numbers are sRGB already, or have to be taken so.
 
     Example:
         >>> ColorSpace().is_srgb
@@ -71,12 +71,12 @@ class ColorSpace:
 
     name: str = "sRGB"
     model: str = "RGB"
-    way: Matrix | Grid | None = None
+    transform: Matrix | Grid | None = None
 
     @property
     def is_srgb(self) -> bool:
         """The numbers may go to the network as they are."""
-        return self.way is None
+        return self.transform is None
 
 
 def is_of_grey(icc: bytes | None) -> bool:
@@ -130,12 +130,12 @@ def _read(icc: bytes, grey: bool | None) -> tuple[ColorSpace, tuple[str, ...]]:
             f"Its colour profile ({name}) is for {shown(model)} pictures, which this is not, so its colours are taken "
             "to be sRGB.",
         )
-    way = _grey(profile) if model == "GRAY" else _grid(icc, profile) or _matrix(profile)
-    if way is None:
+    transform = _grey(profile) if model == "GRAY" else _grid(icc, profile) or _matrix(profile)
+    if transform is None:
         return ColorSpace(name, model), (
             f"Its colour profile ({name}) cannot be used, so its colours are taken to be sRGB.",
         )
-    return (ColorSpace("sRGB", model) if _is_srgb(way) else ColorSpace(name, model, way)), ()
+    return (ColorSpace("sRGB", model) if _is_srgb(transform) else ColorSpace(name, model, transform)), ()
 
 
 def _grey(profile: Profile) -> Matrix | None:
@@ -165,14 +165,14 @@ def _grid(icc: bytes, profile: Profile) -> Grid | None:
         return None
     x = np.linspace(0, 1, SAMPLES)
     coarse = np.linspace(0, 1, 1025)
-    greys = lut.meaning(icc, np.stack([coarse] * 3, axis=-1))
+    greys = cms.through_cms(icc, np.stack([coarse] * 3, axis=-1))
     if greys is None:
         return None
     rising = np.maximum.accumulate(greys.mean(axis=-1))
     height = rising[-1] - rising[0]
     tone = 0.95 * (rising - rising[0]) / height + 0.05 * coarse if height > 0.25 else coarse
-    axis = np.interp(np.linspace(0, 1, lut.NODES), tone, coarse)
-    nodes = lut.grid(icc, axis)
+    axis = np.interp(np.linspace(0, 1, cms.NODES), tone, coarse)
+    nodes = cms.grid(icc, axis)
     if nodes is None:
         return None
     tones = np.stack([np.interp(x, coarse, tone)] * 3)
@@ -187,14 +187,14 @@ def _codes(tones: Floats) -> Table:
     return _f32(np.pad(codes, ((0, 0), (0, 1)), mode="edge"))
 
 
-def _is_srgb(way: Matrix | Grid) -> bool:
+def _is_srgb(transform: Matrix | Grid) -> bool:
     axis = np.linspace(0, 1, 9)
     cube = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
     colours = np.concatenate([cube, np.stack([np.linspace(0, 1, 256)] * 3, axis=-1)])
-    return bool(np.abs(np.clip(wide(colours, way), 0, 1) - colours).max() <= _HALF_A_LEVEL)
+    return bool(np.abs(np.clip(wide(colours, transform), 0, 1) - colours).max() <= _HALF_A_LEVEL)
 
 
-def wide(colours: npt.NDArray[Any], way: Matrix | Grid) -> Floats:
+def wide(colours: npt.NDArray[Any], transform: Matrix | Grid) -> Floats:
     """What the kernels compute, in plain NumPy: colours of a space as sRGB without bounds.
 
     Args:
@@ -205,20 +205,20 @@ def wide(colours: npt.NDArray[Any], way: Matrix | Grid) -> Floats:
 
     Example:
         >>> from lptn_retouch.color import adobe_rgb_profile
-        >>> wide(np.array([[0.0, 1.0, 0.0]]), read_profile(adobe_rgb_profile())[0].way).round(2) + 0.0
+        >>> wide(np.array([[0.0, 1.0, 0.0]]), read_profile(adobe_rgb_profile())[0].transform).round(2) + 0.0
         array([[-0.66,  1.  , -0.23]])
     """
     places = np.linspace(0, 1, SAMPLES)
-    light = np.stack([np.interp(colours[:, c], places, way.curves[c]) for c in range(3)], axis=-1)
-    if isinstance(way, Matrix):
-        return coded(light @ way.forward.T.astype(np.float64))
-    steps = way.nodes.shape[0] - 1
+    light = np.stack([np.interp(colours[:, c], places, transform.curves[c]) for c in range(3)], axis=-1)
+    if isinstance(transform, Matrix):
+        return coded(light @ transform.forward.T.astype(np.float64))
+    steps = transform.nodes.shape[0] - 1
     cell = np.minimum((light * steps).astype(int), steps - 1)
     within = light * steps - cell
     total = np.zeros_like(light)
     for corner in np.ndindex(2, 2, 2):
         weight = np.where(corner, within, 1 - within).prod(axis=-1)
-        total += weight[:, None] * way.nodes[tuple((cell + corner).T)]
+        total += weight[:, None] * transform.nodes[tuple((cell + corner).T)]
     return total
 
 

@@ -11,7 +11,7 @@ NODES = 49
 _LIMIT = 4.0  # of light, as in the kernels
 
 
-def meaning(icc: bytes, colours: Floats) -> Floats | None:
+def through_cms(icc: bytes, colours: Floats) -> Floats | None:
     """What the RGB colours of a profile look like, as sRGB without bounds; None where LittleCMS cannot tell.
 
     Args:
@@ -23,7 +23,7 @@ def meaning(icc: bytes, colours: Floats) -> Floats | None:
 
     Example:
         >>> from lptn_retouch.color.profiles import srgb_profile
-        >>> meaning(srgb_profile(), np.array([[0.2, 0.4, 0.6]])).round(3)
+        >>> through_cms(srgb_profile(), np.array([[0.2, 0.4, 0.6]])).round(3)
         array([[0.2, 0.4, 0.6]])
     """
     try:
@@ -44,7 +44,7 @@ def meaning(icc: bytes, colours: Floats) -> Floats | None:
 
 
 def grid(icc: bytes, axis: Floats) -> Floats | None:
-    """`meaning` at all combinations of the places on an axis, (n, n, n, 3)."""
+    """`through_cms` at all combinations of the places on an axis, (n, n, n, 3)."""
     places = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1)
-    wide = meaning(icc, places.reshape(-1, 3))
+    wide = through_cms(icc, places.reshape(-1, 3))
     return None if wide is None else wide.reshape(places.shape)
