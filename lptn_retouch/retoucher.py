@@ -20,13 +20,14 @@ from lptn_retouch.engine.choose import Engine, choose_engine
 from lptn_retouch.engine.plan import FULL_SCALE
 from lptn_retouch.engine.retouched import Retouched
 from lptn_retouch.engine.stack import StackEngine
-from lptn_retouch.errors import InvalidPresetError, UnreadablePhotoError, UsageError, reason, shown
+from lptn_retouch.errors import InvalidPresetError, UsageError, shown
 from lptn_retouch.kinds import Array, ImageOrTensor, MaskLike, PhotoLike, PresetLike
 from lptn_retouch.mask import Mask, open_mask
 from lptn_retouch.memory import check_memory
 from lptn_retouch.metadata.recipe import Recipe, Step
 from lptn_retouch.opening import open_fitting
 from lptn_retouch.photo import Photo
+from lptn_retouch.picture.hidden import filled, hidden_in
 from lptn_retouch.picture.samples import made_grey
 from lptn_retouch.preset import Preset, load_preset
 from lptn_retouch.remarks import kept_grey, left_alone
@@ -287,12 +288,12 @@ class Retoucher:
         weights = _weight(mask, pixels.shape[:2])
         if amount == 0 and detail == 0:
             return Retouched(pixels if ours else pixels.copy())
-        hidden = _hidden(pixels)
+        hidden = hidden_in(pixels)
         self._check_memory(pixels.shape[0], pixels.shape[1], pixels.dtype, pictures=1 if ours and hidden is None else 2)
         if full == 1:
             check_floats(pixels)
         if hidden is not None:
-            result = self._visible(_filled(pixels, hidden), amount, detail, weights, ours=True)
+            result = self._visible(filled(pixels, hidden), amount, detail, weights, ours=True)
             result.pixels[hidden] = pixels[hidden]
             return result
         return self._visible(pixels, amount, detail, weights, ours=ours)
@@ -320,33 +321,14 @@ class Retoucher:
             raise InvalidPresetError(f"the preset {shown(self.name)}: {error}") from None
 
     def _pillow(self, image: Image, amount: float, detail: float, mask: Any) -> Image:
-        import PIL.Image
+        from lptn_retouch.pil import array_of, like, load
 
-        try:
-            image.load()
-        except MemoryError:
-            raise
-        except Exception as error:  # closed, cut short, damaged: each plugin of Pillow's has errors of its own
-            raise UnreadablePhotoError(
-                f"this PIL image cannot be read ({reason(error)}); give one that is open and whole."
-            ) from error
+        load(image)
         if amount == 0 and detail == 0:
             _weight(mask, (image.height, image.width))
             return image.copy()
-        if image.mode.startswith(("I", "F")):  # Pillow's way to RGB would cut them off at 255
-            raise UsageError(
-                f"a PIL image of mode {image.mode} holds more than 8 bits, which Pillow would not convert; give the "
-                "path of its file instead, or an array (H, W, 3) of uint16 or float32."
-            )
-        if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
-            raise UsageError(f"a PIL image of mode {image.mode} cannot be retouched; convert it to RGB first.")
-        clear = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
-        array = np.asarray(image.convert("RGBA" if clear else "RGB"))
-        result = PIL.Image.fromarray(self._in_space(array, image.info.get("icc_profile"), amount, detail, mask).pixels)
-        if image.mode in ("L", "LA"):
-            result = result.convert(image.mode)
-        result.info = {k: v for k, v in image.info.items() if k != "transparency"}
-        return result
+        found = self._in_space(array_of(image), image.info.get("icc_profile"), amount, detail, mask)
+        return like(image, found.pixels)
 
 
 @overload
@@ -465,18 +447,3 @@ def _writable(pixels: np.ndarray) -> np.ndarray | None:
 def _weight(mask: Any, size: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
     """A mask, from a file or not, as an array (H, W); None for none."""
     return mask.at(*size) if isinstance(mask, Mask) else weight(mask, size)
-
-
-def _hidden(pixels: np.ndarray) -> np.ndarray | None:
-    """Where (H, W) a picture's alpha is 0; None where it is nowhere, or everywhere."""
-    hidden = pixels[:, :, 3] == 0 if pixels.shape[2] == 4 else np.zeros(1, bool)
-    return hidden if hidden.any() and not hidden.all() else None
-
-
-def _filled(pixels: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-    """A copy with the mean of what is visible in what is not, whose colours must not change how the rest is graded."""
-    filled = pixels.copy()
-    for channel in range(3):
-        mean = pixels[:, :, channel].mean(where=~hidden, dtype=np.float64)
-        filled[:, :, channel][hidden] = mean if pixels.dtype == np.float32 else round(mean)
-    return filled

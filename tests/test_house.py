@@ -12,7 +12,7 @@ ROOMS = [
     *("errors", "version", "names", "choices", "budget", "threads", "files"),
     *("memory", "arguments", "notices", "remarks", "strength"),
     *("structures", "color", "metadata", "picture", "codecs", "thumbnail", "saving", "photo", "opening", "mask"),
-    *("verify", "model", "preset", "hub", "engine", "stack", "tensors", "kinds", "retoucher", "luts", "sharing"),
+    *("verify", "model", "preset", "hub", "engine", "stack", "tensors", "pil", "kinds", "retoucher", "luts", "sharing"),
     *("batch", "serve", "gimp", "training", "lptn_retouch", "benchmark", "cli", "__main__"),
 ]
 """From the ground up. A room may import from those before it, and from itself."""
