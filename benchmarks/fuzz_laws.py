@@ -10,18 +10,18 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
-from lptn_retouch.codecs.reading import read_metadata
 from PIL import Image
 
 from lptn_retouch.codecs.detect import detect
+from lptn_retouch.codecs.format import Coding
 from lptn_retouch.codecs.raw.blocks import metadata_from_raw
+from lptn_retouch.codecs.registry import FORMATS, read_metadata
 from lptn_retouch.color import read_profile
 from lptn_retouch.errors import MetadataError, PhotoError
 from lptn_retouch.metadata import Metadata
@@ -35,12 +35,9 @@ from lptn_retouch.metadata.xmp.correct import UNREADABLE, patch_xmp
 from lptn_retouch.structures.xml import parse_xmp
 from lptn_retouch.verify.compare import compare
 
-READERS = {"jpeg": ("JPEG",), "png": ("PNG",), "webp": ("WEBP",), "gif": ("GIF",), "tiff": ("TIFF",),
-           "heif": ("AVIF", "HEIC"), "jxl": ("JPEG XL",)}  # fmt: skip
-PARTS = (*READERS, "raw", "compare", "exif", "xmp", "photoshop", "icc", "result", "opening")
-SPLICERS = {"JPEG": ("jpeg.embed", "splice_jpeg"), "PNG": ("png.blocks", "splice_png"),
-            "TIFF": ("tiff.blocks", "splice_tiff"), "WEBP": ("webp.blocks", "splice_webp"),
-            "AVIF": ("heif.blocks", "splice_avif"), "JPEG XL": ("jxl.blocks", "splice_jxl")}  # fmt: skip
+READERS = {format.name: format for format in FORMATS if format.name != "RAW"}
+WRITERS = {name: format for name, format in READERS.items() if format.holds}
+PARTS = (*(name.lower() for name in READERS), "raw", "compare", "exif", "xmp", "photoshop", "icc", "result", "opening")
 LONGEST_SEED = 256 << 10
 LONGEST_OPENED = 128 << 10
 _SIZE = (24, 16)
@@ -89,17 +86,14 @@ def parts(data: Path, opener: Callable[[bytes], object]) -> list[Part]:
     by_kind: dict[str, list[bytes]] = {}
     for file in files:
         by_kind.setdefault((detect(file) or "unknown").partition(":")[0], []).append(file)
-    carried = [metadata for kinds in READERS.values() for kind in kinds for file in by_kind.get(kind, ())
+    carried = [metadata for kind in READERS for file in by_kind.get(kind, ())
                if (metadata := read_metadata(file, kind)).blocks]  # fmt: skip
     carried += [metadata_from_raw(file)[0] for file in by_kind["RAW"]]
-    for metadata, kind in itertools.product(carried[::5], SPLICERS):
+    for metadata, kind in itertools.product(carried[::5], WRITERS):
         by_kind.setdefault(kind, []).append(spliced(kind, metadata)[0])
     short = {kind: [file[:LONGEST_SEED] for file in found] for kind, found in by_kind.items()}
     everything = [file for found in short.values() for file in found]
-    made = [
-        Part(name, [file for kind in kinds for file in short[kind]], partial(check_reading, kinds[0]))
-        for name, kinds in READERS.items()
-    ]
+    made = [Part(name.lower(), short[name], partial(check_reading, name)) for name in READERS if name in short]
     return [
         *made,
         Part("raw", [*short["RAW"], *short["TIFF"], *by_kind["RAW"]], check_raw),
@@ -109,7 +103,7 @@ def parts(data: Path, opener: Callable[[bytes], object]) -> list[Part]:
         Part("photoshop", [p for m in carried for p in (m.photoshop, m.iptc) if p], check_photoshop, calls=4),
         Part("icc", list({m.icc: None for m in carried if m.icc}), check_icc),  # type: ignore[arg-type]
         Part("result", [encoded(metadata) for metadata in carried], check_result, (MetadataError,), calls=20),
-        Part("opening", [f for f in files if len(f) <= LONGEST_OPENED] + [f for k in SPLICERS for f in by_kind[k]
+        Part("opening", [f for f in files if len(f) <= LONGEST_OPENED] + [f for k in WRITERS for f in by_kind[k]
              if len(f) <= LONGEST_OPENED], opener, (PhotoError,), False),
     ]  # fmt: skip
 
@@ -217,7 +211,7 @@ def check_result(data: bytes) -> None:
     clean, notices = without_private(result)
     all_sentences(notices)
     law(without_private(clean)[0] == clean, "leaving out what is private twice leaves out more")
-    for kind in SPLICERS:
+    for kind in WRITERS:
         for carried in (result, clean):
             check_splice(kind, carried)
 
@@ -229,7 +223,7 @@ def check_splice(kind: str, metadata: Metadata) -> None:
     back = read_metadata(file, kind)
     if metadata.exif and kind != "TIFF" and not any("EXIF" in notice for notice in notices):
         law(back.exif == metadata.exif, f"the EXIF in a {kind} is not what was put in")
-    if kind != "JPEG XL" and not any("profile" in notice for notice in notices):
+    if WRITERS[kind].holds.profiles and not any("profile" in notice for notice in notices):
         law(back.icc == metadata.icc, f"the ICC profile in a {kind} is not what was put in")
     if kind != "TIFF":
         law(read_metadata(spliced(kind, back)[0], kind) == back, f"what stands in a {kind} changes on its second way")
@@ -243,10 +237,7 @@ def check_splice(kind: str, metadata: Metadata) -> None:
 
 
 def spliced(kind: str, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-    module, function = SPLICERS[kind]
-    splice = getattr(import_module(f"lptn_retouch.codecs.{module}"), function)
-    made: tuple[bytes, tuple[str, ...]] = splice(bare(kind, metadata.byte_order), metadata)
-    return made
+    return WRITERS[kind].embed(bare(kind, metadata.byte_order), metadata)
 
 
 _BARE: dict[tuple[str, str], bytes] = {}
@@ -256,24 +247,9 @@ def bare(kind: str, order: str = "<") -> bytes:
     """A small picture of a kind, without metadata."""
     if (kind, order) not in _BARE:
         picture = np.random.default_rng(1).integers(0, 256, (_SIZE[1], _SIZE[0], 3), np.uint8)
-        coders: dict[str, Callable[[], Any]] = {
-            "JPEG": lambda: imagecodecs.jpeg8_encode(picture),
-            "PNG": lambda: imagecodecs.png_encode(picture),
-            "WEBP": lambda: imagecodecs.webp_encode(picture, lossless=True),
-            "AVIF": lambda: imagecodecs.avif_encode(picture),
-            "JPEG XL": lambda: imagecodecs.jpegxl_encode(picture),
-            "TIFF": lambda: _tiff(picture, order),
-        }
-        _BARE[kind, order] = bytes(coders[kind]())
+        parts = WRITERS[kind].encode(picture, Coding(byte_order=order))
+        _BARE[kind, order] = b"".join(parts)
     return _BARE[kind, order]
-
-
-def _tiff(picture: npt.NDArray[np.uint8], order: str) -> bytes:
-    import tifffile
-
-    out = io.BytesIO()
-    tifffile.imwrite(out, picture, byteorder=order, photometric="rgb", metadata=None, software=False)  # type: ignore[arg-type]
-    return out.getvalue()
 
 
 def pixels_of(file: bytes, kind: str) -> npt.NDArray[Any]:

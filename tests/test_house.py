@@ -1,9 +1,12 @@
 """The house stands as docs/design.md draws it: rooms above each other, and an arrow only ever points down."""
 
 import ast
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "lptn_retouch"
@@ -69,3 +72,15 @@ def test_the_drawing_shows_the_rooms_in_this_order() -> None:
     assert [name for name in ROOMS if name in drawn] == drawn
     missing = {name for name in ROOMS if (PACKAGE / name).is_dir()} - set(drawn)
     assert missing == set()
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda script: script.stem)
+def test_what_maintainers_run_finds_what_it_imports(script: Path) -> None:
+    known = modules()
+    for node in ast.walk(ast.parse(script.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("lptn_retouch"):
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                assert hasattr(module, alias.name) or f"{node.module}.{alias.name}" in known, (
+                    f"{node.module} {alias.name}"
+                )
