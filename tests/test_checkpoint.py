@@ -25,7 +25,8 @@ from lptn_retouch.model import weights as files
 from lptn_retouch.model.checkpoint import Network, architecture, build_network, read_published
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.model.lptn import LPTN
-from lptn_retouch.model.weights import read_safetensors, sound
+from lptn_retouch.model.sound import sound
+from lptn_retouch.model.weights import read_safetensors
 
 Sentence = Callable[[object], str]
 BIAS = "grade.eye.0.bias"
@@ -435,7 +436,8 @@ def test_a_small_file_cannot_ask_for_much_memory(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 from lptn_retouch.errors import InvalidPresetError
-from lptn_retouch.model.weights import read_safetensors, sound
+from lptn_retouch.model.sound import sound
+from lptn_retouch.model.weights import read_safetensors
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = peak()
 try:
