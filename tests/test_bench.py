@@ -18,12 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lptn_retouch import benchmark, open_photo
-from lptn_retouch.benchmark import alone, cold, depth, folder, gpu, jpeg, memory, network, processes, setting
-from lptn_retouch.benchmark import photograph as made
-from lptn_retouch.benchmark.figure import Figure, ratio
-from lptn_retouch.benchmark.setting import Setting
-from lptn_retouch.benchmark.timing import interleaved
+from lptn_retouch import bench, open_photo
+from lptn_retouch.bench import alone, cold, depth, folder, gpu, jpeg, memory, network, processes, setting
+from lptn_retouch.bench import photograph as made
+from lptn_retouch.bench.figure import Figure, ratio
+from lptn_retouch.bench.setting import Setting
+from lptn_retouch.bench.timing import interleaved
 from lptn_retouch.cli import main
 from lptn_retouch.cli.bench import table
 from lptn_retouch.verify.compare import compare
@@ -187,7 +187,7 @@ def test_memory_is_measured_in_processes_of_their_own(tiny: Setting):
 
 
 def test_the_peak_is_that_from_here(tmp_path: Path):
-    script = "from lptn_retouch.benchmark.alone import _from_here, peak_memory\nbytearray(200_000_000)\n"
+    script = "from lptn_retouch.bench.alone import _from_here, peak_memory\nbytearray(200_000_000)\n"
     script += "base = _from_here()\nbytearray(100_000_000)\nprint(base, peak_memory())"
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
     base, peak = map(int, said.stdout.split())
@@ -197,7 +197,7 @@ def test_the_peak_is_that_from_here(tmp_path: Path):
 
 
 def test_bench_is_imported_where_there_is_no_resource_module():
-    script = "import sys\nsys.modules['resource'] = None\nimport lptn_retouch.benchmark.alone, lptn_retouch.cli.bench"
+    script = "import sys\nsys.modules['resource'] = None\nimport lptn_retouch.bench.alone, lptn_retouch.cli.bench"
     subprocess.run([sys.executable, "-c", script], check=True)  # as on Windows
 
 
@@ -323,6 +323,6 @@ def test_a_photo_that_is_none_is_said(
 
 
 def test_every_benchmark_is_a_module_that_measures():
-    for name in benchmark.NAMES:
-        module = __import__(f"lptn_retouch.benchmark.{name}", fromlist=["measure"])
+    for name in bench.NAMES:
+        module = __import__(f"lptn_retouch.bench.{name}", fromlist=["measure"])
         assert callable(module.measure)

@@ -16,7 +16,7 @@ ROOMS = [
     *("memory", "arguments", "notices", "remarks", "strength"),
     *("structures", "color", "metadata", "picture", "codecs", "thumbnail", "saving", "photo", "opening", "mask"),
     *("verify", "model", "preset", "hub", "engine", "stack", "tensors", "pil", "kinds", "retoucher", "luts", "sharing"),
-    *("batch", "serve", "gimp", "training", "lptn_retouch", "benchmark", "cli", "__main__"),
+    *("batch", "serve", "gimp", "training", "lptn_retouch", "bench", "cli", "__main__"),
 ]
 """From the ground up. A room may import from those before it, and from itself."""
 

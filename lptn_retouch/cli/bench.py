@@ -26,10 +26,10 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def run(args: argparse.Namespace) -> int:
-    from lptn_retouch import benchmark
+    from lptn_retouch import bench
 
-    names = benchmark.NAMES if args.only is None else args.only
-    report = benchmark.run(
+    names = bench.NAMES if args.only is None else args.only
+    report = bench.run(
         names,
         quick=args.quick,
         photo=args.photo,

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lptn_retouch.benchmark.figure import Figure, Seconds, ratio
-from lptn_retouch.benchmark.network import published_network
-from lptn_retouch.benchmark.photograph import photograph
-from lptn_retouch.benchmark.setting import Setting
-from lptn_retouch.benchmark.timing import interleaved
+from lptn_retouch.bench.figure import Figure, Seconds, ratio
+from lptn_retouch.bench.network import published_network
+from lptn_retouch.bench.photograph import photograph
+from lptn_retouch.bench.setting import Setting
+from lptn_retouch.bench.timing import interleaved
 from lptn_retouch.preset import load_preset
 
 SIZE = 3840, 2160

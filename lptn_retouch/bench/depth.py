@@ -6,10 +6,10 @@ from functools import partial
 
 import numpy as np
 
-from lptn_retouch.benchmark.figure import Figure, ratio
-from lptn_retouch.benchmark.photograph import photograph
-from lptn_retouch.benchmark.setting import Setting, frame
-from lptn_retouch.benchmark.timing import interleaved
+from lptn_retouch.bench.figure import Figure, ratio
+from lptn_retouch.bench.photograph import photograph
+from lptn_retouch.bench.setting import Setting, frame
+from lptn_retouch.bench.timing import interleaved
 from lptn_retouch.retoucher import Retoucher
 
 AT_MOST = 1.6  # of uint16

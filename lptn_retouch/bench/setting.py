@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lptn_retouch.benchmark.photograph import Rgb, write_photograph
+from lptn_retouch.bench.photograph import Rgb, write_photograph
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Pillow opens and saves a folder of JPEGs: ``python -m lptn_retouch.benchmark.resave SOURCE RESULTS QUALITY``.
+"""Pillow opens and saves a folder of JPEGs: ``python -m lptn_retouch.bench.resave SOURCE RESULTS QUALITY``.
 
 In as many processes as there are cores, which is as quickly as a program that does nothing to pictures will do it.
 """

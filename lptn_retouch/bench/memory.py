@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lptn_retouch.benchmark.figure import Figure
-from lptn_retouch.benchmark.setting import Setting
+from lptn_retouch.bench.figure import Figure
+from lptn_retouch.bench.setting import Setting
 
 SIZES = (4.0, 12.0, 24.0, 50.0, 100.0, 200.0)
 QUICK = 24.0  # the largest size of a quick run
@@ -69,7 +69,7 @@ def line(sizes: Sequence[float], peaks: Sequence[float]) -> tuple[float, float, 
 def _alone(setting: Setting, size: float) -> Figure:
     source, target = setting.photograph(size), setting.folder / "result.jpg"
     setting.tell(f"  {size:g} MP")
-    words = [sys.executable, "-m", "lptn_retouch.benchmark.alone", str(source), str(target)]
+    words = [sys.executable, "-m", "lptn_retouch.bench.alone", str(source), str(target)]
     said = json.loads(subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout)
     return Figure(
         f"{size:g} MP",

@@ -60,9 +60,9 @@ def run(
         PhotoError: the photo cannot be opened.
     """
     names = check_names(names)
-    from lptn_retouch.benchmark.machine import circumstances
-    from lptn_retouch.benchmark.photograph import read_scene
-    from lptn_retouch.benchmark.setting import Setting
+    from lptn_retouch.bench.machine import circumstances
+    from lptn_retouch.bench.photograph import read_scene
+    from lptn_retouch.bench.setting import Setting
 
     report: dict[str, Any] = {**circumstances(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
     report["load"] = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
@@ -71,7 +71,7 @@ def run(
         setting = Setting(read_scene(photo), Path(folder), quick, tell)
         for name in names:
             tell(f"{name} ...")
-            measured = import_module(f"lptn_retouch.benchmark.{name}").measure(setting)
+            measured = import_module(f"lptn_retouch.bench.{name}").measure(setting)
             if isinstance(measured, str):
                 report["benchmarks"][name] = {"skipped": measured}
             else:

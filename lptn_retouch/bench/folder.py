@@ -28,12 +28,12 @@ from lptn_retouch.batch.plan import Job
 from lptn_retouch.batch.process import Process
 from lptn_retouch.batch.run import Batch
 from lptn_retouch.batch.work import Work, do, prepare
-from lptn_retouch.benchmark import processes
-from lptn_retouch.benchmark.figure import Figure, duration, ratio
-from lptn_retouch.benchmark.photograph import QUALITY, write_photograph
-from lptn_retouch.benchmark.resave import resave
-from lptn_retouch.benchmark.setting import Setting, frame
-from lptn_retouch.benchmark.timing import interleaved, timed
+from lptn_retouch.bench import processes
+from lptn_retouch.bench.figure import Figure, duration, ratio
+from lptn_retouch.bench.photograph import QUALITY, write_photograph
+from lptn_retouch.bench.resave import resave
+from lptn_retouch.bench.setting import Setting, frame
+from lptn_retouch.bench.timing import interleaved, timed
 from lptn_retouch.errors import LptnRetouchError
 from lptn_retouch.retoucher import Retoucher
 from lptn_retouch.threads import thread_count
@@ -204,7 +204,7 @@ def _fingerprint(path: Path) -> str:
 def _commands(setting: Setting, source: Path, megapixels: float, photographs: int) -> Figure:
     """The two as commands, by turns. A quick run is too short for what a start costs, so it has no target."""
     setting.tell("  as whole commands")
-    resaving = "-m", "lptn_retouch.benchmark.resave"
+    resaving = "-m", "lptn_retouch.bench.resave"
     seconds: dict[str, list[float]] = {"batch": [], "Pillow": []}
     for _ in range(1 if setting.quick else 2):
         with TemporaryDirectory(dir=source.parent) as place:

@@ -1,4 +1,4 @@
-"""One photograph in a process of its own: ``python -m lptn_retouch.benchmark.alone SOURCE TARGET``.
+"""One photograph in a process of its own: ``python -m lptn_retouch.bench.alone SOURCE TARGET``.
 
 Prints as JSON what it took: memory at the peak beyond what the process held when it was ready, seconds, and Pillow's.
 """
@@ -19,8 +19,8 @@ def main(source: Path, target: Path) -> None:
     import numpy as np
     from PIL import Image
 
-    from lptn_retouch.benchmark.jpeg import pass_through
-    from lptn_retouch.benchmark.timing import timed
+    from lptn_retouch.bench.jpeg import pass_through
+    from lptn_retouch.bench.timing import timed
     from lptn_retouch.photo import Photo
     from lptn_retouch.retoucher import Retoucher
 

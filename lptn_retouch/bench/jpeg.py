@@ -8,10 +8,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from lptn_retouch.benchmark.figure import Figure, duration, ratio
-from lptn_retouch.benchmark.photograph import QUALITY
-from lptn_retouch.benchmark.setting import Setting
-from lptn_retouch.benchmark.timing import interleaved, timed, worked
+from lptn_retouch.bench.figure import Figure, duration, ratio
+from lptn_retouch.bench.photograph import QUALITY
+from lptn_retouch.bench.setting import Setting
+from lptn_retouch.bench.timing import interleaved, timed, worked
 from lptn_retouch.opening import open_photo
 from lptn_retouch.retoucher import Retoucher
 

@@ -8,10 +8,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from lptn_retouch.benchmark.figure import Figure, ratio
-from lptn_retouch.benchmark.photograph import photograph
-from lptn_retouch.benchmark.setting import Setting
-from lptn_retouch.benchmark.timing import interleaved
+from lptn_retouch.bench.figure import Figure, ratio
+from lptn_retouch.bench.photograph import photograph
+from lptn_retouch.bench.setting import Setting
+from lptn_retouch.bench.timing import interleaved
 from lptn_retouch.model.lptn import LPTN
 from lptn_retouch.retoucher import Retoucher
 

@@ -7,9 +7,9 @@ import subprocess
 import sys
 import tempfile
 
-from lptn_retouch.benchmark.figure import Figure, duration
-from lptn_retouch.benchmark.setting import Setting
-from lptn_retouch.benchmark.timing import timed
+from lptn_retouch.bench.figure import Figure, duration
+from lptn_retouch.bench.setting import Setting
+from lptn_retouch.bench.timing import timed
 
 AT_MOST, AT_MOST_FIRST = 1.8, 10.0  # seconds
 
