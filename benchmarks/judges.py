@@ -11,9 +11,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from lptn_retouch.training.judge import accuracy, train_judge
-from lptn_retouch.training.lessons import kept
-from lptn_retouch.training.pictures import list_pictures
+from lptn_retouch.evaluation.classifier import accuracy, train_judge
+from lptn_retouch.training.data.pictures import list_pictures
+from lptn_retouch.training.run.lessons import kept
 
 SETS = Path(__file__).resolve().parent.parent / "presets" / "sets"
 JUDGES = {

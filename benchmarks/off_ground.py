@@ -32,10 +32,10 @@ from torch import Tensor
 
 from lptn_retouch import Retoucher, open_photo
 from lptn_retouch.cli.sheet import arranged, labelled, thumbnail
-from lptn_retouch.training.metrics import delta_e_map, lab
+from lptn_retouch.evaluation.metrics import delta_e_map, lab
+from lptn_retouch.evaluation.restraint import PATCH, Tones, tones
+from lptn_retouch.training.data.pictures import as_tensor
 from lptn_retouch.training.oklab import oklab
-from lptn_retouch.training.pictures import as_tensor
-from lptn_retouch.training.restraint import PATCH, Tones, tones
 
 HERE = Path(__file__).resolve().parent
 MANIFEST, RESULT = HERE / "off_ground.tsv", HERE / "results" / "off_ground.json"

@@ -22,7 +22,7 @@ from PIL import Image
 from torch import Tensor
 
 from lptn_retouch.opening import open_photo
-from lptn_retouch.training.pictures import as_tensor, list_pictures
+from lptn_retouch.training.data.pictures import as_tensor, list_pictures
 
 PAIRS, HELD_OUT = 60, 20
 

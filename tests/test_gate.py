@@ -18,11 +18,11 @@ from lptn_retouch.cli import main
 from lptn_retouch.errors import TrainingError
 from lptn_retouch.model.glance import share_of
 from lptn_retouch.preset import load_preset
-from lptn_retouch.training.config import read_config
-from lptn_retouch.training.gate import fit_gate
-from lptn_retouch.training.pictures import SHAPES, Album
-from lptn_retouch.training.still import Still, drawn, read_table
-from lptn_retouch.training.trainer import train
+from lptn_retouch.training.data.pictures import SHAPES, Album
+from lptn_retouch.training.data.still import Still, drawn, read_table
+from lptn_retouch.training.run.config import read_config
+from lptn_retouch.training.run.gate import fit_gate
+from lptn_retouch.training.run.trainer import train
 
 Sentence = Callable[[object], str]
 PIXELS = 3_000

@@ -12,8 +12,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from lptn_retouch.errors import InvalidPresetError, TrainingError
-from lptn_retouch.training.judge import Judge, accuracy, train_judge
-from lptn_retouch.training.pictures import list_pictures
+from lptn_retouch.evaluation.classifier import Judge, accuracy, train_judge
+from lptn_retouch.training.data.pictures import list_pictures
 
 
 @pytest.fixture(scope="module")

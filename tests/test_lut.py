@@ -36,9 +36,9 @@ from lptn_retouch.model.checkpoint import build_network
 from lptn_retouch.model.lut import UNIT, Lut, identity
 from lptn_retouch.preset import write_preset
 from lptn_retouch.sharing import export_preset, import_preset
-from lptn_retouch.training.config import config_from_dict
-from lptn_retouch.training.lessons import prepare
-from lptn_retouch.training.taught import of_table
+from lptn_retouch.training.run.config import config_from_dict
+from lptn_retouch.training.run.lessons import prepare
+from lptn_retouch.training.teachers.taught import of_table
 
 Sentence = Callable[[object], str]
 Output = pytest.CaptureFixture[str]

@@ -13,7 +13,7 @@ from skimage.color import lab2rgb, rgb2lab
 from torch import Tensor
 
 from lptn_retouch.cli import main
-from lptn_retouch.training.restraint import patches, score_restraint, tones
+from lptn_retouch.evaluation.restraint import patches, score_restraint, tones
 
 
 def of_lab(*colours: tuple[float, float, float]) -> Tensor:

@@ -14,11 +14,12 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from lptn_retouch import Retoucher, load_preset, open_photo
-from lptn_retouch.training.config import read_config
-from lptn_retouch.training.evaluation import size_constancy, synthetic_glow
-from lptn_retouch.training.looks import content_kept
-from lptn_retouch.training.metrics import delta_e
-from lptn_retouch.training.pictures import as_tensor
+from lptn_retouch.evaluation.halo import synthetic_glow
+from lptn_retouch.evaluation.looks import content_kept
+from lptn_retouch.evaluation.metrics import delta_e
+from lptn_retouch.evaluation.photos import size_constancy
+from lptn_retouch.training.data.pictures import as_tensor
+from lptn_retouch.training.run.config import read_config
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ("autumn", "day", "golden-hour", "night", "retouch", "spring", "summer", "winter")

@@ -16,13 +16,15 @@ from PIL import Image
 
 from lptn_retouch.cli import main
 from lptn_retouch.errors import LptnRetouchError, TrainingError, UnwritablePhotoError
-from lptn_retouch.training import cache, lessons, pictures
-from lptn_retouch.training.config import DataConfig, OptimConfig, TrainConfig, config_from_dict
-from lptn_retouch.training.grade import Band, Grade, GradeTeacher
-from lptn_retouch.training.lessons import prepare
-from lptn_retouch.training.pictures import Album, list_pictures
-from lptn_retouch.training.trainer import train
-from lptn_retouch.training.transport import Care, Teacher
+from lptn_retouch.training.data import cache, pictures
+from lptn_retouch.training.data.config import DataConfig
+from lptn_retouch.training.data.pictures import Album, list_pictures
+from lptn_retouch.training.run import lessons
+from lptn_retouch.training.run.config import OptimConfig, TrainConfig, config_from_dict
+from lptn_retouch.training.run.lessons import prepare
+from lptn_retouch.training.run.trainer import train
+from lptn_retouch.training.teachers.grade import Band, Grade, GradeTeacher
+from lptn_retouch.training.teachers.transport import Care, Teacher
 
 
 @pytest.fixture(autouse=True)

@@ -11,14 +11,14 @@ import torch
 from PIL import Image, ImageOps
 
 from lptn_retouch.errors import TrainingError
+from lptn_retouch.evaluation.pairs import score_pairs
 from lptn_retouch.opening import open_photo
-from lptn_retouch.training import pair_check
-from lptn_retouch.training.config import config_from_dict
-from lptn_retouch.training.evaluation import score_pairs
-from lptn_retouch.training.lessons import prepare
-from lptn_retouch.training.pair_check import check_pairs, find_fault
-from lptn_retouch.training.pairs import find_pairs
-from lptn_retouch.training.pictures import Album, as_tensor, load_srgb
+from lptn_retouch.training.data import pair_check
+from lptn_retouch.training.data.pair_check import check_pairs, find_fault
+from lptn_retouch.training.data.pairs import find_pairs
+from lptn_retouch.training.data.pictures import Album, as_tensor, load_srgb
+from lptn_retouch.training.run.config import config_from_dict
+from lptn_retouch.training.run.lessons import prepare
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 LAKE, OTTERS = SAMPLES / "lake-sherburne.jpg", SAMPLES / "oakland-zoo-otters.jpg"

@@ -16,16 +16,17 @@ from PIL import Image
 from lptn_retouch.cli import main
 from lptn_retouch.errors import TrainingError
 from lptn_retouch.preset import load_preset
-from lptn_retouch.training import lessons, runfolder
-from lptn_retouch.training.config import JitterConfig, TrainConfig, read_config
-from lptn_retouch.training.critic import Critic, critic_loss, praise_loss
-from lptn_retouch.training.curves import read_log
-from lptn_retouch.training.lessons import prepare
-from lptn_retouch.training.parallel import Place
-from lptn_retouch.training.pictures import Album
-from lptn_retouch.training.taught import TaughtSet, edge_picture
-from lptn_retouch.training.trainer import train
-from lptn_retouch.training.transport import Care, Teacher, fit_teacher
+from lptn_retouch.training.data.config import JitterConfig
+from lptn_retouch.training.data.pictures import Album
+from lptn_retouch.training.run import lessons, runfolder
+from lptn_retouch.training.run.config import TrainConfig, read_config
+from lptn_retouch.training.run.critic import Critic, critic_loss, praise_loss
+from lptn_retouch.training.run.curves import read_log
+from lptn_retouch.training.run.lessons import prepare
+from lptn_retouch.training.run.parallel import Place
+from lptn_retouch.training.run.trainer import train
+from lptn_retouch.training.teachers.taught import TaughtSet, edge_picture
+from lptn_retouch.training.teachers.transport import Care, Teacher, fit_teacher
 
 
 @pytest.fixture(autouse=True)
@@ -218,7 +219,7 @@ def test_bfloat16_learns_too(folders: Path, tmp_path: Path):
 
 @pytest.mark.usefixtures("quick_teacher")
 def test_a_run_without_the_extra_says_so_and_goes_on(folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("lptn_retouch.training.curves.find_spec", lambda _: None)
+    monkeypatch.setattr("lptn_retouch.training.run.curves.find_spec", lambda _: None)
     said: list[str] = []
     train(written(tmp_path / "run.toml", folders, SMALL, steps=2), tmp_path / "run", said.append)
     assert sum("no curves from matplotlib and tensorboard" in line for line in said) == 1

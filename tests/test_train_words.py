@@ -19,9 +19,9 @@ from PIL import Image
 
 from lptn_retouch.cli import main
 from lptn_retouch.errors import TrainingError
-from lptn_retouch.training.config import read_config
-from lptn_retouch.training.short import from_pairs
-from lptn_retouch.training.trainer import train
+from lptn_retouch.training.run.config import read_config
+from lptn_retouch.training.run.short import from_pairs
+from lptn_retouch.training.run.trainer import train
 
 LAKE = Path(__file__).resolve().parent.parent / "samples" / "lake-sherburne.jpg"
 Output = pytest.CaptureFixture[str]
@@ -129,7 +129,7 @@ def test_an_interrupted_run_saves_and_says_how_to_go_on(folders: tuple[Path, Pat
 def test_a_second_interrupt_ends_at_once():
     """The second finds the system's own handler, which waits for nothing."""
     script = (
-        "import os, signal\nfrom lptn_retouch.training.interrupt import Interrupt\n"
+        "import os, signal\nfrom lptn_retouch.training.run.interrupt import Interrupt\n"
         "with Interrupt() as interrupt:\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n    print(interrupt.number, flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n    print('still here')\n"
@@ -174,7 +174,7 @@ def test_a_folder_of_something_else_is_left_alone(folders: tuple[Path, Path]):
 def test_a_result_that_does_not_help_is_not_installed_without_a_word(
     folders: tuple[Path, Path], tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ):
-    from lptn_retouch.training import trainer
+    from lptn_retouch.training.run import trainer
 
     monkeypatch.setattr(trainer, "mean_psnr", lambda *_: 10.9)  # a look that went wrong
     words = ["train", "--before", str(folders[0]), "--after", str(folders[1]), "--name", "bad", "--steps", "1"]

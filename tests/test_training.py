@@ -19,14 +19,17 @@ from skimage.metrics import structural_similarity
 
 from lptn_retouch.cli import main
 from lptn_retouch.errors import InvalidPresetError, TrainingError
+from lptn_retouch.evaluation.halo import photo_glow, synthetic_glow
+from lptn_retouch.evaluation.metrics import delta_e, lab, psnr, ssim
+from lptn_retouch.evaluation.photos import size_constancy
 from lptn_retouch.opening import open_photo
-from lptn_retouch.training import lessons
-from lptn_retouch.training.config import JitterConfig, config_from_dict, read_config
-from lptn_retouch.training.evaluation import photo_glow, size_constancy, synthetic_glow
-from lptn_retouch.training.metrics import delta_e, lab, psnr, ssim
-from lptn_retouch.training.pairs import PairSet, find_pairs, jittered
-from lptn_retouch.training.pictures import as_tensor
-from lptn_retouch.training.trainer import train
+from lptn_retouch.training.data.augment import jittered
+from lptn_retouch.training.data.config import JitterConfig
+from lptn_retouch.training.data.pairs import PairSet, find_pairs
+from lptn_retouch.training.data.pictures import as_tensor
+from lptn_retouch.training.run import lessons
+from lptn_retouch.training.run.config import config_from_dict, read_config
+from lptn_retouch.training.run.trainer import train
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 

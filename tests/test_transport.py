@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from skimage.color import rgb2lab
 from torch import Tensor
 
-from lptn_retouch.training.evaluation import synthetic_glow
-from lptn_retouch.training.grade import Band, Grade, GradeTeacher
-from lptn_retouch.training.metrics import lab, psnr
+from lptn_retouch.evaluation.halo import synthetic_glow
+from lptn_retouch.evaluation.metrics import lab, psnr
 from lptn_retouch.training.oklab import oklab, srgb
-from lptn_retouch.training.transport import Care, Teacher, fit_teacher, transport
+from lptn_retouch.training.teachers.grade import Band, Grade, GradeTeacher
+from lptn_retouch.training.teachers.transport import Care, Teacher, fit_teacher, transport
 
 CHANNEL = st.floats(0.0, 1.0, width=32)
 

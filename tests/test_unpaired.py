@@ -12,17 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from lptn_retouch.cli import main
+from lptn_retouch.evaluation.looks import content_kept, frechet, neutral_shift, noise_growth, rising, sliced_wasserstein
+from lptn_retouch.evaluation.unpaired import score_unpaired, strength
 from lptn_retouch.opening import open_photo
-from lptn_retouch.training.looks import (
-    content_kept,
-    frechet,
-    neutral_shift,
-    noise_growth,
-    rising,
-    sliced_wasserstein,
-)
-from lptn_retouch.training.pictures import as_tensor, list_pictures
-from lptn_retouch.training.unpaired import score_unpaired, strength
+from lptn_retouch.training.data.pictures import as_tensor, list_pictures
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 
@@ -143,10 +136,10 @@ def test_evaluate_trains_a_judge_measures_and_draws(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ):
-    from lptn_retouch.training import judge
+    from lptn_retouch.evaluation import classifier
 
-    real = judge.train_judge
-    monkeypatch.setattr(judge, "train_judge", lambda sets: real(sets, steps=50, batch=8))
+    real = classifier.train_judge
+    monkeypatch.setattr(classifier, "train_judge", lambda sets: real(sets, steps=50, batch=8))
     words = ["evaluate", "tiny", "--input", str(folders["before"]), "--style", str(folders["style"])]
     words += ["--judge", str(tmp_path / "judge.safetensors")]
     training = ["--train-judge", str(folders["before-train"]), str(folders["style-train"])]

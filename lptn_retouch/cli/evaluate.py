@@ -17,7 +17,7 @@ from lptn_retouch.preset import find_preset
 from lptn_retouch.training import INSTALL
 
 if TYPE_CHECKING:
-    from lptn_retouch.training.judge import Judge
+    from lptn_retouch.evaluation.classifier import Judge
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -62,11 +62,12 @@ def run(args: argparse.Namespace) -> int:
     find_preset(args.preset)
     if find_spec("skimage") is None:
         raise UsageError(f"evaluate needs scikit-image; install it with: {INSTALL}")
+    from lptn_retouch.evaluation.pairs import score_pairs, summary
+    from lptn_retouch.evaluation.photos import score_photos
+    from lptn_retouch.evaluation.restraint import score_restraint
+    from lptn_retouch.evaluation.unpaired import score_unpaired
     from lptn_retouch.retoucher import Retoucher
-    from lptn_retouch.training.evaluation import score_pairs, score_photos, summary
-    from lptn_retouch.training.pictures import list_pictures
-    from lptn_retouch.training.restraint import score_restraint
-    from lptn_retouch.training.unpaired import score_unpaired
+    from lptn_retouch.training.data.pictures import list_pictures
 
     apply = Retoucher(args.preset)
     figures: dict[str, Any] = {"preset": apply.preset.name, "sha256": apply.preset.sha256}
@@ -87,8 +88,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _judge(args: argparse.Namespace, measured: set[Path]) -> Judge | None:
-    from lptn_retouch.training.judge import Judge, train_judge
-    from lptn_retouch.training.pictures import list_pictures
+    from lptn_retouch.evaluation.classifier import Judge, train_judge
+    from lptn_retouch.training.data.pictures import list_pictures
 
     if not args.train_judge:
         return Judge.load(args.judge) if args.judge else None
@@ -109,8 +110,8 @@ def _draw(apply: Any, args: argparse.Namespace) -> None:
 
     from lptn_retouch.cli.sheet import before_and_after
     from lptn_retouch.photo import Photo
-    from lptn_retouch.training.pairs import find_pairs
-    from lptn_retouch.training.pictures import list_pictures
+    from lptn_retouch.training.data.pairs import find_pairs
+    from lptn_retouch.training.data.pictures import list_pictures
 
     files, targets = list_pictures(args.input), []
     if args.target:

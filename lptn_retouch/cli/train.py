@@ -20,7 +20,7 @@ from lptn_retouch.errors import TrainingError, UsageError, shown
 from lptn_retouch.threads import wait_without_spinning
 
 if TYPE_CHECKING:
-    from lptn_retouch.training.config import TrainConfig
+    from lptn_retouch.training.run.config import TrainConfig
 
 _SHORT = ("before", "after", "source", "style", "name", "steps", "seed")
 
@@ -52,8 +52,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 def run(args: argparse.Namespace) -> int:
     wait_without_spinning()
     config = _short_form(args) if args.config is None else _long_form(args)
-    from lptn_retouch.training.interrupt import Stopped
-    from lptn_retouch.training.trainer import train
+    from lptn_retouch.training.run.interrupt import Stopped
+    from lptn_retouch.training.run.trainer import train
 
     folder = args.folder or Path("runs") / config.preset.name
     first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, one speaks
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 def _finish(args: argparse.Namespace, config: TrainConfig, folder: Path, weights: Path) -> int:
     """Write the preset, install it if it was asked for and helps, and say how good it is and how to use it."""
     from lptn_retouch.preset import user_folder
-    from lptn_retouch.training.result import read_outcome, write_result
+    from lptn_retouch.training.run.result import read_outcome, write_result
 
     name, outcome = config.preset.name, read_outcome(folder)
     helps, install = outcome is None or outcome.helps, args.config is None
@@ -100,7 +100,7 @@ def _long_form(args: argparse.Namespace) -> TrainConfig:
     if not os.path.isfile(args.config):  # noqa: PTH113
         raise TrainingError(f"{shown(args.config)}: there is no such file; name a TOML file that describes the run.")
     from lptn_retouch.names import valid_name
-    from lptn_retouch.training.config import read_config
+    from lptn_retouch.training.run.config import read_config
 
     config = read_config(args.config)
     if not args.check:
@@ -124,7 +124,7 @@ def _short_form(args: argparse.Namespace) -> TrainConfig:
         raise UsageError("--steps is 1 or more and --seed is 0 or more; mend them.")
     name = name_for(f"{args.name}.safetensors", args.name)  # taken or invalid: said before anything is learnt
     check_folders(*pairs, *folders)
-    from lptn_retouch.training.short import from_folders, from_pairs
+    from lptn_retouch.training.run.short import from_folders, from_pairs
 
     if all(pairs):
         return from_pairs(args.before, args.after, name, steps=args.steps, seed=args.seed or 0, check=args.check)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lptn_retouch.errors import TrainingError, shown
 from lptn_retouch.opening import open_photo
-from lptn_retouch.training.cache import cached, prune
+from lptn_retouch.training.data.cache import cached, prune
 
 ALL = slice(None)  # rows of a batch
 FEWEST = 8  # pictures that a look can be learnt from at all

@@ -14,8 +14,8 @@ import torch.nn.functional as F  # noqa: N812
 from kornia.color import rgb_to_lab
 from torch import Tensor
 
-from lptn_retouch.training.metrics import delta_e
-from lptn_retouch.training.unpaired import eight_bits, opened
+from lptn_retouch.evaluation.metrics import delta_e
+from lptn_retouch.evaluation.unpaired import eight_bits, opened
 
 PATCH = 8  # px
 GREY, STILL_GREY = 4.0, 6.0  # CIE chroma of a patch below which it is grey before, and still is after

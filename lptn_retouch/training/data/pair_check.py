@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from lptn_retouch.errors import TrainingError, shown
-from lptn_retouch.training.pictures import list_pictures, load_srgb, small_entry
+from lptn_retouch.training.data.pictures import list_pictures, load_srgb, small_entry
 
 Pair = tuple[Path, Path]
 SAME = "before and after are the same picture; retouch it"

@@ -11,7 +11,7 @@ from lptn_retouch.model.checkpoint import Network, as_tensors, read_published
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.model.lptn import LPTN, load_checked
 from lptn_retouch.model.weights import read_safetensors
-from lptn_retouch.training.config import ModelConfig
+from lptn_retouch.training.run.config import ModelConfig
 
 _PUBLISHED = ("depth", "low_blocks", "high_blocks")  # what only the published network has
 

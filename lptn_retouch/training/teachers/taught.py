@@ -18,10 +18,10 @@ from lptn_retouch.files import write_atomically
 from lptn_retouch.luts.files import read_lut
 from lptn_retouch.model.checkpoint import as_tensors
 from lptn_retouch.model.lut_network import LutNetwork
-from lptn_retouch.training.config import DataConfig, JitterConfig
-from lptn_retouch.training.pairs import jittered
-from lptn_retouch.training.pictures import ALL, Album
-from lptn_retouch.training.transport import Care, Teacher
+from lptn_retouch.training.data.augment import jittered
+from lptn_retouch.training.data.config import DataConfig, JitterConfig
+from lptn_retouch.training.data.pictures import ALL, Album
+from lptn_retouch.training.teachers.transport import Care, Teacher
 
 
 @dataclass

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 from torch import Tensor
 
 from lptn_retouch.errors import TrainingError, shown
-from lptn_retouch.training.pictures import SHAPES, Album
+from lptn_retouch.training.data.pictures import SHAPES, Album
 
 DRAWN = 60  # pictures of each kind that is drawn
 OWN = 0.4  # share of the lessons that are of the look's own style already, where there are both

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from lptn_retouch.files import write_atomically
-from lptn_retouch.training.cache import sha256_of
+from lptn_retouch.training.data.cache import sha256_of
 
 MANIFEST = "manifest.json"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lptn_retouch.training.config import DataConfig, JitterConfig, OptimConfig, PresetConfig, TrainConfig
+from lptn_retouch.training.data.config import DataConfig, JitterConfig
+from lptn_retouch.training.run.config import OptimConfig, PresetConfig, TrainConfig
 
 
 def from_pairs(

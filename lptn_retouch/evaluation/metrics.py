@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from torch import Tensor
 
 from lptn_retouch.errors import UsageError
 from lptn_retouch.training import INSTALL
+
+Apply = Callable[[Tensor], Tensor]  # a look: (1, 3, H, W) in [0, 1] to the same
 
 
 def psnr(a: Tensor, b: Tensor) -> float:

@@ -13,7 +13,7 @@ import torch
 
 from lptn_retouch.errors import TrainingError, shown
 from lptn_retouch.files import write_atomically
-from lptn_retouch.training.config import TrainConfig, config_from_dict
+from lptn_retouch.training.run.config import TrainConfig, config_from_dict
 
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.pt"  # the averaged ones, to be shipped

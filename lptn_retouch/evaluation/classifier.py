@@ -22,7 +22,8 @@ from lptn_retouch.errors import InvalidPresetError, TrainingError, shown
 from lptn_retouch.files import write_atomically
 from lptn_retouch.model.checkpoint import as_tensors
 from lptn_retouch.model.weights import read_safetensors
-from lptn_retouch.training.pictures import load_srgb
+from lptn_retouch.training.data.augment import varied
+from lptn_retouch.training.data.pictures import load_srgb
 
 SIDE = 96  # px, of the square that is judged
 _STORED = 128  # px, of the square that training draws its crops from
@@ -138,7 +139,7 @@ def train_judge(sets: Mapping[str, Sequence[Path]], seed: int = 0, steps: int = 
         for step in range(steps):
             for group in optimizer.param_groups:
                 group["lr"] = 2e-3 * min(1.0, 24 * (step + 1) / steps) * 0.5 * (1 + math.cos(math.pi * step / steps))
-            x = varied(torch.cat([held[torch.randint(len(held), (each,))] for held in pictures]))
+            x = varied(torch.cat([held[torch.randint(len(held), (each,))] for held in pictures]), SIDE)
             loss = F.cross_entropy(net(x), labels, label_smoothing=0.05)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -169,24 +170,3 @@ def _square(picture: Tensor, side: int) -> Tensor:
 def _both_ways(picture: Tensor) -> Tensor:
     small = _square(picture, SIDE)
     return torch.cat([small, small.flip(-1)])
-
-
-def varied(x: Tensor) -> Tensor:
-    """Squares (n, 3, h, w) cropped, mirrored and changed a little in exposure, balance, contrast and colour."""
-    n = len(x)
-
-    def draw(spread: float, channels: int = 1) -> Tensor:
-        return (torch.rand(n, channels, 1, 1) * 2 - 1) * spread
-
-    size = 0.8 + draw(0.2)[:, 0, 0, 0]  # of the crop, a share of the frame
-    mirror = (torch.rand(n) < 0.5).float() * 2 - 1
-    shift = (torch.rand(n, 2) * 2 - 1) * (1 - size)[:, None]
-    zero = torch.zeros(n)
-    place = torch.stack([size * mirror, zero, shift[:, 0], zero, size, shift[:, 1]], 1).view(n, 2, 3)
-    grid = F.affine_grid(place, [n, 3, SIDE, SIDE], align_corners=False)
-    x = F.grid_sample(x, grid, align_corners=False, padding_mode="reflection")
-    x = x * torch.exp2(draw(0.4) + draw(0.08, 3))
-    grey = x.mean(1, keepdim=True)
-    x = grey + (x - grey) * (1 + draw(0.25))
-    middle = x.mean((2, 3), keepdim=True)
-    return (middle + (x - middle) * (1 + draw(0.2))).clamp(0, 1)

@@ -10,9 +10,9 @@ import torch
 
 from lptn_retouch.errors import shown
 from lptn_retouch.preset import write_preset
-from lptn_retouch.training.config import TrainConfig
-from lptn_retouch.training.curves import read_log
-from lptn_retouch.training.manifest import describe_manifest
+from lptn_retouch.training.data.manifest import describe_manifest
+from lptn_retouch.training.run.config import TrainConfig
+from lptn_retouch.training.run.curves import read_log
 
 _RECIPES = {
     "pairs": "pairs of pictures, before and after",
@@ -58,7 +58,7 @@ def write_result(config: TrainConfig, run: Path, weights: Path, file: Path, comm
     Args:
         config: the run's.
         run: its folder.
-        weights: what :func:`lptn_retouch.training.trainer.train` returned.
+        weights: what :func:`lptn_retouch.training.run.trainer.train` returned.
         file: the preset to write.
         command: what repeats the run; it stands in the card.
 

@@ -14,17 +14,18 @@ from lptn_retouch.errors import TrainingError, shown
 from lptn_retouch.files import write_atomically
 from lptn_retouch.model.form import CURVE
 from lptn_retouch.model.glance import Glance
-from lptn_retouch.training.config import DataConfig, JitterConfig, TrainConfig
-from lptn_retouch.training.first import fit_grade
-from lptn_retouch.training.gate import fit_gate
-from lptn_retouch.training.grade import GradeTeacher
-from lptn_retouch.training.learner import needs_critic
-from lptn_retouch.training.pair_check import check_pairs, say_unmatched
-from lptn_retouch.training.pairs import PairSet, find_pairs
-from lptn_retouch.training.pictures import ALL, FEWEST, Album, list_pictures
-from lptn_retouch.training.still import Still, drawn, read_table
-from lptn_retouch.training.taught import TaughtSet, itself, load_teacher, of_table, save_teacher
-from lptn_retouch.training.transport import Teacher, fit_teacher
+from lptn_retouch.training.data.config import DataConfig, JitterConfig
+from lptn_retouch.training.data.pair_check import check_pairs, say_unmatched
+from lptn_retouch.training.data.pairs import PairSet, find_pairs
+from lptn_retouch.training.data.pictures import ALL, FEWEST, Album, list_pictures
+from lptn_retouch.training.data.still import Still, drawn, read_table
+from lptn_retouch.training.run.config import TrainConfig
+from lptn_retouch.training.run.gate import fit_gate
+from lptn_retouch.training.run.grade import fit_grade
+from lptn_retouch.training.run.learner import needs_critic
+from lptn_retouch.training.teachers.grade import GradeTeacher
+from lptn_retouch.training.teachers.taught import TaughtSet, itself, load_teacher, of_table, save_teacher
+from lptn_retouch.training.teachers.transport import Teacher, fit_teacher
 
 TEACHER = "teacher.pt"
 GATE = "gate.pt"

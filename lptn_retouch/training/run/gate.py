@@ -16,9 +16,9 @@ from torch import Tensor
 
 from lptn_retouch.model.form import THUMBNAIL
 from lptn_retouch.model.glance import Glance, share_of
-from lptn_retouch.training.judge import varied
-from lptn_retouch.training.pictures import Album
-from lptn_retouch.training.still import OWN, Still
+from lptn_retouch.training.data.augment import varied
+from lptn_retouch.training.data.pictures import Album
+from lptn_retouch.training.data.still import OWN, Still
 
 HELD = 8  # every so manyth picture is held out
 _RATE = 1.5e-3
@@ -64,7 +64,7 @@ def fit_gate(
                 group["lr"] = _RATE * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * step / steps))
             kinds = torch.multinomial(odds, batch // 2, replacement=True).tolist()
             drawn = [_learnt(inside, batch // 2), *(_learnt(outside[kind], 1) for kind in kinds)]
-            leaning = gate(varied(torch.cat(drawn)).clamp(0, 1))[:, 0]
+            leaning = gate(varied(torch.cat(drawn), THUMBNAIL).clamp(0, 1))[:, 0]
             loss = F.binary_cross_entropy_with_logits(leaning, labels)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]

@@ -14,8 +14,8 @@ import torch.nn.functional as F  # noqa: N812
 from kornia.color import rgb_to_lab
 from torch import Tensor
 
+from lptn_retouch.evaluation.metrics import ssim
 from lptn_retouch.training.blur import blur
-from lptn_retouch.training.metrics import ssim
 from lptn_retouch.training.oklab import oklab
 
 GRID = 24  # patches across and down a picture

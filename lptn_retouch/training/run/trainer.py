@@ -11,16 +11,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lptn_retouch.training import runfolder
-from lptn_retouch.training.config import OptimConfig, TrainConfig
-from lptn_retouch.training.curves import missing, show_curves
-from lptn_retouch.training.interrupt import Interrupt, Stopped
-from lptn_retouch.training.learner import Learner
-from lptn_retouch.training.lessons import Course, prepare
-from lptn_retouch.training.manifest import write_manifest
-from lptn_retouch.training.metrics import psnr
-from lptn_retouch.training.parallel import Place, join
-from lptn_retouch.training.sheet import draw_sheet
+from lptn_retouch.evaluation.metrics import psnr
+from lptn_retouch.training.data.manifest import write_manifest
+from lptn_retouch.training.run import runfolder
+from lptn_retouch.training.run.config import OptimConfig, TrainConfig
+from lptn_retouch.training.run.curves import missing, show_curves
+from lptn_retouch.training.run.interrupt import Interrupt, Stopped
+from lptn_retouch.training.run.learner import Learner
+from lptn_retouch.training.run.lessons import Course, prepare
+from lptn_retouch.training.run.parallel import Place, join
+from lptn_retouch.training.run.sheet import draw_sheet
 
 Say = Callable[[str], None]
 
@@ -29,7 +29,7 @@ def train(config: TrainConfig, run: Path, say: Say = print, *, verbose: bool = F
     """Train a preset; go on where the run folder's checkpoint stands, if it has one.
 
     Args:
-        config: the run, see :func:`lptn_retouch.training.config.read_config`.
+        config: the run, see :func:`lptn_retouch.training.run.config.read_config`.
         run: folder for ``config.json``, ``manifest.json``, ``log.jsonl``, the curves, the sheets, ``checkpoint.pt``
             and the trained ``weights.pt``. A killed run that is started again ends with the same weights, bit for
             bit, as one that was left alone (on the same machine's CPU).

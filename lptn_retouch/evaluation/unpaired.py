@@ -15,9 +15,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from lptn_retouch.errors import TrainingError, UsageError, shown
-from lptn_retouch.training.evaluation import photo_glow, synthetic_glow
-from lptn_retouch.training.judge import Judge
-from lptn_retouch.training.looks import (
+from lptn_retouch.evaluation.classifier import Judge
+from lptn_retouch.evaluation.halo import photo_glow, synthetic_glow
+from lptn_retouch.evaluation.looks import (
     STILL_NEUTRAL,
     colour_cloud,
     content_kept,
@@ -27,8 +27,8 @@ from lptn_retouch.training.looks import (
     rising,
     sliced_wasserstein,
 )
-from lptn_retouch.training.metrics import delta_e
-from lptn_retouch.training.pictures import load_srgb
+from lptn_retouch.evaluation.metrics import delta_e
+from lptn_retouch.training.data.pictures import load_srgb
 
 LARGEST = 960  # px, the longer side at which pictures are measured; a larger one is made small first
 AMOUNTS = (0.0, 0.5, 1.0, 1.5, 2.0)

@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from lptn_retouch.model.form import CURVE, TERMS, THUMBNAIL
 from lptn_retouch.model.glance import Glance
 from lptn_retouch.model.graded import graded_by
-from lptn_retouch.training.config import TrainConfig
-from lptn_retouch.training.learner import WARM, cast_on_greys, colour_loss
-from lptn_retouch.training.pairs import jittered
-from lptn_retouch.training.pictures import Album
+from lptn_retouch.training.data.augment import jittered
+from lptn_retouch.training.data.pictures import Album
+from lptn_retouch.training.run.config import TrainConfig
+from lptn_retouch.training.run.learner import WARM
+from lptn_retouch.training.run.losses import cast_on_greys, colour_loss
 
 BATCH = 32
 _EVERY = 4  # of a thumbnail's rows and columns, those whose colours are compared

@@ -11,8 +11,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from lptn_retouch.errors import TrainingError, shown
-from lptn_retouch.training.config import DataConfig, JitterConfig
-from lptn_retouch.training.pictures import ALL, Album, list_pictures, load_srgb
+from lptn_retouch.training.data.augment import jittered
+from lptn_retouch.training.data.config import DataConfig, JitterConfig
+from lptn_retouch.training.data.pictures import ALL, Album, list_pictures, load_srgb
 
 
 def find_pairs(before: Path, after: Path) -> list[tuple[Path, Path]]:
@@ -65,33 +66,6 @@ class PairSet:
     def exam(self) -> list[tuple[Tensor, Tensor]]:
         """All pairs as they are, to measure a network on: inputs and targets, (1, 3, h, w)."""
         return [(entry[:1], entry[1:]) for entry in self.album.entries()]
-
-
-def jittered(both: Tensor, config: JitterConfig, random: torch.Generator) -> Tensor:
-    """Change exposure, white balance, contrast and colour of pairs (n, 2, 3, h, w): together, or the input alone.
-
-    Pictures alone, (n, 1, 3, h, w), are changed like a pair's input.
-    """
-    n = both.shape[0]
-
-    def draw(spread: float, *, share: float, channels: int = 1) -> Tensor:
-        take = (torch.rand(n, 1, 1, 1, 1, generator=random) < share).float()
-        value = torch.rand(n, 1, channels, 1, 1, generator=random) * 2 - 1
-        return value * take * spread * config.strength
-
-    def change(x: Tensor, share: float, darker: float) -> Tensor:
-        gain = torch.exp2(draw(0.5, share=share) - darker * draw(0.5, share=share).abs())
-        gain = gain * torch.exp2(draw(0.12, share=share, channels=3))
-        x = x * gain
-        grey = x.mean(2, keepdim=True)
-        x = grey + (x - grey) * (1 + draw(0.25, share=share))
-        middle = x.mean((2, 3, 4), keepdim=True)
-        return (middle + (x - middle) * (1 + draw(0.15, share=share) - darker * draw(0.2, share=share).abs())).clamp(
-            0, 1
-        )
-
-    both = change(both, config.both, 0.0)
-    return torch.cat([change(both[:, :1], config.input, 1.0), both[:, 1:]], dim=1)
 
 
 def load_named(pairs: list[tuple[Path, Path]]) -> Iterator[tuple[str, Tensor, Tensor]]:

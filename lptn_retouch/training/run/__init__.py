@@ -1,0 +1,1 @@
+"""One training run: its config, what learns in it, its folder, its result."""

@@ -1,0 +1,1 @@
+"""Who says how a picture is to look: a colour transport, a grade set by hand, a table."""
