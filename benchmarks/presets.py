@@ -1,6 +1,6 @@
 """Figures and sheets of every preset: what docs/presets.md shows.
 
-    python benchmarks/presets.py --data ../shared/data [--judges DIR] [--only NAME ...] [--save]
+    python benchmarks/presets.py --data ../shared/data [--classifiers DIR] [--only NAME ...] [--save]
 
 For each preset: `lptn-retouch evaluate` on held-out pictures of the set it starts from, on those of its own style, and
 on the large photographs.
@@ -28,7 +28,7 @@ from PIL import Image
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 
-# preset: pictures it starts from, those it should end among, the judge of both, two photographs for the card
+# preset: pictures it starts from, those it should end among, the classifier of both, two photographs for the card
 # (retouch starts from any photograph; those by day tell what it leaves alone, its pairs what it changes)
 LOOKS = {
     "winter": ("seasons/summer", "seasons/winter", "summer-winter", ("lake-sherburne", "tea-gardens")),
@@ -45,14 +45,14 @@ LOOKS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--judges", type=Path, help="folder of saved judges; without it nothing is called anything")
+    parser.add_argument("--classifiers", type=Path, help="folder of saved ones; without it nothing is called anything")
     parser.add_argument("--only", nargs="+", choices=LOOKS, default=list(LOOKS))
     parser.add_argument("--save", action="store_true")
     args = parser.parse_args()
     file, figures = HERE / "results" / "presets.json", {}
     for name in args.only:
         print(name, file=sys.stderr)
-        figures[name] = measure(name, args.data, args.judges)
+        figures[name] = measure(name, args.data, args.classifiers)
         if args.save:
             draw(name, args.data / "photos")
     if file.exists():  # the others keep what they have
@@ -70,11 +70,11 @@ def main() -> None:
         file.write_text(text + "\n")
 
 
-def measure(name: str, data: Path, judges: Path | None) -> dict[str, object]:
+def measure(name: str, data: Path, classifiers: Path | None) -> dict[str, object]:
     """What `evaluate --json` says of a preset, without the single pictures."""
-    source, style, judge, _ = LOOKS[name]
+    source, style, classifier, _ = LOOKS[name]
     with sorted_by_eye(data / style / "val", ROOT / "presets" / "sets" / f"{name}-val.txt") as wanted:
-        return _measured(name, data, data / source / "val", wanted if style else None, judge, judges)
+        return _measured(name, data, data / source / "val", wanted if style else None, classifier, classifiers)
 
 
 @contextmanager
@@ -91,13 +91,13 @@ def sorted_by_eye(folder: Path, names: Path) -> Iterator[Path]:
 
 
 def _measured(
-    name: str, data: Path, source: Path, style: Path | None, judge: str, judges: Path | None
+    name: str, data: Path, source: Path, style: Path | None, classifier: str, classifiers: Path | None
 ) -> dict[str, object]:
     words = ["--input", str(source)]
     if style:
         words += ["--style", str(style)]
-        if judges and (judges / f"{judge}.safetensors").exists():
-            words += ["--judge", str(judges / f"{judge}.safetensors")]
+        if classifiers and (classifiers / f"{classifier}.safetensors").exists():
+            words += ["--judge", str(classifiers / f"{classifier}.safetensors")]
     figures = _evaluate(name, *words, "--photos", str(data / "photos"))
     if name == "retouch":
         pairs = data / "retouch" / "expert-eval"

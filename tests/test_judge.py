@@ -1,4 +1,4 @@
-"""The judge learns two sets, keeps what it learnt in a file, and refuses what is none."""
+"""The classifier learns two sets, keeps what it learnt in a file, and refuses what is none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from lptn_retouch.errors import InvalidPresetError, TrainingError
-from lptn_retouch.evaluation.classifier import Judge, accuracy, train_judge
+from lptn_retouch.evaluation.classifier import Classifier, accuracy, train_classifier
 from lptn_retouch.training.data.pictures import list_pictures
 
 
@@ -31,48 +31,49 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
 
 
 @pytest.fixture(scope="module")
-def judge(sets: dict[str, list[Path]]) -> Judge:
-    return train_judge({name: files[:5] for name, files in sets.items()}, steps=50, batch=8)
+def classifier(sets: dict[str, list[Path]]) -> Classifier:
+    return train_classifier({name: files[:5] for name, files in sets.items()}, steps=50, batch=8)
 
 
-def test_it_tells_held_back_pictures_apart(judge: Judge, sets: dict[str, list[Path]]):
-    assert accuracy(judge, {name: files[5:] for name, files in sets.items()}) == {"red": 1.0, "blue": 1.0}
-    said = judge.says(torch.rand(1, 3, 30, 50))
+def test_it_tells_held_back_pictures_apart(classifier: Classifier, sets: dict[str, list[Path]]):
+    assert accuracy(classifier, {name: files[5:] for name, files in sets.items()}) == {"red": 1.0, "blue": 1.0}
+    said = classifier.says(torch.rand(1, 3, 30, 50))
     assert sum(said.values()) == pytest.approx(1)
 
 
-def test_a_mirrored_picture_is_judged_alike(judge: Judge):
+def test_a_mirrored_picture_is_told_alike(classifier: Classifier):
     picture = torch.rand(1, 3, 60, 80)
-    torch.testing.assert_close(judge.features(picture), judge.features(picture.flip(-1)), atol=1e-4, rtol=1e-4)
+    features, mirrored = classifier.features(picture), classifier.features(picture.flip(-1))
+    torch.testing.assert_close(features, mirrored, atol=1e-4, rtol=1e-4)
 
 
-def test_the_same_seed_gives_the_same_judge_and_spares_the_callers_random_state(sets: dict[str, list[Path]]):
+def test_the_same_seed_gives_the_same_classifier_and_spares_the_callers_random_state(sets: dict[str, list[Path]]):
     few = {name: files[:2] for name, files in sets.items()}
     torch.manual_seed(3)
     state = torch.random.get_rng_state()
-    first, again, other = (train_judge(few, seed=seed, steps=2, batch=4).net.out.weight for seed in (0, 0, 1))
+    first, again, other = (train_classifier(few, seed=seed, steps=2, batch=4).net.out.weight for seed in (0, 0, 1))
     assert torch.equal(torch.random.get_rng_state(), state)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
-def test_it_is_saved_and_loaded(judge: Judge, tmp_path: Path):
+def test_it_is_saved_and_loaded(classifier: Classifier, tmp_path: Path):
     picture = torch.rand(1, 3, 50, 50)
-    loaded = Judge.load(judge.save(tmp_path / "judge.safetensors"))
+    loaded = Classifier.load(classifier.save(tmp_path / "judge.safetensors"))
     assert loaded.names == ("red", "blue")
-    assert loaded.says(picture) == judge.says(picture)
+    assert loaded.says(picture) == classifier.says(picture)
 
 
 @pytest.mark.parametrize("header", [{}, {"judge": "3"}, {"judge": "{"}, {"judge": '["a", "b"]'}])
-def test_another_file_is_no_judge(header: dict[str, str], tmp_path: Path, one_sentence: Callable[[object], str]):
+def test_another_file_is_no_classifier(header: dict[str, str], tmp_path: Path, one_sentence: Callable[[object], str]):
     file = tmp_path / "other.safetensors"
     save_file({"weight": torch.zeros(2)}, file, header)
     with pytest.raises(InvalidPresetError) as error:
-        Judge.load(file)
+        Classifier.load(file)
     assert "other.safetensors" in one_sentence(error.value)
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_one_set_or_an_empty_one_is_refused(count: int, sets: dict[str, list[Path]]):
     with pytest.raises(TrainingError):
-        train_judge({"red": sets["red"], "none": []} if count else {"red": sets["red"]})
+        train_classifier({"red": sets["red"], "none": []} if count else {"red": sets["red"]})

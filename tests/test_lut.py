@@ -575,8 +575,8 @@ def test_a_table_teaches(tmp_path: Path, lake: np.ndarray) -> None:
     config = config_from_dict(written, "run.toml")
     assert config.recipe == "lut"
     course = prepare(config, tmp_path, lambda _: None)
-    assert course.judged and course.files["table"] == [tmp_path / "warm.cube"]
-    before, after = course.exam[0]
+    assert course.picks_best and course.files["table"] == [tmp_path / "warm.cube"]
+    before, after = course.validation_set[0]
     expected = looked_up(warm().table, before[0].flatten(1).T.double().numpy())
     np.testing.assert_allclose(after[0].flatten(1).T, np.clip(expected, 0, 1), atol=1e-5)
     before, after = course.lessons.batch(2, config.data, config.jitter, 0)

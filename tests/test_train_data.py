@@ -56,9 +56,9 @@ def config_of(pairs: Path, steps: int = 2) -> TrainConfig:
 
 def test_every_tenth_pair_is_held_out(pairs: Path):
     course = prepare(config_of(pairs), pairs, lambda _: None)
-    assert (len(course.lessons), len(course.exam)) == (10, 2)
+    assert (len(course.lessons), len(course.validation_set)) == (10, 2)
     assert [p.name for p in course.files["held out before"]] == ["00.png", "10.png"]
-    for before, after in course.exam:
+    for before, after in course.validation_set:
         assert torch.allclose(after, before / 2, atol=0.02)
 
 
@@ -72,7 +72,7 @@ def test_pairs_of_held_out_scenes_are_left_out(pairs: Path):
     data = replace(config.data, validate=str(held), leave_out=str(pairs / "out.txt"))
     course = prepare(replace(config, data=data), pairs, lambda _: None)
     learnt = {p.name for p in course.files["before"]}
-    assert (len(course.lessons), len(course.exam)) == (10, 1)
+    assert (len(course.lessons), len(course.validation_set)) == (10, 1)
     assert not learnt & {"03.png", "04.png"}
     (pairs / "out.txt").write_text("3.png\n")
     with pytest.raises(TrainingError, match=r"names 3\.png, which is none of the pairs; mend the line"):
@@ -171,7 +171,7 @@ def test_a_grade_teaches_without_a_style_and_practice_adds_pictures(pairs: Path)
     assert config.grade == Grade(exposure=-0.1, bands=(Band(hue=130.0, turn=-10.0),))
     course = prepare(config, pairs, lambda _: None)
     assert len(course.lessons) == len(course.files["source"]) + len(course.files["practice"])
-    before, after = course.exam[0]
+    before, after = course.validation_set[0]
     assert torch.equal(after, GradeTeacher(config.grade)(before))
     assert after.mean() < before.mean()
 

@@ -20,10 +20,10 @@ from lptn_retouch.training.data.config import JitterConfig
 from lptn_retouch.training.data.pictures import Album
 from lptn_retouch.training.run import lessons, runfolder
 from lptn_retouch.training.run.config import TrainConfig, read_config
-from lptn_retouch.training.run.critic import Critic, critic_loss, praise_loss
+from lptn_retouch.training.run.critic import Critic, critic_loss, generator_loss
 from lptn_retouch.training.run.curves import read_log
 from lptn_retouch.training.run.lessons import prepare
-from lptn_retouch.training.run.parallel import Place
+from lptn_retouch.training.run.parallel import Rank
 from lptn_retouch.training.run.trainer import train
 from lptn_retouch.training.teachers.taught import TaughtSet, edge_picture
 from lptn_retouch.training.teachers.transport import Care, Teacher, fit_teacher
@@ -140,7 +140,7 @@ def test_the_teacher_is_fitted_once(folders: Path, tmp_path: Path, monkeypatch: 
     first = prepare(config, tmp_path, lambda _: None)
     monkeypatch.setattr(lessons, "fit_teacher", lambda *_, **__: pytest.fail("fitted again"))
     again = prepare(config, tmp_path, lambda _: None)
-    for (before, after), (_, same) in zip(first.exam, again.exam, strict=True):
+    for (before, after), (_, same) in zip(first.validation_set, again.validation_set, strict=True):
         assert torch.equal(after, same)
         assert not torch.allclose(after, before, atol=0.01)
 
@@ -153,7 +153,7 @@ def test_taught_batches_repeat_and_are_what_the_teacher_says(folders: Path):
     assert torch.equal(after, before * 0.5)
     assert torch.equal(before, taught.batch(8, config, jitter, 1)[0])
     assert not torch.equal(before, taught.batch(8, config, JitterConfig(edges=0), 1)[0])
-    second = taught.batch(8, config, jitter, 1, Place(1, 2).rows(8))
+    second = taught.batch(8, config, jitter, 1, Rank(1, 2).rows(8))
     assert torch.equal(second[0], before[4:]) and torch.equal(second[1], after[4:])
 
 
@@ -179,7 +179,7 @@ def test_the_critic_learns_to_tell_real_from_made():
     assert losses[-1] < losses[0]
     red = colour * torch.tensor([1.0, 0.3, 0.1]).view(3, 1, 1)
     assert critic(grey).mean() > critic(red).mean()
-    assert praise_loss(critic, grey) < praise_loss(critic, red)
+    assert generator_loss(critic, grey) < generator_loss(critic, red)
 
 
 @pytest.mark.usefixtures("quick_teacher")
@@ -203,9 +203,9 @@ def test_two_processes_do_what_one_does(folders: Path, tmp_path: Path):
 
 
 def test_a_batch_must_be_shared_out_evenly():
-    assert [Place(i, 3).rows(6) for i in range(3)] == [slice(0, 2), slice(2, 4), slice(4, 6)]
+    assert [Rank(i, 3).rows(6) for i in range(3)] == [slice(0, 2), slice(2, 4), slice(4, 6)]
     with pytest.raises(TrainingError, match="multiple of the 2"):
-        Place(0, 2).rows(5)
+        Rank(0, 2).rows(5)
 
 
 @pytest.mark.usefixtures("quick_teacher")

@@ -129,7 +129,7 @@ def test_the_right_look_comes_nearer_to_the_style_than_none(folders: dict[str, P
     assert score_unpaired(same, style, style)["colour"] == {"distance": 0.0, "untouched": 0.0}
 
 
-def test_evaluate_trains_a_judge_measures_and_draws(
+def test_evaluate_trains_a_classifier_measures_and_draws(
     folders: dict[str, Path],
     presets: Path,  # noqa: ARG001  (holds "tiny")
     tmp_path: Path,
@@ -138,8 +138,8 @@ def test_evaluate_trains_a_judge_measures_and_draws(
 ):
     from lptn_retouch.evaluation import classifier
 
-    real = classifier.train_judge
-    monkeypatch.setattr(classifier, "train_judge", lambda sets: real(sets, steps=50, batch=8))
+    real = classifier.train_classifier
+    monkeypatch.setattr(classifier, "train_classifier", lambda sets: real(sets, steps=50, batch=8))
     words = ["evaluate", "tiny", "--input", str(folders["before"]), "--style", str(folders["style"])]
     words += ["--judge", str(tmp_path / "judge.safetensors")]
     training = ["--train-judge", str(folders["before-train"]), str(folders["style-train"])]
@@ -150,8 +150,8 @@ def test_evaluate_trains_a_judge_measures_and_draws(
     assert found["called"]["untouched"] == 0
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width >= 2 * 98 and sheet.height >= 2 * 70
-    assert main(words) == 0  # the saved judge, and a table
-    assert "calls" in capsys.readouterr().out
+    assert main(words) == 0  # the saved classifier, and a table
+    assert "style by the classifier: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

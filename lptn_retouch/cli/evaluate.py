@@ -17,7 +17,7 @@ from lptn_retouch.preset import find_preset
 from lptn_retouch.training import INSTALL
 
 if TYPE_CHECKING:
-    from lptn_retouch.evaluation.classifier import Judge
+    from lptn_retouch.evaluation.classifier import Classifier
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             "evaluate takes --input DIR, to which --target DIR or --style DIR may be added, or --photos DIR."
         )
     if not args.style and (args.judge or args.train_judge):
-        raise UsageError("a judge tells --input from --style; give both folders, or leave the judge out.")
+        raise UsageError("a classifier tells --input from --style; give both folders, or leave --judge out.")
     if args.sheet and not args.input:
         raise UsageError("--sheet draws the pictures of --input; give that folder too.")
     check_folders(args.input, args.target, args.style, args.photos, *(args.train_judge or ()))
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         figures["pairs"] = summary(score_pairs(apply, args.input, args.target))
     if args.style:
         before, style = list_pictures(args.input), list_pictures(args.style)
-        figures["unpaired"] = score_unpaired(apply, before, style, _judge(args, {*before, *style}))
+        figures["unpaired"] = score_unpaired(apply, before, style, _classifier(args, {*before, *style}))
         figures["own_style"] = score_restraint(apply, style)
     if args.input:
         figures["restraint"] = score_restraint(apply, list_pictures(args.input))
@@ -87,22 +87,22 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _judge(args: argparse.Namespace, measured: set[Path]) -> Judge | None:
-    from lptn_retouch.evaluation.classifier import Judge, train_judge
+def _classifier(args: argparse.Namespace, measured: set[Path]) -> Classifier | None:
+    from lptn_retouch.evaluation.classifier import Classifier, train_classifier
     from lptn_retouch.training.data.pictures import list_pictures
 
     if not args.train_judge:
-        return Judge.load(args.judge) if args.judge else None
+        return Classifier.load(args.judge) if args.judge else None
     sets = dict(zip(("input", "style"), map(list_pictures, args.train_judge), strict=True))
     known = {file.resolve() for file in measured}
     if seen := next((file for files in sets.values() for file in files if file.resolve() in known), None):
-        raise UsageError(f"{shown(seen)} is measured too; a judge is trained on other pictures.")
+        raise UsageError(f"{shown(seen)} is measured too; a classifier is trained on other pictures.")
     counts = " and ".join(str(len(files)) for files in sets.values())
-    print(f"training a judge on {counts} pictures: minutes", file=sys.stderr, flush=True)
-    judge = train_judge(sets)
+    print(f"training a classifier on {counts} pictures: minutes", file=sys.stderr, flush=True)
+    classifier = train_classifier(sets)
     if args.judge:
-        judge.save(args.judge)
-    return judge
+        classifier.save(args.judge)
+    return classifier
 
 
 def _draw(apply: Any, args: argparse.Namespace) -> None:
@@ -176,7 +176,8 @@ def _unpaired_lines(found: dict[str, Any]) -> list[str]:
         right = ", ".join(f"{shown(name)} {share:.0%}" for name, share in called["judge_accuracy"].items())
         lines[0] += f", features {features['distance']:.2f} (untouched {features['untouched']:.2f})"
         lines.append(
-            f"judge    calls {called['share']:.0%} {shown(called['style'])} (untouched {called['untouched']:.0%}); "
+            f"called   {shown(called['style'])} by the classifier: {called['share']:.0%} "
+            f"(untouched {called['untouched']:.0%}); "
             f"right on real pictures: {right}"
         )
     return [

@@ -1,4 +1,4 @@
-"""A judge: a small classifier that says which of several sets of photographs a picture could be from.
+"""A classifier: a small network that says which of several sets of photographs a picture could be from.
 
 It is trained from scratch on real photographs only, never on the output of a preset, so that what it calls winter was
 learnt from winter. Its last hidden layer is the space in which two sets of pictures are compared.
@@ -25,7 +25,7 @@ from lptn_retouch.model.weights import read_safetensors
 from lptn_retouch.training.data.augment import varied
 from lptn_retouch.training.data.pictures import load_srgb
 
-SIDE = 96  # px, of the square that is judged
+SIDE = 96  # px, of the square that is looked at
 _STORED = 128  # px, of the square that training draws its crops from
 _WIDTHS = (24, 48, 96, 128)
 
@@ -51,12 +51,12 @@ class _Net(nn.Module):
 
 
 @dataclass(frozen=True)
-class Judge:
+class Classifier:
     """A trained classifier of pictures.
 
     Example:
-        >>> judge = Judge(("summer", "winter"), _Net(2).eval())
-        >>> sorted(judge.says(torch.rand(1, 3, 60, 80)))
+        >>> classifier = Classifier(("summer", "winter"), _Net(2).eval())
+        >>> sorted(classifier.says(torch.rand(1, 3, 60, 80)))
         ['summer', 'winter']
     """
 
@@ -84,15 +84,15 @@ class Judge:
         return max(said, key=lambda name: said[name])
 
     def save(self, path: Path) -> Path:
-        """Write the judge as a ``.safetensors`` file, names in its header."""
+        """Write the classifier as a ``.safetensors`` file, names in its header."""
         weights = {key: value.contiguous() for key, value in self.net.state_dict().items()}
         data = save(weights, {"judge": json.dumps(self.names)})
         write_atomically(path, lambda stream: stream.write(data))
         return path
 
     @classmethod
-    def load(cls, path: Path) -> Judge:
-        """Read a judge that :meth:`save` wrote.
+    def load(cls, path: Path) -> Classifier:
+        """Read a classifier that :meth:`save` wrote.
 
         Raises:
             InvalidPresetError: the file is no such thing.
@@ -103,11 +103,13 @@ class Judge:
             net = _Net(len(names))
             net.load_state_dict(as_tensors(weights))
         except (KeyError, ValueError, TypeError, RuntimeError):
-            raise InvalidPresetError(f"{shown(path.name)}: holds no judge; name a file that a judge wrote.") from None
+            raise InvalidPresetError(f"{shown(path.name)}: holds no classifier; name one that --judge saved.") from None
         return cls(names, net.eval())
 
 
-def train_judge(sets: Mapping[str, Sequence[Path]], seed: int = 0, steps: int = 1200, batch: int = 32) -> Judge:
+def train_classifier(
+    sets: Mapping[str, Sequence[Path]], seed: int = 0, steps: int = 1200, batch: int = 32
+) -> Classifier:
     """Train a classifier from scratch; a minute or two on one core.
 
     Every batch draws as many pictures from each set, so a large set is not the likelier one. Crop, mirror and a mild
@@ -126,7 +128,7 @@ def train_judge(sets: Mapping[str, Sequence[Path]], seed: int = 0, steps: int = 
         TrainingError: fewer than two sets, or an empty one.
     """
     if len(sets) < 2 or not all(sets.values()):
-        raise TrainingError("a judge needs two sets of pictures or more, and none of them empty.")
+        raise TrainingError("a classifier needs two sets of pictures or more, and none of them empty.")
     pictures = [torch.cat([_square(load_srgb(file), _STORED) for file in sets[n]]) for n in sets]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -145,14 +147,16 @@ def train_judge(sets: Mapping[str, Sequence[Path]], seed: int = 0, steps: int = 
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             _move_average(average, net, min(0.99, (1 + step) / (10 + step)))
-    return Judge(tuple(sets), average)
+    return Classifier(tuple(sets), average)
 
 
-def accuracy(judge: Judge, sets: Mapping[str, Sequence[Path]]) -> dict[str, float]:
-    """Share of each set's pictures, held back from training, that the judge names rightly."""
-    return {
-        name: sum(judge.calls(load_srgb(file)) == name for file in files) / len(files) for name, files in sets.items()
-    }
+def accuracy(classifier: Classifier, sets: Mapping[str, Sequence[Path]]) -> dict[str, float]:
+    """Share of each set's pictures, held back from training, that the classifier names rightly."""
+
+    def share(name: str, files: Sequence[Path]) -> float:
+        return sum(classifier.calls(load_srgb(file)) == name for file in files) / len(files)
+
+    return {name: share(name, files) for name, files in sets.items()}
 
 
 def _move_average(average: nn.Module, net: nn.Module, keep: float) -> None:

@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from lptn_retouch.errors import TrainingError, UsageError, shown
-from lptn_retouch.evaluation.classifier import Judge
+from lptn_retouch.evaluation.classifier import Classifier
 from lptn_retouch.evaluation.halo import photo_glow, synthetic_glow
 from lptn_retouch.evaluation.looks import (
     STILL_NEUTRAL,
@@ -41,15 +41,15 @@ class ApplyAt(Protocol):
 
 
 def score_unpaired(
-    apply: ApplyAt, before: Sequence[Path], style: Sequence[Path], judge: Judge | None = None
+    apply: ApplyAt, before: Sequence[Path], style: Sequence[Path], classifier: Classifier | None = None
 ) -> dict[str, Any]:
     """Apply a look to pictures, and compare what comes out with pictures of the style and with what went in.
 
     Args:
         apply: the look.
-        before: files of pictures, none of which the look or the judge has seen in training.
+        before: files of pictures, none of which the look or the classifier has seen in training.
         style: files of real pictures of the style, likewise; two or more of both.
-        judge: trained on real pictures of both kinds; without it features and what it calls are left out.
+        classifier: trained on real pictures of both kinds; without it features and what it calls are left out.
 
     Returns:
         Figures as in docs/evaluation.md, ready for JSON.
@@ -57,11 +57,11 @@ def score_unpaired(
     Raises:
         PhotoError: a picture cannot be read; the message names it.
         TrainingError: fewer than two pictures in a set.
-        UsageError: the judge sees no difference between the two sets.
+        UsageError: the classifier sees no difference between the two sets.
     """
     if len(before) < 2 or len(style) < 2:
         raise TrainingError("a set to be measured has two pictures or more; add some to the smaller folder.")
-    goal, source, result = _Set(judge), _Set(judge), _Set(judge)
+    goal, source, result = _Set(classifier), _Set(classifier), _Set(classifier)
     for file in style:
         goal.add(opened(file))
     each: list[dict[str, Any]] = []
@@ -82,14 +82,14 @@ def score_unpaired(
                 "glow": glow.mean if glow.edges else None,
                 **_neutrals(neutrals[-1:]),
                 "noisier": _share(noise[-1]),
-                **({"says": result.said[-1]} if judge else {}),
+                **({"says": result.said[-1]} if classifier else {}),
             }
         )
     figures: dict[str, Any] = {"pictures": len(before), "style_pictures": len(style)}
     figures["colour"] = {"distance": result.colour_from(goal), "untouched": source.colour_from(goal)}
-    if judge:
+    if classifier:
         figures["features"] = {"distance": result.features_from(goal), "untouched": source.features_from(goal)}
-        figures["called"] = _called(judge, goal, source, result)
+        figures["called"] = _called(classifier, goal, source, result)
     figures["content"] = {
         "mean": _mean([e["content"] for e in each]),
         "least": min(e["content"] for e in each),
@@ -123,18 +123,18 @@ def eight_bits(picture: Tensor) -> Tensor:
 
 @dataclass
 class _Set:
-    """What is kept of a set of pictures: colours, features, and what the judge says of each."""
+    """What is kept of a set of pictures: colours, features, and what the classifier says of each."""
 
-    judge: Judge | None
+    classifier: Classifier | None
     clouds: list[Tensor] = field(default_factory=list)
     features: list[Tensor] = field(default_factory=list)
     said: list[dict[str, float]] = field(default_factory=list)
 
     def add(self, picture: Tensor) -> None:
         self.clouds.append(colour_cloud(picture))
-        if self.judge:
-            self.features.append(self.judge.features(picture))
-            self.said.append(self.judge.says(picture))
+        if self.classifier:
+            self.features.append(self.classifier.features(picture))
+            self.said.append(self.classifier.says(picture))
 
     def colour_from(self, other: _Set) -> float:
         return sliced_wasserstein(torch.cat(self.clouds), torch.cat(other.clouds))
@@ -143,16 +143,18 @@ class _Set:
         return frechet(torch.stack(self.features), torch.stack(other.features))
 
     def called(self, name: str) -> float:
-        """Share of the pictures that the judge calls by a name."""
+        """Share of the pictures that the classifier calls by a name."""
         return sum(max(said, key=lambda n: said[n]) == name for said in self.said) / len(self.said)
 
 
-def _called(judge: Judge, goal: _Set, source: _Set, result: _Set) -> dict[str, Any]:
-    # Which of its names is the style, and which the input, the judge tells itself.
-    style = max(judge.names, key=goal.called)
-    start = max(judge.names, key=source.called)
+def _called(classifier: Classifier, goal: _Set, source: _Set, result: _Set) -> dict[str, Any]:
+    # Which of its names is the style, and which the input, the classifier tells itself.
+    style = max(classifier.names, key=goal.called)
+    start = max(classifier.names, key=source.called)
     if style == start:
-        raise UsageError(f"this judge calls both sets {shown(style)}; give one that was trained on sets like these.")
+        raise UsageError(
+            f"this classifier calls both sets {shown(style)}; give one that was trained on sets like these."
+        )
     return {
         "style": style,
         "share": result.called(style),

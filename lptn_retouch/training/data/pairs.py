@@ -63,8 +63,8 @@ class PairSet:
         both = jittered(self.album.draw(size, config.smallest, random), jitter, random)
         return both[rows, 0], both[rows, 1]
 
-    def exam(self) -> list[tuple[Tensor, Tensor]]:
-        """All pairs as they are, to measure a network on: inputs and targets, (1, 3, h, w)."""
+    def examples(self) -> list[tuple[Tensor, Tensor]]:
+        """All pairs as they are, to validate a network on: inputs and targets, (1, 3, h, w)."""
         return [(entry[:1], entry[1:]) for entry in self.album.entries()]
 
 

@@ -20,7 +20,7 @@ SCALES = 3
 
 
 class Critic(nn.Module):
-    """Three judges, each at half the size of the one before.
+    """Three discriminators, each at half the size of the one before.
 
     Shape:
         (B, 3, H, W) in [0, 1], any size, to (B, 3): a score from each.
@@ -32,17 +32,17 @@ class Critic(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.judges = nn.ModuleList(_judge() for _ in range(SCALES))
+        self.judges = nn.ModuleList(_discriminator() for _ in range(SCALES))  # so named in checkpoints
 
     def forward(self, picture: Tensor) -> Tensor:
         scores = []
-        for judge in self.judges:
-            scores.append(judge(_square(picture)).flatten(1))
+        for discriminator in self.judges:
+            scores.append(discriminator(_square(picture)).flatten(1))
             picture = F.avg_pool2d(picture, 3, 2, 1, count_include_pad=False)
         return torch.cat(scores, dim=1)
 
 
-def praise_loss(critic: Critic, result: Tensor) -> Tensor:
+def generator_loss(critic: Critic, result: Tensor) -> Tensor:
     """How far results, (B, 3, H, W), are from being taken for real."""
     return (critic(result) - 1).square().mean()  # type: ignore[no-any-return]
 
@@ -67,7 +67,7 @@ def _square(picture: Tensor) -> Tensor:
     return F.interpolate(picture, size=(SEEN, SEEN), mode="bilinear", align_corners=False)
 
 
-def _judge() -> nn.Sequential:
+def _discriminator() -> nn.Sequential:
     layers: list[nn.Module] = [nn.Conv2d(3, 16, 3, stride=2, padding=1), nn.LeakyReLU(0.2)]
     layers.append(nn.InstanceNorm2d(16, affine=True))
     for before, after in pairwise((16, 32, 64, 128, 128)):

@@ -1,4 +1,4 @@
-"""From a config to lessons: which pictures a run learns from, and on which it is examined."""
+"""From a config to lessons: which pictures a run learns from, and on which it is validated."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class Lessons(Protocol):
 
 @dataclass(frozen=True)
 class Course:
-    """What a run learns from, and what it is examined on.
+    """What a run learns from, and what it is validated on.
 
     Args:
         lessons: inputs and targets.
-        exam: held-out pictures with their right answers, (1, 3, h, w) each.
-        judged: whether the exam's figure says which weights are best.
+        validation_set: held-out pictures with their targets, (1, 3, h, w) each.
+        picks_best: whether the figure on them says which weights are best.
         style: real pictures for a critic.
         files: all that was read, by what it was read for; the manifest lists them.
         gate: what decides which pictures get the look; None for all.
@@ -61,8 +61,8 @@ class Course:
     """
 
     lessons: Lessons
-    exam: list[tuple[Tensor, Tensor]]
-    judged: bool
+    validation_set: list[tuple[Tensor, Tensor]]
+    picks_best: bool
     style: Album | None
     files: dict[str, list[Path]]
     gate: Glance | None = None
@@ -106,8 +106,8 @@ def _pairs(config: TrainConfig, run: Path, say: Say) -> Course:
     say(f"pairs: {lessons.album}")
     files = {"before": learnt, "after": learnt, "held out before": held, "held out after": held}
     listed = {what: [pair[what.endswith("after")] for pair in pairs] for what, pairs in files.items()}
-    exam = PairSet.load(held, data).exam() if held else []
-    return Course(lessons, exam, True, None, listed, grade=_grade(config, run, lessons.album, say))
+    validation_set = PairSet.load(held, data).examples()
+    return Course(lessons, validation_set, True, None, listed, grade=_grade(config, run, lessons.album, say))
 
 
 def _grade(config: TrainConfig, run: Path, pairs: Album, say: Say) -> Glance | None:
@@ -145,12 +145,12 @@ def _unpaired(config: TrainConfig, run: Path, say: Say) -> Course:
     if practice or further:
         say(f"and {len(practice) + len(further)} pictures to practise on")
         album = Album.load([(file,) for file in (*learnt, *further, *practice)], data.pixels)
-    exam = TaughtSet(Album.load([(file,) for file in held], data.pixels), teacher).exam() if held else []
+    validation_set = TaughtSet(Album.load([(file,) for file in held], data.pixels), teacher).examples()
     gate, alone = _gate(config, run, [*learnt, *further], say) if data.leaves_alone else (None, [])
     return Course(
         TaughtSet(album, teacher),
-        exam,
-        judged=config.recipe != "adversarial",
+        validation_set,
+        picks_best=config.recipe != "adversarial",
         style=styles if needs_critic(config) else None,
         files={"source": learnt, "held out": held, "style": style, "practice": practice + further, "left alone": alone}
         | ({"table": [Path(config.look.lut)]} if config.look.lut else {}),

@@ -14,15 +14,15 @@ PICTURES = 6
 _GAP = 8  # px
 
 
-def draw_sheet(net: nn.Module, exam: list[tuple[Tensor, Tensor]], file: Path) -> None:
-    """Draw six held-out pictures, a row each: before, the right answer, the network's.
+def draw_sheet(net: nn.Module, validation_set: list[tuple[Tensor, Tensor]], file: Path) -> None:
+    """Draw six held-out pictures, a row each: before, the target, the network's.
 
     Args:
         net: (1, 3, h, w) to the same; put in eval mode.
-        exam: inputs and right answers, (1, 3, h, w) in [0, 1].
+        validation_set: inputs and targets, (1, 3, h, w) in [0, 1].
         file: a PNG, written whole.
     """
-    chosen = exam[:: max(1, len(exam) // PICTURES)][:PICTURES]
+    chosen = validation_set[:: max(1, len(validation_set) // PICTURES)][:PICTURES]
     net.eval()
     device = next(net.parameters()).device
     with torch.inference_mode():

@@ -19,7 +19,7 @@ from lptn_retouch.training.run.curves import missing, show_curves
 from lptn_retouch.training.run.interrupt import Interrupt, Stopped
 from lptn_retouch.training.run.learner import Learner
 from lptn_retouch.training.run.lessons import Course, prepare
-from lptn_retouch.training.run.parallel import Place, join
+from lptn_retouch.training.run.parallel import Rank, join
 from lptn_retouch.training.run.sheet import draw_sheet
 
 Say = Callable[[str], None]
@@ -46,16 +46,16 @@ def train(config: TrainConfig, run: Path, say: Say = print, *, verbose: bool = F
     """
     if config.optim.threads:
         torch.set_num_threads(config.optim.threads)
-    with join() as place:
-        if place.first:
+    with join() as rank:
+        if rank.first:
             course = _begin(config, run, say)
             if absent := missing():
                 say(absent)
-        place.wait()
-        if not place.first:  # the first has fitted the teacher and filled the cache by now
+        rank.wait()
+        if not rank.first:  # the first has fitted the teacher and filled the cache by now
             course, say = prepare(config, run, _silent), _silent
-        _learn(config, run, course, place, say, verbose=verbose)
-        if place.first:
+        _learn(config, run, course, rank, say, verbose=verbose)
+        if rank.first:
             show_curves(run)
     return run / runfolder.WEIGHTS
 
@@ -84,22 +84,22 @@ class _Best:
         return bool(optim.patience and self.step and done - self.step >= optim.patience * optim.evaluate_every)
 
 
-def _learn(config: TrainConfig, run: Path, course: Course, place: Place, say: Say, *, verbose: bool) -> None:
-    learner, optim = Learner(config, place, course.gate, course.grade), config.optim
+def _learn(config: TrainConfig, run: Path, course: Course, rank: Rank, say: Say, *, verbose: bool) -> None:
+    learner, optim = Learner(config, rank, course.gate, course.grade), config.optim
     first, best, untouched = 0, _Best(), _untouched(course)
-    if state := runfolder.load_checkpoint(run, place.device):
+    if state := runfolder.load_checkpoint(run, rank.device):
         learner.load_state(state)
         first = int(state["step"])
         best = _Best(float(state["best"]), int(state.get("best_step", 0)))
         say(f"going on from step {first}")
-    elif place.first and untouched is not None:
+    elif rank.first and untouched is not None:
         runfolder.note(run, step=0, untouched_psnr=untouched)
 
     def save(done: int) -> None:
         state = {**learner.state(), "step": done, "best": best.score, "best_step": best.step}
         runfolder.save(run / runfolder.CHECKPOINT, state)
 
-    rows, last = place.rows(optim.batch), optim.steps
+    rows, last = rank.rows(optim.batch), optim.steps
     if best.is_long_ago(first, optim):
         last = first
     started, losses, counted = time.monotonic(), dict[str, float](), 0
@@ -113,17 +113,21 @@ def _learn(config: TrainConfig, run: Path, course: Course, place: Place, say: Sa
             losses = {name: losses.get(name, 0.0) + value for name, value in found.items()}
             counted += 1
             done, news = step + 1, list[str]()
-            if place.first and (done % optim.evaluate_every == 0 or done == last):
-                news += _examine(learner, course, run, done, best, untouched)
+            if rank.first and (done % optim.evaluate_every == 0 or done == last):
+                news += _validate(learner, course, run, done, best, untouched)
             settled = best.is_long_ago(done, optim)
-            leaving = place.any(settled or interrupt.number > 0)
+            leaving = rank.any(settled or interrupt.number > 0)
             ending = leaving or done == last
-            if not place.first:
+            if not rank.first:
                 if ending:
                     break
                 continue
-            if optim.sheet_every and course.exam and (done % optim.sheet_every == 0 or settled or done == last):
-                draw_sheet(learner.average, course.exam, run / f"sheet-{done:06d}.png")
+            if (
+                optim.sheet_every
+                and course.validation_set
+                and (done % optim.sheet_every == 0 or settled or done == last)
+            ):
+                draw_sheet(learner.average, course.validation_set, run / f"sheet-{done:06d}.png")
                 show_curves(run)
             if done % optim.save_every == 0 or ending:
                 means = {name: value / counted for name, value in losses.items()}
@@ -142,19 +146,21 @@ def _learn(config: TrainConfig, run: Path, course: Course, place: Place, say: Sa
                 break
             if leaving and done < last:
                 raise Stopped(done, interrupt.number)
-    if place.first and best.step and untouched is not None:
-        pictures = f"{len(course.exam)} picture{'s' if len(course.exam) > 1 else ''}"
+    if rank.first and best.step and untouched is not None:
+        pictures = f"{len(course.validation_set)} picture{'s' if len(course.validation_set) > 1 else ''}"
         say(f"kept step {best.step}: {_how_close(best.score, untouched)}, on {pictures} held out")
-    place.wait()
+    rank.wait()
 
 
-def _examine(learner: Learner, course: Course, run: Path, done: int, best: _Best, untouched: float | None) -> list[str]:
+def _validate(
+    learner: Learner, course: Course, run: Path, done: int, best: _Best, untouched: float | None
+) -> list[str]:
     """Measure the averaged weights on the held-out pictures, and keep them if none did better; tells how they did."""
     weights = learner.average.state_dict()
     if untouched is None:
         runfolder.save(run / runfolder.WEIGHTS, weights)
         return []
-    score = mean_psnr(learner.average, course.exam)
+    score = mean_psnr(learner.average, course.validation_set)
     runfolder.note(run, step=done, validation_psnr=score)
     runfolder.save(run / f"weights-{done:06d}.pt", weights)
     if score >= best.score:
@@ -165,9 +171,9 @@ def _examine(learner: Learner, course: Course, run: Path, done: int, best: _Best
 
 def _untouched(course: Course) -> float | None:
     """How near the held-out pictures are to their right answers as they are, dB; None where that says nothing."""
-    if not (course.exam and course.judged):
+    if not (course.validation_set and course.picks_best):
         return None
-    return sum(psnr(before, after) for before, after in course.exam) / len(course.exam)
+    return sum(psnr(before, after) for before, after in course.validation_set) / len(course.validation_set)
 
 
 def _how_close(score: float, untouched: float) -> str:
@@ -178,12 +184,12 @@ def _time_left(seconds: float) -> str:
     return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {max(seconds, 0):.0f} s left"
 
 
-def mean_psnr(net: nn.Module, exam: list[tuple[Tensor, Tensor]]) -> float:
+def mean_psnr(net: nn.Module, examples: list[tuple[Tensor, Tensor]]) -> float:
     """Mean PSNR, dB, of a network over inputs and targets, (1, 3, h, w) each."""
     net.eval()
     device = next(net.parameters()).device
     with torch.inference_mode():
-        return sum(psnr(net(before.to(device)).clamp(0, 1).cpu(), after) for before, after in exam) / len(exam)
+        return sum(psnr(net(before.to(device)).clamp(0, 1).cpu(), after) for before, after in examples) / len(examples)
 
 
 def _silent(_: str) -> None: ...

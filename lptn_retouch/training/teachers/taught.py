@@ -46,8 +46,8 @@ class TaughtSet:
         before = jittered(pictures, jitter, random)[rows, 0]
         return before, self.answers(before)
 
-    def exam(self) -> list[tuple[Tensor, Tensor]]:
-        """All pictures as they are, and the teacher's answers, (1, 3, h, w)."""
+    def examples(self) -> list[tuple[Tensor, Tensor]]:
+        """All pictures as they are, to validate a network on, and the teacher's answers, (1, 3, h, w)."""
         return [(entry, self.answers(entry)) for entry in self.album.entries()]
 
     def answers(self, pictures: Tensor) -> Tensor:
