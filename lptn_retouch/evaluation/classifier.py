@@ -24,6 +24,7 @@ from lptn_retouch.model.checkpoint import as_tensors
 from lptn_retouch.model.weights import read_safetensors
 from lptn_retouch.training.data.augment import varied
 from lptn_retouch.training.data.pictures import load_srgb
+from lptn_retouch.training.ema import move_average
 
 SIDE = 96  # px, of the square that is looked at
 _STORED = 128  # px, of the square that training draws its crops from
@@ -146,7 +147,7 @@ def train_classifier(
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            _move_average(average, net, min(0.99, (1 + step) / (10 + step)))
+            move_average(average, net, step, 0.99)
     return Classifier(tuple(sets), average)
 
 
@@ -157,13 +158,6 @@ def accuracy(classifier: Classifier, sets: Mapping[str, Sequence[Path]]) -> dict
         return sum(classifier.calls(load_srgb(file)) == name for file in files) / len(files)
 
     return {name: share(name, files) for name, files in sets.items()}
-
-
-def _move_average(average: nn.Module, net: nn.Module, keep: float) -> None:
-    """Move weights towards the net's; batch norm's statistics go with the weights they belong to."""
-    for old, new in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
-        if old.is_floating_point():
-            old.lerp_(new, 1 - keep)
 
 
 def _square(picture: Tensor, side: int) -> Tensor:

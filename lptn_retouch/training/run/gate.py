@@ -19,6 +19,7 @@ from lptn_retouch.model.glance import Glance, share_of
 from lptn_retouch.training.data.augment import varied
 from lptn_retouch.training.data.pictures import Album
 from lptn_retouch.training.data.still import OWN, Still
+from lptn_retouch.training.ema import move_average
 
 HELD = 8  # every so manyth picture is held out
 _RATE = 1.5e-3
@@ -69,8 +70,7 @@ def fit_gate(
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            for old, new in zip(average.parameters(), gate.parameters(), strict=True):
-                old.data.lerp_(new.data, 1 - min(0.99, (1 + step) / (10 + step)))
+            move_average(average, gate, step, 0.99)
     say(f"the gate: of held-out pictures, {_told(average, inside, outside)}")
     return average.requires_grad_(requires_grad=False)
 

@@ -20,6 +20,7 @@ from lptn_retouch.model.glance import Glance
 from lptn_retouch.model.graded import graded_by
 from lptn_retouch.training.data.augment import jittered
 from lptn_retouch.training.data.pictures import Album
+from lptn_retouch.training.ema import move_average
 from lptn_retouch.training.run.config import TrainConfig
 from lptn_retouch.training.run.learner import WARM
 from lptn_retouch.training.run.losses import cast_on_greys, colour_loss
@@ -69,8 +70,7 @@ def fit_grade(pairs: Album, config: TrainConfig, say: Callable[[str], None] = pr
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(grade.parameters(), 1.0)
             optimizer.step()
-            for old, new in zip(average.parameters(), grade.parameters(), strict=True):
-                old.data.lerp_(new.data, 1 - min(_AVERAGE, (1 + step) / (10 + step)))
+            move_average(average, grade, step, _AVERAGE)
             if (step + 1) % _TOLD == 0:
                 say(f"the grade: step {step + 1}/{optim.grade_steps}  loss {float(loss.detach()):.4f}")
     return average.requires_grad_(requires_grad=False)

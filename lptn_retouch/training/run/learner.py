@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from lptn_retouch.errors import TrainingError
 from lptn_retouch.model.glance import Glance
 from lptn_retouch.model.graded import GradedLPTN
+from lptn_retouch.training.ema import move_average
 from lptn_retouch.training.run.config import TrainConfig
 from lptn_retouch.training.run.critic import Critic, critic_loss, generator_loss
 from lptn_retouch.training.run.losses import cast_on_greys, colour_loss
@@ -101,7 +102,7 @@ class Learner:
         self._learn(total, self.net, self.optimizer, step)
         if self.critic is not None and style is not None:
             losses["critic"] = self._train_critic(self.critic, style.to(self.rank.device), result, step)
-        self._move_average(min(self.config.optim.average, (1 + step) / (10 + step)))
+        move_average(self.average, self.net, step, self.config.optim.average)
         return {name: float(self.rank.mean(loss)) for name, loss in losses.items()}
 
     def _parts(self) -> dict[str, Any]:
@@ -143,11 +144,6 @@ class Learner:
         groups = self.optimizer.param_groups + (self.critic_optimizer.param_groups if self.critic is not None else [])
         for group in groups:
             group["lr"] = rate
-
-    def _move_average(self, keep: float) -> None:
-        with torch.no_grad():
-            for old, new in zip(self.average.parameters(), self.net.parameters(), strict=True):
-                old.lerp_(new, 1 - keep)
 
 
 def needs_critic(config: TrainConfig) -> bool:
