@@ -152,34 +152,42 @@ def config_from_dict(written: dict[str, Any], where: str) -> TrainConfig:
     for section, values in written.items():
         if section not in _SECTIONS or not isinstance(values, dict):
             raise TrainingError(f"{where}: unknown section [{section}]; there are {', '.join(_SECTIONS)}.")
-        known = {f.name: f for f in fields(_SECTIONS[section])}
-        defaults = _SECTIONS[section]()
+        defaults = vars(_SECTIONS[section]())
         checked: dict[str, Any] = {}
         for name, value in values.items():
-            if name not in known:
-                raise TrainingError(f"{where}: [{section}] has no {name!r}; it has {', '.join(known)}.")
+            if name not in defaults:
+                raise TrainingError(f"{where}: [{section}] has no {name!r}; it has {', '.join(defaults)}.")
             if name == "bands":
                 checked[name] = tuple(_band(table, where) for table in _listed(value))
                 continue
-            kind = type(getattr(defaults, name))
-            if kind is tuple:
-                value = _listed(value)
-                if not all(type(one) is str for one in value):
-                    raise TrainingError(f"{where}: [{section}] {name} is a text or a list of texts, not {value!r}.")
-            if kind is float and type(value) is int:
-                value = float(value)
-            if type(value) is not kind:
-                raise TrainingError(f"{where}: [{section}] {name} is a {kind.__name__}, not {value!r}.")
-            if kind in (int, float) and value < 0 and name not in _SIGNED:
-                raise TrainingError(f"{where}: [{section}] {name} is 0 or more, not {value!r}.")
-            if name in _POSITIVE and value < 1:
-                raise TrainingError(f"{where}: [{section}] {name} is 1 or more, not {value!r}.")
-            if value not in _CHOICES.get((section, name), (value,)):
-                choices = ", ".join(_CHOICES[section, name]).removeprefix(", ")
-                raise TrainingError(f"{where}: [{section}] {name} is one of {choices}, not {value!r}.")
-            checked[name] = value
+            checked[name] = _typed(value, type(defaults[name]), f"{where}: [{section}] {name}")
+            _check_range(section, name, checked[name], where)
         sections[section] = _SECTIONS[section](**checked)
     return TrainConfig(**sections)
+
+
+def _typed(value: Any, kind: type, what: str) -> Any:
+    """A value as the type that a name has: an integer may stand for a float, and one text for a list."""
+    if kind is tuple:
+        value = _listed(value)
+        if not all(type(one) is str for one in value):
+            raise TrainingError(f"{what} is a text or a list of texts, not {value!r}.")
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise TrainingError(f"{what} is a {kind.__name__}, not {value!r}.")
+    return value
+
+
+def _check_range(section: str, name: str, value: Any, where: str) -> None:
+    what = f"{where}: [{section}] {name}"
+    if type(value) in (int, float) and value < 0 and name not in _SIGNED:
+        raise TrainingError(f"{what} is 0 or more, not {value!r}.")
+    if name in _POSITIVE and value < 1:
+        raise TrainingError(f"{what} is 1 or more, not {value!r}.")
+    if value not in _CHOICES.get((section, name), (value,)):
+        choices = ", ".join(_CHOICES[section, name]).removeprefix(", ")
+        raise TrainingError(f"{what} is one of {choices}, not {value!r}.")
 
 
 def _listed(value: Any) -> tuple[Any, ...]:

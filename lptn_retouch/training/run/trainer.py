@@ -54,7 +54,7 @@ def train(config: TrainConfig, run: Path, say: Say = print, *, verbose: bool = F
         rank.wait()
         if not rank.first:  # the first has fitted the teacher and filled the cache by now
             course, say = prepare(config, run, _silent), _silent
-        _learn(config, run, course, rank, say, verbose=verbose)
+        _Run(config, run, course, rank, say, verbose=verbose).learn()
         if rank.first:
             show_curves(run)
     return run / runfolder.WEIGHTS
@@ -84,96 +84,112 @@ class _Best:
         return bool(optim.patience and self.step and done - self.step >= optim.patience * optim.evaluate_every)
 
 
-def _learn(config: TrainConfig, run: Path, course: Course, rank: Rank, say: Say, *, verbose: bool) -> None:
-    learner, optim = Learner(config, rank, course.gate, course.grade), config.optim
-    first, best, untouched = 0, _Best(), _untouched(course)
-    if state := runfolder.load_checkpoint(run, rank.device):
-        learner.load_state(state)
-        first = int(state["step"])
-        best = _Best(float(state["best"]), int(state.get("best_step", 0)))
-        say(f"going on from step {first}")
-    elif rank.first and untouched is not None:
-        runfolder.note(run, step=0, untouched_psnr=untouched)
+class _Run:
+    """A run from its checkpoint on. All of its processes learn; the first measures, draws, saves and tells."""
 
-    def save(done: int) -> None:
-        state = {**learner.state(), "step": done, "best": best.score, "best_step": best.step}
-        runfolder.save(run / runfolder.CHECKPOINT, state)
+    def __init__(self, config: TrainConfig, run: Path, course: Course, rank: Rank, say: Say, *, verbose: bool) -> None:
+        self.config, self.optim, self.run, self.course, self.rank = config, config.optim, run, course, rank
+        self.say, self.verbose = say, verbose
+        self.learner = Learner(config, rank, course.gate, course.grade)
+        self.begun, self.best, self.untouched = 0, _Best(), _untouched(course)
+        if state := runfolder.load_checkpoint(run, rank.device):
+            self.learner.load_state(state)
+            self.begun = int(state["step"])
+            self.best = _Best(float(state["best"]), int(state.get("best_step", 0)))
+            say(f"going on from step {self.begun}")
+        elif rank.first and self.untouched is not None:
+            runfolder.note(run, step=0, untouched_psnr=self.untouched)
+        self.last = self.begun if self.best.is_long_ago(self.begun, self.optim) else self.optim.steps
+        self.losses: list[dict[str, float]] = []  # of each step since the last line of the log
+        self.started = time.monotonic()
 
-    rows, last = rank.rows(optim.batch), optim.steps
-    if best.is_long_ago(first, optim):
-        last = first
-    started, losses, counted = time.monotonic(), dict[str, float](), 0
-    with Interrupt() as interrupt:
-        for step in range(first, last):
-            seed = optim.seed * 1_000_003 + step
-            torch.manual_seed(seed)  # dropout too repeats itself in a resumed run
-            before, target = course.lessons.batch(optim.batch, config.data, config.jitter, seed, rows)
-            style = course.draw_style(optim.batch, config.data, seed)
-            found = learner.step(before, target, None if style is None else style[rows], step)
-            losses = {name: losses.get(name, 0.0) + value for name, value in found.items()}
-            counted += 1
-            done, news = step + 1, list[str]()
-            if rank.first and (done % optim.evaluate_every == 0 or done == last):
-                news += _validate(learner, course, run, done, best, untouched)
-            settled = best.is_long_ago(done, optim)
-            leaving = rank.any(settled or interrupt.number > 0)
-            ending = leaving or done == last
-            if not rank.first:
+    def learn(self) -> None:
+        """Take all steps that are left.
+
+        Raises:
+            Stopped: somebody asked for it, and it is saved.
+        """
+        with Interrupt() as interrupt:
+            for done in range(self.begun + 1, self.last + 1):
+                self._step(done - 1)
+                news = self._validate(done) if self.rank.first else []
+                settled = self.best.is_long_ago(done, self.optim)
+                leaving = self.rank.any(settled or interrupt.number > 0)
+                ending = leaving or done == self.last
+                if self.rank.first:
+                    self._draw(done, ending=settled or done == self.last)
+                    news += self._save(done, ending=ending)
+                    if news:
+                        self.say(f"step {done} of {self.last}: {'; '.join(news)}")
+                if settled:
+                    self.say(f"stopping here: the held-out pictures have come no closer since step {self.best.step}")
+                    break
+                if leaving and done < self.last and self.rank.first:
+                    raise Stopped(done, interrupt.number)
                 if ending:
                     break
-                continue
-            if (
-                optim.sheet_every
-                and course.validation_set
-                and (done % optim.sheet_every == 0 or settled or done == last)
-            ):
-                draw_sheet(learner.average, course.validation_set, run / f"sheet-{done:06d}.png")
-                show_curves(run)
-            if done % optim.save_every == 0 or ending:
-                means = {name: value / counted for name, value in losses.items()}
-                rate = (done - first) / (time.monotonic() - started)
-                runfolder.note(run, step=done, **means, steps_per_second=round(rate, 3))
-                losses, counted = {}, 0
-                save(done)
-                if not ending:
-                    news.append(_time_left((last - done) / rate))
-                if verbose:
-                    news += [*(f"{name} {value:.4f}" for name, value in means.items()), f"{rate:.2f} steps/s"]
-            if news:
-                say(f"step {done} of {last}: {'; '.join(news)}")
-            if settled:
-                say(f"stopping here: the held-out pictures have come no closer since step {best.step}")
-                break
-            if leaving and done < last:
-                raise Stopped(done, interrupt.number)
-    if rank.first and best.step and untouched is not None:
-        pictures = f"{len(course.validation_set)} picture{'s' if len(course.validation_set) > 1 else ''}"
-        say(f"kept step {best.step}: {_how_close(best.score, untouched)}, on {pictures} held out")
-    rank.wait()
+        if self.rank.first and self.best.step and self.untouched is not None:
+            count = len(self.course.validation_set)
+            close = _how_close(self.best.score, self.untouched)
+            self.say(f"kept step {self.best.step}: {close}, on {count} picture{'s' if count > 1 else ''} held out")
+        self.rank.wait()
 
+    def _step(self, step: int) -> None:
+        config, course, size = self.config, self.course, self.optim.batch
+        seed = self.optim.seed * 1_000_003 + step
+        torch.manual_seed(seed)  # dropout too repeats itself in a resumed run
+        rows = self.rank.rows(size)
+        before, target = course.lessons.batch(size, config.data, config.jitter, seed, rows)
+        style = course.draw_style(size, config.data, seed)
+        losses = self.learner.step(before, target, None if style is None else style[rows], step)
+        if self.rank.first:
+            self.losses.append(losses)
 
-def _validate(
-    learner: Learner, course: Course, run: Path, done: int, best: _Best, untouched: float | None
-) -> list[str]:
-    """Measure the averaged weights on the held-out pictures, and keep them if none did better; tells how they did."""
-    weights = learner.average.state_dict()
-    if untouched is None:
-        runfolder.save(run / runfolder.WEIGHTS, weights)
-        return []
-    score = mean_psnr(learner.average, course.validation_set)
-    runfolder.note(run, step=done, validation_psnr=score)
-    runfolder.save(run / f"weights-{done:06d}.pt", weights)
-    if score >= best.score:
-        runfolder.save(run / runfolder.WEIGHTS, weights)
-        best.score, best.step = score, done
-    return [_how_close(score, untouched) + (", the best so far" if best.step == done else "")]
+    def _validate(self, done: int) -> list[str]:
+        """Measure the averaged weights, where it is time, and keep them if none did better; tells how they did."""
+        if done % self.optim.evaluate_every and done != self.last:
+            return []
+        weights = self.learner.average.state_dict()
+        if self.untouched is None:
+            runfolder.save(self.run / runfolder.WEIGHTS, weights)
+            return []
+        score = mean_psnr(self.learner.average, self.course.validation_set)
+        runfolder.note(self.run, step=done, validation_psnr=score)
+        runfolder.save(self.run / f"weights-{done:06d}.pt", weights)
+        if score >= self.best.score:
+            runfolder.save(self.run / runfolder.WEIGHTS, weights)
+            self.best = _Best(score, done)
+        return [_how_close(score, self.untouched) + (", the best so far" if self.best.step == done else "")]
+
+    def _draw(self, done: int, *, ending: bool) -> None:
+        """Draw the held-out pictures and the curves, where it is time."""
+        every = self.optim.sheet_every
+        if every and self.course.validation_set and (done % every == 0 or ending):
+            draw_sheet(self.learner.average, self.course.validation_set, self.run / f"sheet-{done:06d}.png")
+            show_curves(self.run)
+
+    def _save(self, done: int, *, ending: bool) -> list[str]:
+        """Write the log and the checkpoint, where it is time; tells how long it will take."""
+        if done % self.optim.save_every and not ending:
+            return []
+        names = dict.fromkeys(name for losses in self.losses for name in losses)
+        means = {name: sum(losses.get(name, 0.0) for losses in self.losses) / len(self.losses) for name in names}
+        self.losses = []
+        rate = (done - self.begun) / (time.monotonic() - self.started)
+        runfolder.note(self.run, step=done, **means, steps_per_second=round(rate, 3))
+        state = {**self.learner.state(), "step": done, "best": self.best.score, "best_step": self.best.step}
+        runfolder.save(self.run / runfolder.CHECKPOINT, state)
+        news = [] if ending else [_time_left((self.last - done) / rate)]
+        if self.verbose:
+            news += [*(f"{name} {value:.4f}" for name, value in means.items()), f"{rate:.2f} steps/s"]
+        return news
 
 
 def _untouched(course: Course) -> float | None:
-    """How near the held-out pictures are to their right answers as they are, dB; None where that says nothing."""
+    """How near the held-out pictures are to their targets as they are, dB; None where that says nothing."""
     if not (course.validation_set and course.picks_best):
         return None
-    return sum(psnr(before, after) for before, after in course.validation_set) / len(course.validation_set)
+    return sum(psnr(before, target) for before, target in course.validation_set) / len(course.validation_set)
 
 
 def _how_close(score: float, untouched: float) -> str:
@@ -189,7 +205,8 @@ def mean_psnr(net: nn.Module, examples: list[tuple[Tensor, Tensor]]) -> float:
     net.eval()
     device = next(net.parameters()).device
     with torch.inference_mode():
-        return sum(psnr(net(before.to(device)).clamp(0, 1).cpu(), after) for before, after in examples) / len(examples)
+        found = [psnr(net(before.to(device)).clamp(0, 1).cpu(), target) for before, target in examples]
+    return sum(found) / len(found)
 
 
 def _silent(_: str) -> None: ...
