@@ -36,7 +36,7 @@ lint: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/lptn-retouch bench --json > benchmarks/results/bench.json.part
 	mv benchmarks/results/bench.json.part benchmarks/results/bench.json
-	$(BIN)/python benchmarks/plot.py
+	$(BIN)/python tools/plot.py
 
 plugin-zip:
 	$(PYTHON) -m lptn_retouch.gimp.archive dist

@@ -28,7 +28,7 @@ from lptn_retouch.cli import main
 from lptn_retouch.cli.bench import table
 from lptn_retouch.verify.compare import compare
 
-PLOT = Path(__file__).resolve().parent.parent / "benchmarks" / "plot.py"
+PLOT = Path(__file__).resolve().parent.parent / "tools" / "plot.py"
 SMALL = 0.3  # megapixels
 
 positive = st.floats(1e-6, 1e6)

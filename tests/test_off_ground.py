@@ -13,13 +13,13 @@ import pytest
 import torch
 from PIL import Image
 
-BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+TOOLS = Path(__file__).resolve().parent.parent / "tools"
 
 
 @pytest.fixture
 def off_ground(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The benchmark, imported as Python does when it is run."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    """The script, imported as Python does when it is run."""
+    monkeypatch.syspath_prepend(str(TOOLS))
     import off_ground
 
     return off_ground

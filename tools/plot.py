@@ -1,6 +1,6 @@
-"""Draw what `lptn-retouch bench --json` measured: results/bench.json to docs/performance.png.
+"""Draw what `lptn-retouch bench --json` measured: benchmarks/results/bench.json to docs/performance.png.
 
-python benchmarks/plot.py [BENCH.json [PICTURE.png]]
+python tools/plot.py [BENCH.json [PICTURE.png]]
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-HERE = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parent.parent
 INK, GREY, BLUE, RED, GREEN = "#222222", "#8a8a8a", "#1f6fb4", "#c0392b", "#3a8f5c"
 SIZE = (12.4, 4.6)  # inches, at 100 dots each
 Figures = dict[str, list[dict[str, Any]]]
@@ -122,5 +122,5 @@ def megapixels(axes: Axes, sizes: list[float]) -> None:
 
 if __name__ == "__main__":
     given = [Path(word) for word in sys.argv[1:]]
-    usual = [HERE / "results" / "bench.json", HERE.parent / "docs" / "performance.png"]
+    usual = [ROOT / "benchmarks" / "results" / "bench.json", ROOT / "docs" / "performance.png"]
     main(*(given + usual[len(given) :]))

@@ -1,13 +1,13 @@
 """Real files, damaged at random, through everything that reads or patches metadata, and through `open_photo` whole.
 
-    python benchmarks/fuzz.py --data ../shared/data [--minutes N] [--seed S] [--parts NAME ...] [--save]
-    python benchmarks/fuzz.py --data ../shared/data --parts NAME --again FILE ...
+    python tools/fuzz.py --data ../shared/data [--minutes N] [--seed S] [--parts NAME ...] [--save]
+    python tools/fuzz.py --data ../shared/data --parts NAME --again FILE ...
 
 Laws: readers raise nothing, patchers and `open_photo` only LptnRetouchError with one sentence; a metadata input takes
 less than 2 s of processor and 64 MB and four times its length; patching twice is patching once and moves nothing; what
 was spliced into a container is read from it again; `open_photo` neither dies nor takes more memory than the size in
 the header justifies. What breaks a law is made small and written to --crashes; --again repeats such a file.
-`--save` adds the run to results/fuzz.json.
+`--save` adds the run to benchmarks/results/fuzz.json.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from fuzz_mutations import mutated
 from lptn_retouch.errors import PhotoError, UnsupportedPhotoError
 from lptn_retouch.opening import open_fitting
 
-HERE = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 2.0
 SLICE = 2.0  # seconds that each part gets in turn
 MEMORY, PER_BYTE = 64 << 20, 4
@@ -85,7 +85,7 @@ def main() -> int:
     result = report(tallies, args.seed)
     print(json.dumps(result, indent=1))
     if args.save:
-        file = HERE / "results" / "fuzz.json"
+        file = ROOT / "benchmarks" / "results" / "fuzz.json"
         runs = json.loads(file.read_text())["runs"] if file.exists() else []
         file.write_text(json.dumps({"runs": [*runs, result]}, indent=1) + "\n")
     return 1 if any(tally.broken for tally in tallies.values()) else 0
@@ -196,7 +196,7 @@ def again(chosen: list[Part], files: list[Path]) -> int:
 
 
 def report(tallies: dict[str, Tally], seed: int) -> dict[str, Any]:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE).stdout
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT).stdout
     return {
         "machine": f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs",
         "commit": commit.strip(),

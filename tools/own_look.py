@@ -1,6 +1,6 @@
 """A look of one's own, end to end: 60 pairs from a purely global grade, the short form of `train`, held-out pairs.
 
-    python benchmarks/own_look.py PHOTOGRAPHS FOLDER [--steps N]
+    python tools/own_look.py PHOTOGRAPHS FOLDER [--steps N]
 
 takes photographs from a folder, 60 to learn from and 20 that training never sees, grades them all as a photographer
 would (a curve, white balance, colour, split toning), writes the pairs into FOLDER, trains and prints the time taken and
@@ -21,8 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lptn_retouch.opening import open_photo
-from lptn_retouch.training.data.pictures import as_tensor, list_pictures
+from lptn_retouch.training.data.pictures import list_pictures, load_srgb
 
 PAIRS, HELD_OUT = 60, 20
 
@@ -52,7 +51,7 @@ def main() -> None:
         for kind in ("before", "after"):
             target = args.folder / ("held-out" if i % every == 0 else "learn") / kind
             target.mkdir(parents=True, exist_ok=True)
-            picture = as_tensor(open_photo(file).pixels)
+            picture = load_srgb(file)
             graded = picture if kind == "before" else grade(picture)
             pixels = (graded[0] * 255).round().byte().permute(1, 2, 0).numpy()
             Image.fromarray(pixels).save(target / f"{file.stem}.png")

@@ -1,6 +1,6 @@
 """Draw what every preset makes of pictures that few looks are meant for: a portrait, a pet, food, night, screens.
 
-    python benchmarks/everyday.py --data ../shared/data
+    python tools/everyday.py --data ../shared/data
 
 Writes docs/presets/everyday.jpg: a row a picture, first as it is. The pictures may be published: CC0 photographs of
 data/photos, those that scikit-image brings along (CC0, or NASA's and free of known restrictions), and drawn ones.

@@ -1,11 +1,11 @@
 """Figures and sheets of every preset: what docs/presets.md shows.
 
-    python benchmarks/presets.py --data ../shared/data [--classifiers DIR] [--only NAME ...] [--save]
+    python tools/presets.py --data ../shared/data [--classifiers DIR] [--only NAME ...] [--save]
 
 For each preset: `lptn-retouch evaluate` on held-out pictures of the set it starts from, on those of its own style, and
 on the large photographs.
-`--save` writes results/presets.json, docs/presets/NAME.jpg (before and after, every photograph) and presets/NAME.jpg
-(the picture of the card).
+`--save` writes benchmarks/results/presets.json, docs/presets/NAME.jpg (before and after, every photograph) and
+presets/NAME.jpg (the picture of the card).
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
+ROOT = Path(__file__).resolve().parent.parent
 
 # preset: pictures it starts from, those it should end among, the classifier of both, two photographs for the card
 # (retouch starts from any photograph; those by day tell what it leaves alone, its pairs what it changes)
@@ -49,7 +48,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=LOOKS, default=list(LOOKS))
     parser.add_argument("--save", action="store_true")
     args = parser.parse_args()
-    file, figures = HERE / "results" / "presets.json", {}
+    file, figures = ROOT / "benchmarks" / "results" / "presets.json", {}
     for name in args.only:
         print(name, file=sys.stderr)
         figures[name] = measure(name, args.data, args.classifiers)
@@ -57,7 +56,7 @@ def main() -> None:
             draw(name, args.data / "photos")
     if file.exists():  # the others keep what they have
         figures = json.loads(file.read_text())["presets"] | figures
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE).stdout
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT).stdout
     result = {
         "machine": f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs",
         "versions": {"torch": torch.__version__, "python": platform.python_version()},

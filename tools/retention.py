@@ -1,11 +1,11 @@
 """How much of a photograph's metadata survives being written again, by us and by what people use otherwise.
 
-    python benchmarks/retention.py --data ../shared/data --meter ../shared/tools/metadata_diff.py
+    python tools/retention.py --data ../shared/data --meter ../shared/tools/metadata_diff.py
         [--into KIND ...] [--methods NAME ...] [--every N] [--save]
 
 Every camera's JPEG and RAW is written into every container by every method, and ExifTool, which none but one of the
-methods uses, says which tags are still there with the same value. `--save` writes results/retention.json and the table
-in docs/metadata.md.
+methods uses, says which tags are still there with the same value. `--save` writes benchmarks/results/retention.json and
+the table in docs/metadata.md.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from PIL import Image, ImageOps, PngImagePlugin
 
 from lptn_retouch import open_photo
 
-HERE = Path(__file__).resolve().parent
-RESULT, PAGE = HERE / "results" / "retention.json", HERE.parent / "docs" / "metadata.md"
+ROOT = Path(__file__).resolve().parent.parent
+RESULT, PAGE = ROOT / "benchmarks" / "results" / "retention.json", ROOT / "docs" / "metadata.md"
 ENDINGS = {"JPEG": ".jpg", "PNG": ".png", "TIFF": ".tif", "WebP": ".webp", "AVIF": ".avif", "JPEG XL": ".jxl"}
 PILLOW = {"JPEG": "JPEG", "PNG": "PNG", "TIFF": "TIFF", "WebP": "WEBP", "AVIF": "AVIF"}
 FROM_RAW = ("JPEG", "TIFF")
@@ -302,7 +302,7 @@ def _versions() -> dict[str, str]:
 
 
 def _said(words: list[str]) -> str:
-    return subprocess.run(words, capture_output=True, text=True, cwd=HERE, check=True).stdout.rstrip()
+    return subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=True).stdout.rstrip()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Train the four classifiers that presets.py asks: each tells two sets of real photographs apart.
 
-    python benchmarks/classifiers.py FOLDER --data ../shared/data
+    python tools/classifiers.py FOLDER --data ../shared/data
 
 Writes FOLDER/summer-winter.safetensors and three more, minutes each on one core, and prints how many of the held-out
 pictures each names rightly. Where presets/sets has a list of the pictures that are truly of a set, only those count.

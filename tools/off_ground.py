@@ -1,11 +1,11 @@
 """How much a look does where it has no business: portraits, pets, indoors, food, night, screens, black and white...
 
-    python benchmarks/off_ground.py --data ../shared/data [--only NAME ...] [--sheet FOLDER] [--kind png] [--save]
+    python tools/off_ground.py --data ../shared/data [--only NAME ...] [--sheet FOLDER] [--kind png] [--save]
 
 off_ground.tsv names the pictures, in categories, and for each the looks that have no business with it; what can be
 drawn is drawn (off_ground_drawn.py). Every picture goes through every preset at 512 px at most, and only the pictures
 off a look's ground are measured; skin is measured in all. `--sheet` draws every picture before (above) and after,
-a sheet for each preset and category, for eyes: they decide. `--save` writes results/off_ground.json.
+a sheet for each preset and category, for eyes: they decide. `--save` writes benchmarks/results/off_ground.json.
 
 For each preset and category: dE2000 from the input (mean over pictures, 99th percentile over pixels, the worst
 picture), greys that stay, whites tinted and blacks lifted (patches, see docs/evaluation.md), the largest chroma that
@@ -38,7 +38,8 @@ from lptn_retouch.training.data.pictures import as_tensor
 from lptn_retouch.training.oklab import oklab
 
 HERE = Path(__file__).resolve().parent
-MANIFEST, RESULT = HERE / "off_ground.tsv", HERE / "results" / "off_ground.json"
+ROOT = HERE.parent
+MANIFEST, RESULT = HERE / "off_ground.tsv", ROOT / "benchmarks" / "results" / "off_ground.json"
 LONGEST = 512  # px
 SEASONS, LIGHT = ("winter", "summer", "autumn", "spring"), ("golden-hour", "night", "day")
 LOOKS = (*SEASONS, *LIGHT, "retouch")
@@ -200,7 +201,7 @@ def tensor(picture: Image.Image) -> Tensor:
 
 
 def origin() -> Figures:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE).stdout
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT).stdout
     return {
         "machine": f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs",
         "versions": {"torch": torch.__version__, "python": platform.python_version()},
