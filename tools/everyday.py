@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from skimage import data as skimage_data
 
 from lptn_retouch import Retoucher, open_photo
-from lptn_retouch.cli.sheet import thumbnail
+from lptn_retouch.evaluation.sheet import thumbnail
 from presets import ROOT, sheet
 
 FRAME = 144, 108  # px of a picture on the sheet

@@ -31,9 +31,9 @@ from PIL import Image
 from torch import Tensor
 
 from lptn_retouch import Retoucher, open_photo
-from lptn_retouch.cli.sheet import arranged, labelled, thumbnail
 from lptn_retouch.evaluation.metrics import delta_e_map, lab
 from lptn_retouch.evaluation.restraint import PATCH, Tones, tones
+from lptn_retouch.evaluation.sheet import arranged, grid, labelled, thumbnail
 from lptn_retouch.training.data.pictures import as_tensor
 from lptn_retouch.training.oklab import oklab
 
@@ -186,13 +186,11 @@ def draw(look: str, seen: list[Seen], folder: Path, kind: str) -> None:
         stacks = []
         for one in seen:
             if one.entry.category == category:
-                stack = Image.new("RGB", (240, 480))
-                for k, picture in enumerate((one.before, one.after)):
-                    small = picture.copy()
-                    small.thumbnail((240, 238))
-                    stack.paste(small, (0, 240 * k))
+                pair = one.before.copy(), one.after.copy()
+                for picture in pair:
+                    picture.thumbnail((240, 240))
                 mark = "" if look in one.entry.looks else " (its ground)"
-                stacks.append(labelled(stack, Path(one.entry.file).name + mark))
+                stacks.append(labelled(grid([[picture] for picture in pair], gap=2), Path(one.entry.file).name + mark))
         arranged(stacks).save(folder / f"{look}-{category.replace(' ', '-')}.{kind}", quality=84)
 
 

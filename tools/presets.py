@@ -23,7 +23,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
+
+from lptn_retouch.evaluation.sheet import grid
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -139,13 +141,7 @@ def draw(name: str, photos: Path) -> None:
 
 def sheet(rows: list[list[Image.Image]], width: int, height: int) -> Image.Image:
     """Pictures in rows, each cut to the same frame."""
-    from PIL import ImageOps
-
-    whole = Image.new("RGB", (max(map(len, rows)) * width, len(rows) * height))
-    for y, row in enumerate(rows):
-        for x, picture in enumerate(row):
-            whole.paste(ImageOps.fit(picture, (width, height)), (x * width, y * height))
-    return whole
+    return grid([[ImageOps.fit(picture, (width, height)) for picture in row] for row in rows])
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from lptn_retouch.cli.parser import examples
 from lptn_retouch.cli.paths import one_file, print_path
-from lptn_retouch.cli.sheet import arranged, labelled, thumbnail
 from lptn_retouch.cli.talk import add_talk, because, tell
 from lptn_retouch.cli.targets import add_existing, ended_by
 from lptn_retouch.errors import InTheWayError, InvalidPresetError, UsageError, causes
+from lptn_retouch.evaluation.sheet import arranged, labelled, thumbnail
 
 if TYPE_CHECKING:
     from lptn_retouch.photo import Photo

@@ -108,7 +108,7 @@ def _classifier(args: argparse.Namespace, measured: set[Path]) -> Classifier | N
 def _draw(apply: Any, args: argparse.Namespace) -> None:
     import numpy as np
 
-    from lptn_retouch.cli.sheet import before_and_after
+    from lptn_retouch.evaluation.sheet import before_and_after
     from lptn_retouch.photo import Photo
     from lptn_retouch.training.data.pairs import find_pairs
     from lptn_retouch.training.data.pictures import list_pictures

@@ -61,13 +61,30 @@ def columns_for(count: int, width: int, height: int) -> int:
 
 def arranged(tiles: Sequence[Image]) -> Image:
     """Tiles in rows, each in a cell of the largest one's width and height."""
+
+    columns = columns_for(len(tiles), max(tile.width for tile in tiles), max(tile.height for tile in tiles))
+    return grid([tiles[k : k + columns] for k in range(0, len(tiles), columns)])
+
+
+def grid(rows: Sequence[Sequence[Image]], gap: int = 0) -> Image:
+    """Pictures in rows, each in a cell of the largest one's width and height.
+
+    Args:
+        gap: between cells, px.
+
+    Example:
+        >>> from PIL import Image
+        >>> grid([[Image.new("RGB", (3, 2))] * 2, [Image.new("RGB", (1, 4))]], gap=1).size
+        (7, 9)
+    """
     from PIL import Image
 
-    w, h = max(tile.width for tile in tiles), max(tile.height for tile in tiles)
-    columns = columns_for(len(tiles), w, h)
-    sheet = Image.new("RGB", (columns * w, math.ceil(len(tiles) / columns) * h), _GROUND)
-    for index, tile in enumerate(tiles):
-        sheet.paste(tile, (index % columns * w, index // columns * h))
+    w = max(picture.width for row in rows for picture in row) + gap
+    h = max(picture.height for row in rows for picture in row) + gap
+    sheet = Image.new("RGB", (max(map(len, rows)) * w - gap, len(rows) * h - gap), _GROUND)
+    for y, row in enumerate(rows):
+        for x, picture in enumerate(row):
+            sheet.paste(picture, (x * w, y * h))
     return sheet
 
 
@@ -94,15 +111,5 @@ def before_and_after(
         rows = [before, apply(before)]
         if targets:
             rows.append(thumbnail(open_photo(targets[k]), side).resize(before.size))
-        stacks.append(labelled(_stacked(rows), files[k].name))
+        stacks.append(labelled(grid([[row] for row in rows], gap=4), files[k].name))
     return arranged(stacks)
-
-
-def _stacked(pictures: Sequence[Image]) -> Image:
-    from PIL import Image
-
-    w, h = pictures[0].size
-    stack = Image.new("RGB", (w, len(pictures) * (h + 4) - 4), _GROUND)
-    for index, picture in enumerate(pictures):
-        stack.paste(picture, (0, index * (h + 4)))
-    return stack
