@@ -25,7 +25,7 @@ from lptn_retouch.training.run.grade import fit_grade
 from lptn_retouch.training.run.learner import needs_critic
 from lptn_retouch.training.teachers.grade import GradeTeacher
 from lptn_retouch.training.teachers.taught import TaughtSet, itself, load_teacher, of_table, save_teacher
-from lptn_retouch.training.teachers.transport import Teacher, fit_teacher
+from lptn_retouch.training.teachers.transport import fit_teacher
 
 TEACHER = "teacher.pt"
 GATE = "gate.pt"
@@ -135,13 +135,7 @@ def _unpaired(config: TrainConfig, run: Path, say: Say) -> Course:
     say(f"reading {len(learnt)} source pictures, {len(held)} held out, and {len(style)} style pictures")
     album, styles = (Album.load([(file,) for file in files], data.pixels) for files in (learnt, style))
     say(f"source: {album}")
-    teacher: Callable[[Tensor], Tensor]
-    if config.recipe == "adversarial":
-        teacher = itself
-    elif graded:
-        teacher = of_table(Path(config.look.lut)) if config.look.lut else GradeTeacher(config.grade)
-    else:
-        teacher = _teacher(config, run, album, styles, say)
+    teacher = _teacher(config, run, album, styles, say)
     if practice or further:
         say(f"and {len(practice) + len(further)} pictures to practise on")
         album = Album.load([(file,) for file in (*learnt, *further, *practice)], data.pixels)
@@ -194,7 +188,14 @@ def _all_of(folders: tuple[str, ...]) -> list[Path]:
     return [file for folder in folders for file in list_pictures(Path(folder))]
 
 
-def _teacher(config: TrainConfig, run: Path, source: Album, style: Album, say: Say) -> Teacher:
+def _teacher(config: TrainConfig, run: Path, source: Album, style: Album, say: Say) -> Callable[[Tensor], Tensor]:
+    """Who teaches by a recipe; a colour transport from the run folder if it is there."""
+    if config.recipe == "adversarial":
+        return itself
+    if config.recipe == "lut":
+        return of_table(Path(config.look.lut))
+    if config.recipe == "graded":
+        return GradeTeacher(config.grade)
     file, care = run / TEACHER, config.look.care
     if not file.exists():
         save_teacher(fit_teacher(source.entries(), style.entries(), care, seed=config.optim.seed, say=say), file)
