@@ -175,7 +175,7 @@ def test_kinds_without_a_table_are_refused_and_wanted_alone_make_no_gate(
     assert not (tmp_path / "run" / "gate.pt").exists()
 
 
-def test_screens_charts_frames_and_stars_are_drawn_in_every_shape() -> None:
+def test_screens_charts_frames_stars_and_fireworks_are_drawn_in_every_shape() -> None:
     kinds, again = drawn(PIXELS, 27), drawn(PIXELS, 27)
     for pictures, same in zip(kinds, again, strict=True):
         assert set(pictures.buckets) == set(SHAPES)
@@ -188,3 +188,5 @@ def test_screens_charts_frames_and_stars_are_drawn_in_every_shape() -> None:
     dark = torch.cat([entry.amax(1).flatten() for entry in kinds[3].entries()])
     assert float((dark < 0.2).float().mean()) > 0.9
     assert float(dark.max()) > 0.7, "there are stars"
+    lit = torch.cat([entry.amax(1).flatten() for entry in kinds[4].entries()])
+    assert 0.02 < float((lit > 0.4).float().mean()) < 0.4, "fireworks are bright, on black"

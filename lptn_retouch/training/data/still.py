@@ -1,8 +1,8 @@
 """Pictures that a look is to leave as they are: those of its style already, and those that it has no business with.
 
 A look that was taught on landscapes alone takes a face for one. What else people photograph is kind by kind in a table,
-so that kinds of which there are few are taught as often as the others; and screens, charts, empty frames and stars are
-drawn here, four kinds more.
+so that kinds of which there are few are taught as often as the others; and screens, charts, empty frames, stars and
+fireworks are drawn here, five kinds more.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter
 from torch import Tensor
 
 from lptn_retouch.errors import TrainingError, shown
@@ -64,7 +64,7 @@ def read_table(file: Path, root: Path, kinds: Iterable[str]) -> dict[str, list[P
 
 
 def drawn(pixels: int, count: int = DRAWN) -> list[Album]:
-    """Screens and pages of text; charts and ramps; empty frames; stars: of all shapes.
+    """Screens and pages of text; charts and ramps; empty frames; stars; fireworks: of all shapes.
 
     Args:
         pixels: area of each, px.
@@ -72,9 +72,9 @@ def drawn(pixels: int, count: int = DRAWN) -> list[Album]:
 
     Example:
         >>> [len(album) for album in drawn(2_000, 9)]
-        [9, 9, 9, 9]
+        [9, 9, 9, 9, 9]
     """
-    return [_album(kind, pixels, count) for kind in (_screen, _ramp, _frame, _stars)]
+    return [_album(kind, pixels, count) for kind in (_screen, _ramp, _frame, _stars, _fireworks)]
 
 
 def _album(kind: Callable[[tuple[int, int], np.random.Generator], Image.Image], pixels: int, count: int) -> Album:
@@ -90,7 +90,7 @@ def _album(kind: Callable[[tuple[int, int], np.random.Generator], Image.Image], 
 
 def _screen(size: tuple[int, int], random: np.random.Generator) -> Image.Image:
     """Windows, bars, lines of text and a few coloured signs, on white, grey or black."""
-    ground = int(random.choice([255, 250, 240, 128, 48, 32, 20, 0]))
+    ground = int(random.choice([255, 250, 240, 128, 60, 48, 40, 32, 20, 0]))
     ink = round(ground + random.uniform(0.4, 1) * ((0 if ground > 100 else 255) - ground))
     picture = Image.new("RGB", size, (ground,) * 3)
     draw = ImageDraw.Draw(picture)
@@ -142,6 +142,30 @@ def _stars(size: tuple[int, int], random: np.random.Generator) -> Image.Image:
     planes[lit] = light
     soft = Image.fromarray(planes.astype(np.uint8)).filter(ImageFilter.GaussianBlur(random.uniform(0, 1.2)))
     return ImageEnhance.Brightness(soft).enhance(random.uniform(1, 2))
+
+
+def _fireworks(size: tuple[int, int], random: np.random.Generator) -> Image.Image:
+    """Bursts of rays on black, with smoke in their light, and sometimes a dark horizon with windows below."""
+    width, height = size
+    picture = Image.new("RGB", size, tuple(int(c) for c in random.uniform(0, 14, 3)))
+    draw = ImageDraw.Draw(picture)
+    for _ in range(random.integers(1, 6)):
+        x, y, reach = random.uniform(0, width), random.uniform(0, 0.8 * height), random.uniform(0.08, 0.4) * height
+        hue = random.dirichlet((0.7, 0.7, 0.7)) + random.uniform(0, 0.3)
+        for _ in range(random.integers(20, 120)):
+            angle, far = random.uniform(0, 2 * np.pi), reach * random.uniform(0.5, 1)
+            near = far * random.uniform(0, 0.7)
+            ends = [(x + r * np.cos(angle), y + r * np.sin(angle) + 0.1 * r * r / reach) for r in (near, far)]
+            light = np.clip(255 * hue / hue.max() * random.uniform(0.3, 1.2), 0, 255).astype(int)
+            draw.line([ends[0], ends[1]], fill=tuple(int(c) for c in light), width=int(random.integers(1, 3)))
+    if random.random() < 0.4:
+        ground = height * random.uniform(0.75, 0.95)
+        draw.rectangle((0, ground, width, height), fill=(3, 3, 4))
+        for _ in range(random.integers(0, 40)):
+            at = random.uniform(0, width), random.uniform(ground, height)
+            draw.point(at, fill=(255, 200, int(random.integers(80, 200))))
+    smoke = picture.filter(ImageFilter.GaussianBlur(height * random.uniform(0.01, 0.06)))
+    return Image.blend(picture, ImageChops.add(picture, smoke), random.uniform(0.2, 0.9))
 
 
 def _box(size: tuple[int, int], random: np.random.Generator, most: float) -> tuple[int, int, int, int]:
