@@ -19,6 +19,7 @@ from lptn_retouch.model.glance import Glance
 from lptn_retouch.model.graded import GradedLPTN
 from lptn_retouch.preset import Preset, load_preset, write_preset
 from lptn_retouch.retoucher import Retoucher
+from tests.places import SHARED
 
 os.environ["LPTN_RETOUCH_CONFIG"] = ""  # one's own defaults must not decide what is tested here
 
@@ -28,7 +29,7 @@ Net = TypeVar("Net", bound=nn.Module)
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real photographs and weights beside the checkout; without it the test is skipped."""
-    folder = Path(__file__).resolve().parents[2] / "shared"
+    folder = SHARED
     if not folder.is_dir():
         pytest.skip(f"the real files are not here: {folder}")
     return folder

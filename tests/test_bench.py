@@ -27,8 +27,9 @@ from lptn_retouch.bench.timing import interleaved
 from lptn_retouch.cli import main
 from lptn_retouch.cli.bench import table
 from lptn_retouch.verify.compare import compare
+from tests.places import ROOT
 
-PLOT = Path(__file__).resolve().parent.parent / "tools" / "plot.py"
+PLOT = ROOT / "tools" / "plot.py"
 SMALL = 0.3  # megapixels
 
 positive = st.floats(1e-6, 1e6)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.places import ROOT
+
 PAGE = ROOT / "docs" / "first-hour.md"
 HOME = "/home/me/photos"
 MARK = "next command"

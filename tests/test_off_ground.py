@@ -13,7 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-TOOLS = Path(__file__).resolve().parent.parent / "tools"
+from tests.places import ROOT
+
+TOOLS = ROOT / "tools"
 
 
 @pytest.fixture

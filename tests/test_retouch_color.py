@@ -16,8 +16,8 @@ from lptn_retouch import Photo, Retoucher, open_photo
 from lptn_retouch.color import adobe_rgb_profile, converted, matrix_profile, profile_from_cicp, read_profile
 from lptn_retouch.errors import UsageError
 from lptn_retouch.metadata import Metadata
+from tests.places import LAKE
 
-SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "lake-sherburne.jpg"
 P3 = profile_from_cicp(12, 13)
 PROPHOTO = matrix_profile("ProPhoto RGB", ((0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001)), (0.3457, 0.3585), 1.8)
 WIDE = {"Adobe RGB": adobe_rgb_profile(), "Display P3": P3, "ProPhoto RGB": PROPHOTO}
@@ -35,7 +35,7 @@ def winter(without_gate: Callable[[str], Retoucher]) -> Retoucher:
 
 @pytest.fixture(scope="module")
 def lake() -> np.ndarray:
-    return np.ascontiguousarray(open_photo(SAMPLE).pixels[::4, ::4, :3])
+    return np.ascontiguousarray(open_photo(LAKE).pixels[::4, ::4, :3])
 
 
 @every_space

@@ -30,10 +30,11 @@ from lptn_retouch.model.lptn import LPTN
 from lptn_retouch.preset import list_presets, load_preset, write_preset
 from lptn_retouch.retoucher import retouch
 from lptn_retouch.sharing import export_preset, import_preset, remove_preset
+from tests.places import ROOT
 
 Sentence = Callable[[object], str]
 Output = pytest.CaptureFixture[str]
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = ROOT / "tests" / "golden"
 CARD = "# Tiny\n\n\tA card, with \u00e4, \u96ea and | a | table |.\n"
 BIAS = "grade.eye.0.bias"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,8 +19,8 @@ from lptn_retouch.evaluation.metrics import delta_e
 from lptn_retouch.evaluation.photos import size_constancy
 from lptn_retouch.training.data.pictures import as_tensor
 from lptn_retouch.training.run.config import read_config
+from tests.places import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ("autumn", "day", "golden-hour", "night", "retouch", "spring", "summer", "winter")
 Ungated = Callable[[str], Retoucher]
 each = pytest.mark.parametrize("name", SHIPPED)

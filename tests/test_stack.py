@@ -30,8 +30,8 @@ from lptn_retouch.metadata.recipe import RECIPE, Recipe, Step, read_recipe, with
 from lptn_retouch.metadata.xmp.edit import with_properties
 from lptn_retouch.preset import load_preset
 from lptn_retouch.stack import parse_step
+from tests.places import LAKE
 
-LAKE = Path(__file__).resolve().parent.parent / "samples" / "lake-sherburne.jpg"
 STACK = ["retouch", ("winter", 0.6)]  # both act on the lake
 FULL = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
 

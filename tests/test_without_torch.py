@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from lptn_retouch import Photo
+from tests.places import SAMPLES
 
-SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 LAKE, RAW = SAMPLES / "lake-sherburne.jpg", SAMPLES / "canon-s40.crw"
 TELLING = {"PYTHONPROFILEIMPORTTIME": "1"}
 pytestmark = pytest.mark.skipif(

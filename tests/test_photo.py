@@ -19,8 +19,8 @@ from lptn_retouch import Photo, Retoucher, errors, open_photo, retouch
 from lptn_retouch.color import adobe_rgb_profile, converted, read_profile
 from lptn_retouch.metadata import Metadata
 from lptn_retouch.picture.picture import Source
+from tests.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 LAKE = ROOT / "samples" / "lake-sherburne.jpg"
 SMOOTH = np.stack(np.broadcast_arrays(*np.ogrid[:120, :240], 60), axis=2).astype(np.uint8)
 NOTEBOOK = """

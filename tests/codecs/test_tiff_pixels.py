@@ -17,6 +17,7 @@ from lptn_retouch.codecs.stderr import chatter
 from lptn_retouch.color import adobe_rgb_profile
 from lptn_retouch.errors import UnreadablePhotoError
 from lptn_retouch.opening import open_photo
+from tests.places import ROOT
 
 Sentence = Callable[[object], str]
 Numbers = np.ndarray[Any, np.dtype[Any]]
@@ -218,8 +219,7 @@ def test_damaged_tags_say_nothing_on_standard_error(tmp_path: Path) -> None:
                 data[at : at + 2] = struct.pack("<H", 10000)  # no strips
             (tmp_path / f"{compression}-{tag}.tif").write_bytes(data)
     files = sorted(tmp_path.glob("*.tif"))
-    root = Path(__file__).resolve().parents[1]
-    done = subprocess.run([sys.executable, "-c", OPEN_ALL, *files], capture_output=True, text=True, cwd=root)
+    done = subprocess.run([sys.executable, "-c", OPEN_ALL, *files], capture_output=True, text=True, cwd=ROOT)
     assert done.stderr == "" and done.stdout.split().count("refused") >= 4 and done.returncode == 0
 
 

@@ -25,8 +25,8 @@ from lptn_retouch.cli import main
 from lptn_retouch.cli.paths import expanded
 from lptn_retouch.errors import InTheWayError, UsageError
 from lptn_retouch.metadata.recipe import is_result, read_recipe
+from tests.places import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 LAKE = ROOT / "samples" / "lake-sherburne.jpg"
 MINE = b"mine, and no photograph"
 

@@ -12,14 +12,14 @@ from PIL import Image
 from lptn_retouch import open_photo
 from lptn_retouch.codecs.jpeg import pixels as jpeg
 from lptn_retouch.errors import UnreadablePhotoError
+from tests.places import LAKE
 
-SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "lake-sherburne.jpg"
 SUBSAMPLINGS = ["4:4:4", "4:2:2", "4:2:0"]
 
 
 @pytest.fixture(scope="module")
 def picture() -> np.ndarray:
-    return np.asarray(Image.open(SAMPLE))
+    return np.asarray(Image.open(LAKE))
 
 
 def by_pillow(data: bytes) -> np.ndarray:

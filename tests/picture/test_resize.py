@@ -21,8 +21,7 @@ from lptn_retouch.budget import LEAST, best_within
 from lptn_retouch.cli import main
 from lptn_retouch.errors import UnwritablePhotoError, UsageError
 from lptn_retouch.metadata.recipe import read_recipe
-
-LAKE = Path(__file__).resolve().parent.parent / "samples" / "lake-sherburne.jpg"
+from tests.places import LAKE
 
 
 def luma(pixels: Any) -> Any:

@@ -20,11 +20,11 @@ from lptn_retouch.gimp.archive import write_archive
 from lptn_retouch.gimp.ask import ask_engine
 from lptn_retouch.gimp.doctor import hidden
 from lptn_retouch.gimp.profiles import Profile
+from tests.places import ROOT
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="homes and programs are made up as on POSIX")
 
 Sentence = Callable[[object], str]
-ROOT = Path(__file__).resolve().parent.parent
 OURS = {"lptn-retouch.py", "pixels.py", "engine.json"}
 SANDBOXED = any(Path(sys.executable).resolve().is_relative_to(folder) for folder in ("/usr", "/bin", "/tmp"))
 

@@ -13,8 +13,9 @@ from lptn_retouch.errors import InvalidPresetError
 from lptn_retouch.model.lptn import LPTN, Form
 from lptn_retouch.model.pyramid import LaplacianPyramid
 from lptn_retouch.model.translation import Translation
+from tests.places import ROOT
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = ROOT / "tests" / "golden"
 FORMS: tuple[Form, ...] = ("released", "paper")
 Sentence = Callable[[object], str]
 

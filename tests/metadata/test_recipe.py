@@ -21,9 +21,9 @@ from lptn_retouch.metadata.recipe import IPTC_EXTENSION, RECIPE, Recipe, read_re
 from lptn_retouch.metadata.xmp.edit import with_properties, without_properties
 from lptn_retouch.metadata.xmp.properties import xmp_properties
 from lptn_retouch.structures.xml import parse_xmp
+from tests.places import SAMPLES
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
-SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 RDF = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
 PLAIN = Recipe("winter-2", "3", "ab" * 32, 1.0, 0.5, False, "IMG_1.jpg", "cd" * 32, version="1.0")
 

@@ -38,9 +38,9 @@ from lptn_retouch.errors import InvalidPresetError
 from lptn_retouch.model.form import depth_for, seen_level
 from lptn_retouch.model.graded import GradedLPTN, apply_linear, graded_by
 from lptn_retouch.model.pyramid import LaplacianPyramid, enlarge_by
+from tests.places import SAMPLES
 
 Sentence = Callable[[object], str]
-SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 CPU = torch.device("cpu")
 DTYPES = (np.uint8, np.uint16, np.float32)
 # What the project promises of every engine on photographs, in 8-bit levels from the reference.

@@ -32,9 +32,9 @@ from lptn_retouch.model.checkpoint import as_arrays
 from lptn_retouch.model.form import THUMBNAIL, depth_for, level_sizes, seen_level
 from lptn_retouch.model.graded import GradedLPTN, apply_affine, apply_linear, graded_by
 from lptn_retouch.model.pyramid import LaplacianPyramid, enlarge, enlarge_by
+from tests.places import SAMPLES
 
 Sentence = Callable[[object], str]
-SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 CPU = torch.device("cpu")
 DTYPES = (np.uint8, np.uint16, np.float32)
 # What the project promises of every engine, against the pyramid as it was trained. Of 8 bits: nearly all samples within

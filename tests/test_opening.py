@@ -22,6 +22,7 @@ from lptn_retouch.codecs.detect import detect
 from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnsupportedPhotoError, UsageError
 from lptn_retouch.opening import open_photo
 from lptn_retouch.photo import Photo
+from tests.places import ROOT
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the real files are not here: {DATA}")
@@ -406,6 +407,5 @@ def test_a_photo_of_another_shape_or_type_is_refused(pixels: object) -> None:
 
 def test_importing_loads_neither_torch_nor_decoders() -> None:
     code = "import sys, lptn_retouch.opening; print(*[m for m in ('torch', 'rawpy', 'PIL.Image') if m in sys.modules])"
-    root = Path(__file__).resolve().parents[1]
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == ""

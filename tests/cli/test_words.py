@@ -16,8 +16,8 @@ from PIL import Image
 from lptn_retouch.cli import build_parser, main
 from lptn_retouch.cli.parser import number, verbs_of
 from lptn_retouch.preset import list_presets
+from tests.places import SAMPLES
 
-SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 LAKE = SAMPLES / "lake-sherburne.jpg"
 posix = pytest.mark.skipif(os.name != "posix", reason="terminals are opened otherwise here")
 

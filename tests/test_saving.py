@@ -28,6 +28,7 @@ from lptn_retouch.opening import open_photo
 from lptn_retouch.photo import Photo
 from lptn_retouch.picture.picture import Source
 from lptn_retouch.thumbnail import thumbnailer
+from tests.places import ROOT
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the real files are not here: {DATA}")
@@ -287,8 +288,7 @@ def test_a_killed_process_leaves_the_target_as_it_was(tmp_path: Path) -> None:
         "files.os.fsync = lambda _: (print('half way', flush=True), time.sleep(60))\n"
         "Photo(np.zeros((50, 50, 3), np.uint8)).save(sys.argv[1])\n"
     )
-    root = Path(__file__).resolve().parents[1]
-    with subprocess.Popen([sys.executable, "-c", code, target], stdout=subprocess.PIPE, cwd=root) as child:
+    with subprocess.Popen([sys.executable, "-c", code, target], stdout=subprocess.PIPE, cwd=ROOT) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"half way\n"
         child.kill()
@@ -353,9 +353,8 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_n
     (tmp_path / ".lptn-aaaaaaaaaaaaaaaa.tmp").symlink_to("a.jpg")
     (tmp_path / ".lptn-bbbbbbbbbbbbbbbb.tmp").mkdir()
     kept += [".lptn-aaaaaaaaaaaaaaaa.tmp", ".lptn-bbbbbbbbbbbbbbbb.tmp"]
-    root = Path(__file__).resolve().parents[1]
     words = [sys.executable, "-c", WRITING, tmp_path / "result.png"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, cwd=root) as child:
+    with subprocess.Popen(words, stdout=subprocess.PIPE, cwd=ROOT) as child:
         assert child.stdout is not None
         try:
             assert child.stdout.readline() == b"half way\n"
@@ -452,10 +451,9 @@ for call in (lambda: open_photo("a.jpg"), lambda: Photo(np.zeros((2, 2, 3), np.u
 def test_a_working_folder_that_is_gone_is_told_in_a_sentence(
     tmp_path: Path, one_sentence: Callable[[object], str]
 ) -> None:
-    root = Path(__file__).resolve().parents[1]
     done = subprocess.run(
         [sys.executable, "-c", GONE],
-        env=os.environ | {"PYTHONPATH": str(root)},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         cwd=tmp_path,
         capture_output=True,
         text=True,

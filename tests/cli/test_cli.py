@@ -19,8 +19,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from lptn_retouch import Photo, open_photo
 from lptn_retouch.cli import main
+from tests.places import SAMPLES
 
-SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 LAKE, OTTERS, RAW = (SAMPLES / name for name in ("lake-sherburne.jpg", "oakland-zoo-otters.jpg", "canon-s40.crw"))
 
 

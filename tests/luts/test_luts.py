@@ -39,10 +39,10 @@ from lptn_retouch.sharing import export_preset, import_preset
 from lptn_retouch.training.run.config import config_from_dict
 from lptn_retouch.training.run.lessons import prepare
 from lptn_retouch.training.teachers.taught import of_table
+from tests.places import LAKE
 
 Sentence = Callable[[object], str]
 Output = pytest.CaptureFixture[str]
-LAKE = Path(__file__).resolve().parents[1] / "samples" / "lake-sherburne.jpg"
 DOMAIN = np.array([[-0.1, 0.0, 0.1], [1.5, 1.0, 0.9]], np.float32)
 
 

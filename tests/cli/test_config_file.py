@@ -14,8 +14,7 @@ from lptn_retouch import open_photo
 from lptn_retouch.cli import build_parser, main
 from lptn_retouch.cli.defaults import give_defaults
 from lptn_retouch.metadata.recipe import read_recipe
-
-LAKE = Path(__file__).resolve().parent.parent / "samples" / "lake-sherburne.jpg"
+from tests.places import LAKE
 
 Written = Callable[[str], Path]
 

@@ -30,8 +30,8 @@ from lptn_retouch.metadata import Block, Metadata
 from lptn_retouch.metadata.blocks import PNG_CHUNK
 from lptn_retouch.metadata.exif.build import Field, build_exif
 from lptn_retouch.structures.tiff import RATIONAL, UNDEFINED
+from tests.places import SAMPLES
 
-SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 LIMIT = 0.3  # gigabytes that a picture may need, as --memory-limit says it
 MOST_MEMORY = LIMIT * 1e9 + 200e6  # and what decoders and the library itself take beside the picture
 SECONDS = 20
