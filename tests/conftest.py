@@ -4,6 +4,7 @@ import copy
 import math
 import os
 import re
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -29,10 +30,35 @@ Net = TypeVar("Net", bound=nn.Module)
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real photographs and weights beside the checkout; without it the test is skipped."""
-    folder = SHARED
-    if not folder.is_dir():
-        pytest.skip(f"the real files are not here: {folder}")
-    return folder
+    if not SHARED.is_dir():
+        pytest.skip(f"the real files are not here: {SHARED}")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def photograph(shared: Path) -> Callable[[str], Path]:
+    """A real file by its name below `data`; some may not be passed on, so not every collection has them all."""
+
+    def found(name: str) -> Path:
+        path = shared / "data" / name
+        if not path.is_file():
+            pytest.skip(f"the real file is not here: {path}")
+        return path
+
+    return found
+
+
+@pytest.fixture(scope="session")
+def exiftool() -> None:
+    """The independent judge of metadata, which the product never needs; without it the test is skipped."""
+    if shutil.which("exiftool") is None:
+        pytest.skip("exiftool is not here")
+
+
+@pytest.fixture(scope="session")
+def meter(shared: Path, exiftool: None) -> Path:  # noqa: ARG001
+    """A script that counts, by exiftool, which tags of one file another one has."""
+    return shared / "tools" / "metadata_diff.py"
 
 
 @pytest.fixture(scope="session")

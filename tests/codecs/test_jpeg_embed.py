@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import shutil
 import struct
 import subprocess
 import sys
@@ -29,17 +28,6 @@ from lptn_retouch.metadata.resolution import jfif_density
 from lptn_retouch.structures.jpeg import jpeg_segments
 from lptn_retouch.structures.tiff import EXIF_POINTER, MAKER_NOTE, Tiff
 from lptn_retouch.verify.compare import compare
-
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-CAMERA_FILES = SHARED / "data" / "camera-jpegs"
-ODD_FILES = SHARED / "data" / "odd"
-METER = SHARED / "tools" / "metadata_diff.py"
-
-needs_files = pytest.mark.skipif(not CAMERA_FILES.is_dir(), reason="the real camera files (../shared/data) are absent")
-needs_meter = pytest.mark.skipif(
-    not (METER.is_file() and shutil.which("exiftool")), reason="exiftool or ../shared/tools/metadata_diff.py is absent"
-)
-needs_exiftool = pytest.mark.skipif(not shutil.which("exiftool"), reason="exiftool is absent")
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -89,23 +77,24 @@ def retouched(path: Path) -> tuple[bytes, Metadata, tuple[str, ...]]:
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Path]:
+def results(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Path]:
     folder = tmp_path_factory.mktemp("retouched")
     pairs = {}
-    for path in sorted(CAMERA_FILES.iterdir()) + sorted(ODD_FILES.glob("*.jpg")):
+    data = shared / "data"
+    for path in sorted((data / "camera-jpegs").iterdir()) + sorted((data / "odd").glob("*.jpg")):
         result = folder / (path.name + ".jpg")
         result.write_bytes(retouched(path)[0])
         pairs[path] = result
     return pairs
 
 
-@needs_files
-@needs_meter
-def test_the_independent_meter_finds_nearly_every_tag_kept(results: dict[Path, Path], tmp_path: Path) -> None:
+def test_the_independent_meter_finds_nearly_every_tag_kept(
+    results: dict[Path, Path], meter: Path, tmp_path: Path
+) -> None:
     listing, table = tmp_path / "pairs.tsv", tmp_path / "out.csv"
     listing.write_text("".join(f"{a}\t{b}\n" for a, b in results.items()), encoding="utf-8")
     subprocess.run(
-        [sys.executable, METER, "--pixels", "--pairs", listing, "--csv", table], check=True, capture_output=True
+        [sys.executable, meter, "--pixels", "--pairs", listing, "--csv", table], check=True, capture_output=True
     )
     rows = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8"))))
     kept, tags = (sum(int(row[name]) for row in rows) for name in ("kept", "tags"))
@@ -116,8 +105,7 @@ def test_the_independent_meter_finds_nearly_every_tag_kept(results: dict[Path, P
     assert {row["pixel_turn"] for row in rows} <= {"same", "unsure"}
 
 
-@needs_files
-@needs_meter
+@pytest.mark.usefixtures("exiftool")
 def test_exiftool_reads_orientation_size_and_thumbnail_of_the_result(results: dict[Path, Path]) -> None:
     tags = ["-Orientation", "-ExifImageWidth", "-ExifImageHeight", "-ImageWidth", "-ImageHeight", "-ThumbnailImage"]
     command = ["exiftool", "-j", "-n", "-b", "-q", "-q", *tags, *results.values()]
@@ -133,7 +121,6 @@ def test_exiftool_reads_orientation_size_and_thumbnail_of_the_result(results: di
     assert thumbnails >= 30
 
 
-@needs_files
 def test_our_own_diff_finds_nothing_lost(results: dict[Path, Path]) -> None:
     for before, after in results.items():
         diff = compare(before, after)
@@ -141,10 +128,8 @@ def test_our_own_diff_finds_nothing_lost(results: dict[Path, Path]) -> None:
         assert diff.counts["added"] <= 1, (before.name, diff.to_text())
 
 
-@needs_files
-def test_the_thumbnail_shows_the_retouched_picture() -> None:
-    path = CAMERA_FILES / "exif-samples__DSCN0027.jpg"
-    source = Metadata.from_jpeg(path.read_bytes())
+def test_the_thumbnail_shows_the_retouched_picture(shared: Path) -> None:
+    source = Metadata.from_jpeg((shared / "data/camera-jpegs/exif-samples__DSCN0027.jpg").read_bytes())
     asked: list[tuple[tuple[int, int], int]] = []
     green = encoded(Image.new("RGB", (160, 120), (0, 200, 0)))
 
@@ -160,9 +145,8 @@ def test_the_thumbnail_shows_the_retouched_picture() -> None:
     assert green in metadata.exif
 
 
-@needs_files
-def test_a_thumbnail_that_does_not_fit_is_cut_off_and_cleared() -> None:
-    source = Metadata.from_jpeg((CAMERA_FILES / "exif-samples__DSCN0027.jpg").read_bytes())
+def test_a_thumbnail_that_does_not_fit_is_cut_off_and_cleared(shared: Path) -> None:
+    source = Metadata.from_jpeg((shared / "data/camera-jpegs/exif-samples__DSCN0027.jpg").read_bytes())
     assert source.exif is not None
     old = source.exif[4560 - 12 :][:5803]
     assert old.startswith(b"\xff\xd8")
@@ -174,10 +158,9 @@ def test_a_thumbnail_that_does_not_fit_is_cut_off_and_cleared() -> None:
         assert any("thumbnail" in notice for notice in notices)
 
 
-@needs_files
 @pytest.mark.parametrize("name", ["exif-samples__landscape_6.jpg", "exif-0.6.0__right.jpg"])
-def test_turning_changes_the_orientation_and_nothing_else_in_exif(name: str) -> None:
-    source = Metadata.from_jpeg((CAMERA_FILES / name).read_bytes())
+def test_turning_changes_the_orientation_and_nothing_else_in_exif(shared: Path, name: str) -> None:
+    source = Metadata.from_jpeg((shared / "data/camera-jpegs" / name).read_bytes())
     assert source.orientation > 1
     kept, _ = source.for_result(width=9, height=7, turned=False, make_thumbnail=no_thumbnail)
     turned, _ = source.for_result(width=9, height=7, turned=True, make_thumbnail=no_thumbnail)
@@ -187,13 +170,12 @@ def test_turning_changes_the_orientation_and_nothing_else_in_exif(name: str) -> 
     assert sum(a != b for a, b in zip(kept.exif, turned.exif, strict=True)) == 1
 
 
-@needs_files
-def test_what_an_edit_makes_false_is_left_out_and_said() -> None:
+def test_what_an_edit_makes_false_is_left_out_and_said(shared: Path) -> None:
     for name, word, kind in (
         ("camera-jpegs/Pillow__sugarshack.mpo", "MPF", Kind.MPF),
         ("camera-jpegs/exiftool__Google.jpg", "gain map", None),
     ):
-        source = Metadata.from_jpeg((SHARED / "data" / name).read_bytes())
+        source = Metadata.from_jpeg((shared / "data" / name).read_bytes())
         result, notices = source.for_result(width=8, height=8, turned=False, make_thumbnail=no_thumbnail)
         assert any(word in notice for notice in notices), (name, notices)
         assert kind not in {block.kind for block in result.blocks}
@@ -209,11 +191,10 @@ def test_content_credentials_are_left_out_and_said() -> None:
     assert "C2PA" in notices[0]
 
 
-@needs_files
-def test_damaged_files_are_read_corrected_and_compared_without_a_crash(tmp_path: Path) -> None:
+def test_damaged_files_are_read_corrected_and_compared_without_a_crash(shared: Path, tmp_path: Path) -> None:
     plain = encoded(Image.new("RGB", (8, 8)))
     read = 0
-    for path in sorted((SHARED / "data" / "damaged").iterdir()):
+    for path in sorted((shared / "data" / "damaged").iterdir()):
         source = Metadata.from_jpeg(path.read_bytes())
         assert 1 <= source.orientation <= 8
         result, _ = source.for_result(width=8, height=8, turned=True, make_thumbnail=no_thumbnail)
@@ -277,7 +258,7 @@ def long_exif(*, note: bytes, thumbnail: bytes = b"") -> bytes:
     return exif[: first.next_at] + struct.pack("<I", len(exif)) + exif[first.next_at + 4 :] + entries + thumbnail
 
 
-@needs_exiftool
+@pytest.mark.usefixtures("exiftool")
 @pytest.mark.parametrize(
     ("note", "thumbnail", "notice", "kept"),
     [

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import shutil
 import struct
 import subprocess
 import sys
@@ -29,14 +28,6 @@ from lptn_retouch.structures.png import SIGNATURE, PngFile
 def png_blocks(data: bytes) -> tuple[Block, ...]:
     return read_metadata(data, "PNG").blocks
 
-
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-CAMERA_FILES = SHARED / "data" / "camera-jpegs"
-METER = SHARED / "tools" / "metadata_diff.py"
-needs_exiftool = pytest.mark.skipif(not shutil.which("exiftool"), reason="exiftool is absent")
-needs_meter = pytest.mark.skipif(
-    not (METER.is_file() and shutil.which("exiftool")), reason="exiftool or ../shared/tools/metadata_diff.py is absent"
-)
 
 IPTC = b"\x1c\x02\x69\0\x04Dawn"
 EXIF = b"II*\0\x08\0\0\0" + b"\1\0" + b"\x12\1\3\0\1\0\0\0\1\0\0\0" + bytes(4)
@@ -80,12 +71,12 @@ def upright(path: Path) -> tuple[Image.Image, Metadata]:
     return image, metadata
 
 
-@needs_meter
-@pytest.mark.skipif(not CAMERA_FILES.is_dir(), reason="the real camera files (../shared/data) are absent")
-def test_the_independent_meter_finds_nearly_every_tag_of_a_camera_in_the_png(tmp_path: Path) -> None:
+def test_the_independent_meter_finds_nearly_every_tag_of_a_camera_in_the_png(
+    shared: Path, meter: Path, tmp_path: Path
+) -> None:
     listing, table = tmp_path / "pairs.tsv", tmp_path / "out.csv"
     lines = []
-    for path in sorted(CAMERA_FILES.iterdir()):
+    for path in sorted((shared / "data" / "camera-jpegs").iterdir()):
         image, metadata = upright(path)
         file = io.BytesIO()
         image.save(file, "PNG", compress_level=1)
@@ -98,7 +89,7 @@ def test_the_independent_meter_finds_nearly_every_tag_of_a_camera_in_the_png(tmp
         read = Metadata(png_blocks(spliced))
         assert (read.exif, read.icc, read.photoshop) == (metadata.exif, metadata.icc, metadata.photoshop), path.name
     listing.write_text("".join(lines), encoding="utf-8")
-    subprocess.run([sys.executable, METER, "--pairs", listing, "--csv", table], check=True, capture_output=True)
+    subprocess.run([sys.executable, meter, "--pairs", listing, "--csv", table], check=True, capture_output=True)
     rows = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8"))))
     kept, tags = (sum(int(row[name]) for row in rows) for name in ("kept", "tags"))
     assert len(rows) >= 60
@@ -198,7 +189,7 @@ def test_what_a_png_cannot_hold_is_said() -> None:
             splice_png(torn, source)
 
 
-@needs_exiftool
+@pytest.mark.usefixtures("exiftool")
 def test_exiftool_reads_iptc_exif_and_xmp_without_a_warning(tmp_path: Path) -> None:
     source = Metadata.build(
         exif=EXIF, xmp=PACKET, photoshop=coded_resource(0x0404, IPTC) + coded_resource(0x03F3, bytes(9))
@@ -249,12 +240,3 @@ def test_a_gif_gives_its_comment_xmp_and_profile(tmp_path: Path) -> None:
         assert image.size == (16, 12)
     for end in range(len(whole)):
         assert set(gif_blocks(whole[:end])) <= set(read.blocks)
-
-
-@pytest.mark.parametrize("read", [png_blocks, gif_blocks])
-def test_real_damaged_and_odd_files_are_read_without_a_crash(read: type[tuple[Block, ...]]) -> None:
-    files = [path for folder in ("damaged", "odd") for path in sorted((SHARED / "data" / folder).glob("*"))]
-    if not files:
-        pytest.skip("the real damaged files (../shared/data) are absent")
-    for path in files:
-        assert isinstance(read(path.read_bytes()), tuple), path.name

@@ -3,9 +3,9 @@
 import io
 import json
 import random
-import shutil
 import struct
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,29 +30,21 @@ from lptn_retouch.structures.boxes import box_of
 from lptn_retouch.structures.tiff import MAKER_NOTE, Ifd, Tiff
 from lptn_retouch.verify.compare import compare
 
-RAW_FILES = Path(__file__).resolve().parents[2] / "shared" / "data" / "raw"
-needs_files = pytest.mark.skipif(not RAW_FILES.is_dir(), reason="the real RAW files (../shared/data/raw) are absent")
-needs_exiftool = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is absent")
-
-CAMERAS = RAW_FILES.parent / "camera-jpegs"
-CR2 = RAW_FILES / "local-only-canon-eos30d.cr2"
 PACKET = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description xmlns:crs="http://ns.adobe.com/camera-raw-settings/1.0/" crs:Exposure2012="+1.00"/>
 </rdf:RDF></x:xmpmeta>"""
-needs_cr2 = pytest.mark.skipif(not CR2.is_file(), reason=f"the real CR2 is not here: {CR2}")
-needs_cameras = pytest.mark.skipif(not CAMERAS.is_dir(), reason=f"the camera JPEGs are not here: {CAMERAS}")
 
 WARNING = "ExifTool:Warning"
 SHOOTING = ("Make", "Model", "DateTimeOriginal", "ExposureTime", "FNumber", "ISO", "FocalLength")
 
 
 @pytest.fixture(scope="module")
-def developed(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Path]:
+def developed(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Path]:
     folder = tmp_path_factory.mktemp("developed")
     file = io.BytesIO()
     Image.new("RGB", (64, 48)).save(file, "JPEG")
     pairs = {}
-    for path in sorted(RAW_FILES.iterdir()):
+    for path in sorted((shared / "data" / "raw").iterdir()):
         metadata, _ = metadata_from_raw(path)[0].for_result(
             width=64, height=48, turned=True, make_thumbnail=lambda _box, _most: None
         )
@@ -83,8 +75,7 @@ def close(a: object, b: object) -> bool:
         return a == b
 
 
-@needs_files
-@needs_exiftool
+@pytest.mark.usefixtures("exiftool")
 def test_what_exiftool_sees_in_the_raw_it_sees_in_the_jpeg(developed: dict[Path, Path]) -> None:
     before, after = exiftool(list(developed)), exiftool(list(developed.values()))
     seen = 0
@@ -98,7 +89,6 @@ def test_what_exiftool_sees_in_the_raw_it_sees_in_the_jpeg(developed: dict[Path,
     assert seen >= 40
 
 
-@needs_files
 def test_our_own_diff_finds_nothing_lost(developed: dict[Path, Path]) -> None:
     for before, after in developed.items():
         diff = compare(before, after)
@@ -106,9 +96,8 @@ def test_our_own_diff_finds_nothing_lost(developed: dict[Path, Path]) -> None:
         assert diff.counts["kept"] >= 4
 
 
-@needs_files
-def test_nothing_of_the_raw_files_own_structure_comes_along() -> None:
-    for path in RAW_FILES.iterdir():
+def test_nothing_of_the_raw_files_own_structure_comes_along(shared: Path) -> None:
+    for path in (shared / "data" / "raw").iterdir():
         exif = exif_from_raw(path)
         assert exif is not None
         assert len(exif) < 65_528
@@ -120,9 +109,8 @@ def test_nothing_of_the_raw_files_own_structure_comes_along() -> None:
         assert tiff.number(first.get(0x0112)) == 1
 
 
-@needs_files
-def test_a_cut_raw_file_gives_what_it_can_and_never_crashes(tmp_path: Path) -> None:
-    for path in sorted(RAW_FILES.iterdir()):
+def test_a_cut_raw_file_gives_what_it_can_and_never_crashes(shared: Path, tmp_path: Path) -> None:
+    for path in sorted((shared / "data" / "raw").iterdir()):
         whole = path.read_bytes()[:4096]
         for keep in (0, 1, 17, 18, 100, 1000, 4096):
             cut = tmp_path / path.name
@@ -202,13 +190,12 @@ def tags(path: Path, *groups: str) -> dict[str, object]:
     return {tag: value for tag, value in found.items() if not any(word in tag for word in words)}
 
 
-@needs_cr2
-@needs_exiftool
-def test_a_canon_maker_note_survives_but_for_what_is_too_long(tmp_path: Path) -> None:
-    metadata, notices = metadata_from_raw(CR2)
+@pytest.mark.usefixtures("exiftool")
+def test_a_canon_maker_note_survives_but_for_what_is_too_long(cr2: Path, tmp_path: Path) -> None:
+    metadata, notices = metadata_from_raw(cr2)
     assert len(notices) == 1 and "maker note" in notices[0]
     (tmp_path / "a.jpg").write_bytes(plain_jpeg(metadata))
-    before, after = tags(CR2, "MakerNotes"), tags(tmp_path / "a.jpg", "MakerNotes")
+    before, after = tags(cr2, "MakerNotes"), tags(tmp_path / "a.jpg", "MakerNotes")
     same = [tag for tag in before if after.get(tag) == before[tag]]
     assert len(before) > 150 and len(same) >= 0.98 * len(before)
     assert not any("Warning" in tag for tag in after)
@@ -219,9 +206,14 @@ def directory(tiff: Tiff, ifd: Ifd | None, without: int = -1) -> list[Field]:
     return [Field(e.tag, e.type, e.count, tiff.raw(e)) for e in entries if e.tag != without and e.size < 30000]
 
 
-def made_cr3() -> bytes:
+@pytest.fixture(scope="module")
+def cr2(photograph: Callable[[str], Path]) -> Path:
+    return photograph("raw/local-only-canon-eos30d.cr2")
+
+
+def made_cr3(cr2: Path) -> bytes:
     """A CR3's metadata boxes, holding what the CR2 holds."""
-    tiff = Tiff(CR2.read_bytes())
+    tiff = Tiff(cr2.read_bytes())
     first = tiff.ifd(tiff.first)
     shot = tiff.pointed(first, 0x8769)
     note = shot.get(MAKER_NOTE) if shot else None
@@ -238,14 +230,13 @@ def made_cr3() -> bytes:
     )
 
 
-@needs_cr2
-@needs_exiftool
-def test_a_cr3_s_four_structures_become_one(tmp_path: Path) -> None:
-    metadata, notices = metadata_from_raw(made_cr3())
+@pytest.mark.usefixtures("exiftool")
+def test_a_cr3_s_four_structures_become_one(cr2: Path, tmp_path: Path) -> None:
+    metadata, notices = metadata_from_raw(made_cr3(cr2))
     assert notices == ()
     (tmp_path / "a.jpg").write_bytes(plain_jpeg(metadata))
     for group in ("MakerNotes", "ExifIFD"):
-        before, after = tags(CR2, group), tags(tmp_path / "a.jpg", group)
+        before, after = tags(cr2, group), tags(tmp_path / "a.jpg", group)
         same = [tag for tag in before if after.get(tag) == before[tag]]
         assert len(same) >= 0.95 * len(before) > 20
         assert not any("Warning" in tag for tag in after)
@@ -254,9 +245,8 @@ def test_a_cr3_s_four_structures_become_one(tmp_path: Path) -> None:
     assert b'crs:AlreadyApplied="True"' in (metadata.xmp or b"")
 
 
-@needs_cr2
-def test_a_damaged_cr3_gives_what_it_can_and_never_crashes() -> None:
-    whole = made_cr3()
+def test_a_damaged_cr3_gives_what_it_can_and_never_crashes(cr2: Path) -> None:
+    whole = made_cr3(cr2)
     for keep in range(0, len(whole), 997):
         metadata_from_raw(whole[:keep])
     chance = random.Random(5)
@@ -267,8 +257,7 @@ def test_a_damaged_cr3_gives_what_it_can_and_never_crashes() -> None:
         metadata_from_raw(bytes(data))
 
 
-@needs_cameras
-@needs_exiftool
+@pytest.mark.usefixtures("exiftool")
 @pytest.mark.parametrize(
     "name",
     [
@@ -281,15 +270,18 @@ def test_a_damaged_cr3_gives_what_it_can_and_never_crashes() -> None:
         "photoprism__snow.jpg",
     ],
 )
-def test_maker_notes_of_many_makers_keep_their_values_wherever_they_go(name: str, tmp_path: Path) -> None:
+def test_maker_notes_of_many_makers_keep_their_values_wherever_they_go(
+    photograph: Callable[[str], Path], name: str, tmp_path: Path
+) -> None:
     """Where it was, and squeezed into less room: the tags that stay have the values they had."""
-    exif = Metadata.from_jpeg((CAMERAS / name).read_bytes()).exif or b""
+    camera = photograph(f"camera-jpegs/{name}")
+    exif = Metadata.from_jpeg(camera.read_bytes()).exif or b""
     tiff = Tiff(exif)
     shot = tiff.pointed(tiff.ifd(tiff.first), 0x8769)
     entry = shot.get(MAKER_NOTE) if shot else None
     assert entry
     main = [f for f in directory(tiff, tiff.ifd(tiff.first)) if f.tag in (0x010F, 0x0110)]
-    before = tags(CAMERAS / name, "MakerNotes")
+    before = tags(camera, "MakerNotes")
     warned = before.pop(WARNING, None)
     for room, share in ((65527, 0.98), (600 + entry.size * 9 // 10, 0.2)):
         fitted = fitted_note(tiff.raw(entry), entry.value_at, tiff.order, room=room, free_at=600)
@@ -335,14 +327,8 @@ def test_no_bytes_make_a_maker_note_crash_or_overflow(tail: bytes, at: int, orde
             assert (90 if fitted.at is None else fitted.at) + len(fitted.data) <= room
 
 
-def fuji(name: str = "exiv2__FujiTagsDRangeWeakRating2.jpg") -> bytes:
-    if not (CAMERAS / name).is_file():
-        pytest.skip(f"{name} is not here")
-    return (CAMERAS / name).read_bytes()
-
-
-def test_raf_and_rw2_give_the_exif_of_their_jpeg_as_it_is() -> None:
-    jpeg = fuji()
+def test_raf_and_rw2_give_the_exif_of_their_jpeg_as_it_is(photograph: Callable[[str], Path]) -> None:
+    jpeg = photograph("camera-jpegs/exiv2__FujiTagsDRangeWeakRating2.jpg").read_bytes()
     exif = Metadata.from_jpeg(jpeg).exif
     raf = b"FUJIFILMCCD-RAW 0201".ljust(84, b"\0") + struct.pack(">II", 148, len(jpeg)) + bytes(56) + jpeg + bytes(99)
     assert metadata_from_raw(raf)[0].exif == exif

@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,6 @@ from lptn_retouch.errors import PhotoError, UnreadablePhotoError
 from lptn_retouch.opening import open_photo
 from lptn_retouch.photo import Photo
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "raw"
 SIZES = {
     "bsd3-lg-h815.dng": (600, 338),
     "cc0-canon-s40-crop.dng": (576, 384),
@@ -34,23 +34,23 @@ SIZES = {
     "cc0-kodak-dc50-1.kdc": (768, 512),
     "local-only-canon-eos30d.cr2": (3504, 2335),
 }
+Raw = Callable[[str], Path]
 NO_PREVIEW = "cc0-canon-s40-crop.dng"
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"the real files are not here: {DATA}")
-
-
-def raw(name: str) -> Path:
-    if not (DATA / name).is_file():
-        pytest.skip(f"{name} is not here")
-    return DATA / name
 
 
 @pytest.fixture(scope="module")
-def developed() -> dict[str, Photo]:
-    return {name: open_photo(DATA / name) for name in SIZES if (DATA / name).is_file()}
+def raw(photograph: Callable[[str], Path]) -> Callable[[str], Path]:
+    return lambda name: photograph(f"raw/{name}")
+
+
+@pytest.fixture(scope="module")
+def developed(shared: Path) -> dict[str, Photo]:
+    folder = shared / "data" / "raw"
+    return {name: open_photo(folder / name) for name in SIZES if (folder / name).is_file()}
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_raw_is_developed_upright_at_its_own_size_and_depth(developed: dict[str, Photo], name: str) -> None:
+def test_raw_is_developed_upright_at_its_own_size_and_depth(raw: Raw, developed: dict[str, Photo], name: str) -> None:
     raw(name)
     photo = developed[name]
     assert (photo.width, photo.height) == SIZES[name]
@@ -61,7 +61,7 @@ def test_raw_is_developed_upright_at_its_own_size_and_depth(developed: dict[str,
 
 
 @pytest.mark.parametrize("name", [name for name in SIZES if name != NO_PREVIEW])
-def test_midtones_are_the_preview_s(developed: dict[str, Photo], name: str) -> None:
+def test_midtones_are_the_preview_s(raw: Raw, developed: dict[str, Photo], name: str) -> None:
     """Against the preview as another reader, rawpy with Pillow's own resizing, sees it."""
     import io
 
@@ -80,7 +80,7 @@ def test_midtones_are_the_preview_s(developed: dict[str, Photo], name: str) -> N
 
 
 @pytest.mark.parametrize("name", ["bsd3-lg-h815.dng", "cc0-canon-s40.crw", "local-only-canon-eos30d.cr2"])
-def test_the_picture_lies_as_its_preview_does(developed: dict[str, Photo], name: str) -> None:
+def test_the_picture_lies_as_its_preview_does(raw: Raw, developed: dict[str, Photo], name: str) -> None:
     """Of the four turns and two mirrorings, the preview must agree best with none."""
     import io
 
@@ -104,7 +104,9 @@ def test_without_preview_a_notice_and_a_middling_brightness(developed: dict[str,
 
 
 @pytest.mark.parametrize(("orientation", "turns"), [(3, 2), (6, 3), (8, 1)])
-def test_a_camera_on_its_side(tmp_path: Path, developed: dict[str, Photo], orientation: int, turns: int) -> None:
+def test_a_camera_on_its_side(
+    raw: Raw, tmp_path: Path, developed: dict[str, Photo], orientation: int, turns: int
+) -> None:
     data = bytearray(raw(NO_PREVIEW).read_bytes())
     first = struct.unpack_from("<I", data, 4)[0]
     entries = [first + 2 + 12 * i for i in range(struct.unpack_from("<H", data, first)[0])]
@@ -116,7 +118,7 @@ def test_a_camera_on_its_side(tmp_path: Path, developed: dict[str, Photo], orien
     assert photo.metadata.orientation == 1
 
 
-def test_raw_under_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
+def test_raw_under_a_name_that_is_not_utf_8(raw: Raw, tmp_path: Path) -> None:
     name = os.fsdecode(os.fsencode(tmp_path) + b"/\xe9t\xe9.dng")
     Path(name).write_bytes(raw(NO_PREVIEW).read_bytes())
     photo = open_photo(name)
@@ -125,7 +127,7 @@ def test_raw_under_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_a_cut_raw_never_passes_for_whole(tmp_path: Path, name: str) -> None:
+def test_a_cut_raw_never_passes_for_whole(raw: Raw, tmp_path: Path, name: str) -> None:
     data = raw(name).read_bytes()
     for part in (0.01, 0.3, 0.95, 0.999):
         (tmp_path / "cut").write_bytes(data[: int(len(data) * part)])
@@ -133,7 +135,7 @@ def test_a_cut_raw_never_passes_for_whole(tmp_path: Path, name: str) -> None:
             open_photo(tmp_path / "cut")
 
 
-def test_a_flipped_lossy_dng_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_flipped_lossy_dng_says_so(raw: Raw, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     data = bytearray(raw("bsd3-lg-h815.dng").read_bytes())
     data[24144 + 30000 : 24144 + 30010] = b"\xff\xc4" * 5
     (tmp_path / "bad.dng").write_bytes(data)
@@ -215,7 +217,7 @@ def tiff_of(*tags: dict[int, tuple[int, ...]]) -> bytes:
 
 @pytest.mark.parametrize("name", SIZES)
 @pytest.mark.parametrize("part", [0.5, 0.8, 0.95, 0.99])
-def test_a_raw_whose_end_became_zeros_is_refused_or_doubted(tmp_path: Path, name: str, part: float) -> None:
+def test_a_raw_whose_end_became_zeros_is_refused_or_doubted(raw: Raw, tmp_path: Path, name: str, part: float) -> None:
     """As a card or a copy leaves it that failed half way, at its full length."""
     data = raw(name).read_bytes()
     keep = int(len(data) * part)
@@ -251,7 +253,7 @@ def test_smooth_and_overexposed_ends_are_not_doubted() -> None:
     assert ends_flat(mosaic), "the last two rows over and over"
 
 
-def test_a_raw_is_read_once_and_its_sidecar_is_found(tmp_path: Path) -> None:
+def test_a_raw_is_read_once_and_its_sidecar_is_found(raw: Raw, tmp_path: Path) -> None:
     packet = (
         '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
         '<rdf:Description xmlns:crs="http://ns.adobe.com/camera-raw-settings/1.0/" crs:Exposure2012="+1.00"/>'

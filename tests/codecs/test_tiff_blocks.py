@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 import struct
 import subprocess
 from collections.abc import Callable, Iterable
@@ -304,7 +303,7 @@ def spliced(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path
     return out
 
 
-@pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is absent")
+@pytest.mark.usefixtures("exiftool")
 def test_exiftool_reads_every_camera_s_metadata_from_the_tiff_without_a_new_warning(spliced: dict[Path, Path]) -> None:
     def told(paths: Iterable[Path]) -> list[dict[str, Any]]:
         groups = ("-warning", "-EXIF:all", "-MakerNotes:all", "-XMP:all", "-IPTC:all")

@@ -2,7 +2,6 @@
 
 import io
 import re
-import shutil
 import struct
 import subprocess
 from pathlib import Path
@@ -19,7 +18,6 @@ from lptn_retouch.metadata.blocks import COMMENT
 from lptn_retouch.metadata.photoshop import coded_resource
 from lptn_retouch.structures.riff import riff_chunks
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
 EXIF = b"II*\0\x08\0\0\0" + b"\1\0" + b"\x12\1\3\0\1\0\0\0\1\0\0\0" + bytes(4) + b"\0"
 PACKET = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -107,10 +105,10 @@ def test_damaged_files_are_read_and_refused_in_words(data: st.DataObject) -> Non
             assert "no picture" in str(error)
 
 
-@pytest.mark.skipif(not shutil.which("exiftool"), reason="exiftool is absent")
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the real files (../shared/data) are absent")
-def test_exiftool_reads_a_camera_s_maker_notes_without_a_warning(tmp_path: Path) -> None:
-    source = Metadata.from_jpeg((SHARED / "data" / "camera-jpegs" / "exiftool__NikonD70.jpg").read_bytes())
+@pytest.mark.usefixtures("exiftool")
+def test_exiftool_reads_a_camera_s_maker_notes_without_a_warning(shared: Path, tmp_path: Path) -> None:
+    camera = shared / "data" / "camera-jpegs" / "exiftool__NikonD70.jpg"
+    source = Metadata.from_jpeg(camera.read_bytes())
     path = tmp_path / "nikon.webp"
     path.write_bytes(splice_webp(encoded(), source)[0])
 
@@ -121,4 +119,4 @@ def test_exiftool_reads_a_camera_s_maker_notes_without_a_warning(tmp_path: Path)
 
     found = said(path)
     assert len(found) > 60 and not any(line.startswith(("Warning", "Error")) for line in found)
-    assert found == said(SHARED / "data" / "camera-jpegs" / "exiftool__NikonD70.jpg")
+    assert found == said(camera)

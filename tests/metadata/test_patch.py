@@ -23,7 +23,6 @@ from lptn_retouch.structures.xml import parse_xmp
 from lptn_retouch.verify.containers import carried_by
 from lptn_retouch.verify.tags import facts_of
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
 quick = settings(max_examples=300, deadline=2000, suppress_health_check=[HealthCheck.too_slow])
 TINY = bytes.fromhex("ffd8 ffc0 000b 08 0078 00a0 01 01 11 00 ffda 0002 ffd9")
 
@@ -304,11 +303,10 @@ def test_the_seeds_are_sound_so_that_damaging_them_means_something() -> None:
     assert len(carried_by(JPEG_SEED, detect(JPEG_SEED) or "TIFF").blocks) == 3
 
 
-@pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="the real camera files (../shared/data) are absent")
-@settings(max_examples=60, deadline=4000, suppress_health_check=[HealthCheck.too_slow])
-@given(st.data())
-def test_a_real_block_with_damaged_bytes_keeps_its_length(data: st.DataObject) -> None:
-    exif = Metadata.from_jpeg((SHARED / "data/camera-jpegs/exif-samples__32-lens_data.jpeg").read_bytes()).exif
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_a_real_block_with_damaged_bytes_keeps_its_length(shared: Path, data: st.DataObject) -> None:
+    exif = Metadata.from_jpeg((shared / "data/camera-jpegs/exif-samples__32-lens_data.jpeg").read_bytes()).exif
     assert exif is not None
     damaged = bytearray(exif)
     for at, value in data.draw(st.lists(st.tuples(st.integers(8, 1500), st.integers(0, 255)), min_size=1, max_size=20)):

@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import re
-import shutil
 import struct
 import subprocess
 from pathlib import Path
@@ -22,10 +21,6 @@ from lptn_retouch.metadata.photoshop import iptc_records
 from lptn_retouch.metadata.private import without_private
 from lptn_retouch.metadata.xmp.properties import xmp_properties
 from lptn_retouch.structures.tiff import Tiff
-
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
-needs_files = pytest.mark.skipif(not SHARED.is_dir(), reason="the real files (../shared/data) are absent")
-needs_exiftool = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is absent")
 
 SERIAL, OWNER, PERSON = b"SN-0123456789", b"Ida Ownersdottir", b"Paul Persona"
 PLACE = struct.pack("<6I", 51, 1, 30, 1, 7771, 100)
@@ -241,11 +236,10 @@ def test_png_keeps_title_author_description_copyright_and_resolution() -> None:
     assert len(notices) == 1
 
 
-@needs_files
-def test_no_private_bytes_of_real_photographs_are_left() -> None:
+def test_no_private_bytes_of_real_photographs_are_left(shared: Path) -> None:
     """Every value of GPS, of a serial number, an owner and a maker note, looked for in all bytes of the result."""
     seen = 0
-    for path in sorted((SHARED / "camera-jpegs").iterdir()):
+    for path in sorted((shared / "data" / "camera-jpegs").iterdir()):
         metadata = Metadata.from_jpeg(path.read_bytes())
         try:
             tiff = Tiff(metadata.exif or b"")
@@ -265,12 +259,13 @@ def test_no_private_bytes_of_real_photographs_are_left() -> None:
     assert seen > 30
 
 
-@needs_files
-@needs_exiftool
-def test_exiftool_finds_nothing_private_and_every_credit(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("exiftool")
+def test_exiftool_finds_nothing_private_and_every_credit(shared: Path, tmp_path: Path) -> None:
     picture = io.BytesIO()
     Image.new("RGB", (64, 48)).save(picture, "JPEG")
-    sources = sorted(path for path in (SHARED / "camera-jpegs").iterdir() if path.read_bytes()[:2] == b"\xff\xd8")
+    sources = sorted(
+        path for path in (shared / "data" / "camera-jpegs").iterdir() if path.read_bytes()[:2] == b"\xff\xd8"
+    )
     for path in sources:
         data = path.read_bytes()
         metadata, _ = Metadata.from_jpeg(data).for_result(

@@ -23,7 +23,6 @@ from lptn_retouch.metadata.xmp.properties import xmp_properties
 from lptn_retouch.structures.xml import parse_xmp
 from tests.places import SAMPLES
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 RDF = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
 PLAIN = Recipe("winter-2", "3", "ab" * 32, 1.0, 0.5, False, "IMG_1.jpg", "cd" * 32, version="1.0")
 
@@ -188,10 +187,9 @@ def test_names_that_no_file_can_have_are_not_written() -> None:
     assert found == replace(PLAIN, preset="", source_name="", preset_version="")
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the real files (../shared/data) are absent")
-def test_in_real_packets_nothing_else_changes() -> None:
+def test_in_real_packets_nothing_else_changes(shared: Path) -> None:
     seen = 0
-    for path in sorted((SHARED / "camera-jpegs").iterdir()):
+    for path in sorted((shared / "data" / "camera-jpegs").iterdir()):
         metadata = Metadata.from_jpeg(path.read_bytes())
         try:
             before = xmp_properties(metadata.xmp or b"")

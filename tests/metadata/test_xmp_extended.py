@@ -1,7 +1,6 @@
 """XMP longer than a JPEG's segment: splitting, merging, and that no property is lost on the way."""
 
 import hashlib
-import shutil
 import subprocess
 from io import BytesIO
 from pathlib import Path
@@ -121,7 +120,7 @@ def test_a_long_packet_that_cannot_be_read_is_refused() -> None:
             split_xmp(packet, 1000)
 
 
-@pytest.mark.skipif(not shutil.which("exiftool"), reason="exiftool is absent")
+@pytest.mark.usefixtures("exiftool")
 def test_exiftool_reads_a_split_packet_as_one(tmp_path: Path) -> None:
     file = BytesIO()
     Image.new("RGB", (8, 8)).save(file, "JPEG")
