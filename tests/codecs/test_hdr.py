@@ -1,7 +1,5 @@
 """Pictures of high dynamic range come in the standard one: dark tones stay as bright, highlights are led to white."""
 
-import struct
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from lptn_retouch.codecs.png import pixels as png
 from lptn_retouch.color import read_profile
 from lptn_retouch.color.srgb import light
 from lptn_retouch.opening import open_photo
+from tests.builders import png_chunk, with_png_chunks
 
 Sentence = Callable[[object], str]
 Numbers = np.ndarray[Any, np.dtype[Any]]
@@ -83,12 +82,8 @@ def test_an_avif_of_high_dynamic_range_opens_with_a_note(
 
 
 def test_a_png_of_high_dynamic_range_opens_in_the_space_that_its_chunk_says(tmp_path: Path) -> None:
-    data = png.encode(greys(0.1, 0.5, 0.7))
-    cicp = b"cICP" + bytes((9, PQ, 0, 1))
-    at = data.index(b"IDAT") - 4
-    (tmp_path / "a.png").write_bytes(
-        data[:at] + struct.pack(">I", 4) + cicp + struct.pack(">I", zlib.crc32(cicp)) + data[at:]
-    )
+    cicp = png_chunk(b"cICP", bytes((9, PQ, 0, 1)))
+    (tmp_path / "a.png").write_bytes(with_png_chunks(png.encode(greys(0.1, 0.5, 0.7)), cicp))
     photo = open_photo(tmp_path / "a.png")
     assert photo.color_space == "BT.2020" and read_profile(photo.metadata.icc)[0].name == "BT.2020"
     assert np.array_equal(photo.pixels, standard_range(greys(0.1, 0.5, 0.7), PQ))

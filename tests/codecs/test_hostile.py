@@ -28,8 +28,7 @@ from lptn_retouch.codecs.png.blocks import splice_png
 from lptn_retouch.color import adobe_rgb_profile
 from lptn_retouch.metadata import Block, Metadata
 from lptn_retouch.metadata.blocks import PNG_CHUNK
-from lptn_retouch.metadata.exif.build import Field, build_exif
-from lptn_retouch.structures.tiff import RATIONAL, UNDEFINED
+from tests.builders import png_file, tiff_directories
 from tests.places import SAMPLES
 
 LIMIT = 0.3  # gigabytes that a picture may need, as --memory-limit says it
@@ -182,18 +181,13 @@ def _flipped(data: bytes) -> Iterator[bytes]:
 
 
 def _png(width: int, height: int, rows: bytes) -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+    return png_file(width, height, 1, 0, rows)
 
 
 def _tiff(width: int, height: int, bits: int, compression: int, strip: bytes) -> bytes:
     numbers = {256: width, 257: height, 258: bits, 259: compression, 262: 1, 273: 200, 277: 1, 278: height,
                279: len(strip)}  # fmt: skip
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, number) for tag, number in numbers.items())
-    return (b"II*\0\x08\0\0\0" + struct.pack("<H", len(numbers)) + entries + bytes(4)).ljust(200, b"\0") + strip
+    return tiff_directories({tag: (number,) for tag, number in numbers.items()}).ljust(200, b"\0") + strip
 
 
 def _webp(side: int) -> bytes:
@@ -302,35 +296,6 @@ def test_a_batch_with_every_kind_of_harm_does_the_others(
     for line, name in zip(lines, inputs[:4], strict=False):
         assert Path(name).name in one_sentence(line)
     assert [path.stem for path in (tmp_path / "out").iterdir()] == ["good"]
-
-
-BROKEN_EXIF = {
-    "no TIFF header": b"MZ\0*garbage" * 9,
-    "cut after the header": b"II*\0\x08\0\0\0",
-    "first directory outside": b"MM\0*\x7f\xff\xff\xff",
-    "a loop of directories": b"II*\0\x08\0\0\0" + bytes(2) + b"\x08\0\0\0",
-    "a resolution that is no number": build_exif("<", [Field(0x011A, UNDEFINED, 1, b"\0")]),
-    "a resolution over zero": build_exif("<", [Field(0x011A, RATIONAL, 1, bytes(8)), Field(0x0128, 3, 1, b"\2\0")]),
-}
-
-
-@pytest.mark.parametrize("ending", [".jpg", ".png", ".tif", ".webp", ".avif", ".jxl"])
-def test_broken_exif_neither_costs_the_picture_nor_spoils_the_result(
-    tmp_path: Path, apply: Callable[..., Told], ending: str
-) -> None:
-    """Some decoders refuse a whole picture for its EXIF, so it must go where they would."""
-    picture = np.full((16, 24, 3), 90, np.uint8)
-    files = []
-    for number, exif in enumerate(BROKEN_EXIF.values()):
-        files.append(tmp_path / f"{number}.jpg")
-        Photo(picture, metadata=Metadata.build(exif=exif)).save(files[-1])
-    for one, what in zip(apply(files, ending=ending), BROKEN_EXIF, strict=True):
-        assert one["status"] == 0, (what, one)
-        if ending not in (".jpg", ".jxl"):
-            with Image.open(one["result"]) as result:
-                result.load()
-                assert result.size == (24, 16), what
-        assert open_photo(one["result"]).pixels.shape == picture.shape, what
 
 
 def test_a_chunk_that_claims_gigabytes_reserves_none(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The shooting data of real RAW files, judged by exiftool; and of made ones for the corners they do not reach."""
 
-import io
 import json
 import random
 import struct
@@ -29,10 +28,11 @@ from lptn_retouch.metadata.photoshop import iptc_records
 from lptn_retouch.structures.boxes import box_of
 from lptn_retouch.structures.tiff import MAKER_NOTE, Ifd, Tiff
 from lptn_retouch.verify.compare import compare
+from tests.builders import plain, xmp_packet
 
-PACKET = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
-<rdf:Description xmlns:crs="http://ns.adobe.com/camera-raw-settings/1.0/" crs:Exposure2012="+1.00"/>
-</rdf:RDF></x:xmpmeta>"""
+PACKET = xmp_packet(
+    '<rdf:Description xmlns:crs="http://ns.adobe.com/camera-raw-settings/1.0/" crs:Exposure2012="+1.00"/>'
+)
 
 WARNING = "ExifTool:Warning"
 SHOOTING = ("Make", "Model", "DateTimeOriginal", "ExposureTime", "FNumber", "ISO", "FocalLength")
@@ -41,15 +41,13 @@ SHOOTING = ("Make", "Model", "DateTimeOriginal", "ExposureTime", "FNumber", "ISO
 @pytest.fixture(scope="module")
 def developed(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Path]:
     folder = tmp_path_factory.mktemp("developed")
-    file = io.BytesIO()
-    Image.new("RGB", (64, 48)).save(file, "JPEG")
     pairs = {}
     for path in sorted((shared / "data" / "raw").iterdir()):
         metadata, _ = metadata_from_raw(path)[0].for_result(
             width=64, height=48, turned=True, make_thumbnail=lambda _box, _most: None
         )
         pairs[path] = folder / (path.name + ".jpg")
-        pairs[path].write_bytes(splice_jpeg(file.getvalue(), metadata)[0])
+        pairs[path].write_bytes(splice_jpeg(plain(size=(64, 48)), metadata)[0])
     return pairs
 
 
@@ -176,12 +174,6 @@ def test_canons_third_stops_become_the_numbers_on_the_dial(tmp_path: Path) -> No
         assert top / bottom == pytest.approx(number, rel=1e-5)  # type: ignore[operator]
 
 
-def plain_jpeg(metadata: Metadata) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (64, 48)).save(file, "JPEG")
-    return splice_jpeg(file.getvalue(), metadata)[0]
-
-
 def tags(path: Path, *groups: str) -> dict[str, object]:
     """Exiftool's tags of some groups, unknown ones as well; without what describes storage."""
     command = ["exiftool", "-j", "-n", "-u", "-G1", *(f"-{group}:all" for group in groups), "-Warning", path]
@@ -194,7 +186,7 @@ def tags(path: Path, *groups: str) -> dict[str, object]:
 def test_a_canon_maker_note_survives_but_for_what_is_too_long(cr2: Path, tmp_path: Path) -> None:
     metadata, notices = metadata_from_raw(cr2)
     assert len(notices) == 1 and "maker note" in notices[0]
-    (tmp_path / "a.jpg").write_bytes(plain_jpeg(metadata))
+    (tmp_path / "a.jpg").write_bytes(splice_jpeg(plain(), metadata)[0])
     before, after = tags(cr2, "MakerNotes"), tags(tmp_path / "a.jpg", "MakerNotes")
     same = [tag for tag in before if after.get(tag) == before[tag]]
     assert len(before) > 150 and len(same) >= 0.98 * len(before)
@@ -234,7 +226,7 @@ def made_cr3(cr2: Path) -> bytes:
 def test_a_cr3_s_four_structures_become_one(cr2: Path, tmp_path: Path) -> None:
     metadata, notices = metadata_from_raw(made_cr3(cr2))
     assert notices == ()
-    (tmp_path / "a.jpg").write_bytes(plain_jpeg(metadata))
+    (tmp_path / "a.jpg").write_bytes(splice_jpeg(plain(), metadata)[0])
     for group in ("MakerNotes", "ExifIFD"):
         before, after = tags(cr2, group), tags(tmp_path / "a.jpg", group)
         same = [tag for tag in before if after.get(tag) == before[tag]]
@@ -288,7 +280,7 @@ def test_maker_notes_of_many_makers_keep_their_values_wherever_they_go(
         assert fitted and (fitted.at or 600) + len(fitted.data) <= max(room, 600)
         fields = [Field(MAKER_NOTE, 7, len(fitted.data), fitted.data)]
         built = build_exif(tiff.order, main, fields, pinned=fitted.at)
-        (tmp_path / name).write_bytes(plain_jpeg(Metadata.build(exif=built)))
+        (tmp_path / name).write_bytes(splice_jpeg(plain(), Metadata.build(exif=built))[0])
         after = tags(tmp_path / name, "MakerNotes")
         warning = after.pop(WARNING, None)
         assert warning in (None, warned) or "Preview" in str(warning)

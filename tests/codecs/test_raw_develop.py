@@ -23,6 +23,7 @@ from lptn_retouch.codecs.raw.kind import cut_short, directories
 from lptn_retouch.errors import PhotoError, UnreadablePhotoError
 from lptn_retouch.opening import open_photo
 from lptn_retouch.photo import Photo
+from tests.builders import tiff_directories, xmp_packet
 
 SIZES = {
     "bsd3-lg-h815.dng": (600, 338),
@@ -191,28 +192,12 @@ def test_a_black_preview_is_no_guide() -> None:
 
 def test_a_file_is_cut_short_when_its_main_picture_ends_behind_it() -> None:
     preview, sensor = {262: (2,), 273: (5000,), 279: (5000,)}, {262: (32803,), 273: (900, 1000), 279: (100, 100)}
-    both = directories(io.BytesIO(tiff_of(preview, sensor)))
+    both = directories(io.BytesIO(tiff_directories(preview, sensor)))
     assert not cut_short(both, 1100)  # the preview is cut, which harms nobody
     assert cut_short(both, 1099)
-    alone = directories(io.BytesIO(tiff_of(preview)))
+    alone = directories(io.BytesIO(tiff_directories(preview)))
     assert cut_short(alone, 9999) and not cut_short(alone, 10000)
     assert not cut_short([], 0)
-
-
-def tiff_of(*tags: dict[int, tuple[int, ...]]) -> bytes:
-    """A TIFF of these directories, each with its values of 32 bits behind it."""
-    file = b"II*\0" + struct.pack("<I", 8)
-    for i, directory in enumerate(tags):
-        end = len(file) + 2 + 12 * len(directory) + 4
-        entries, values = b"", b""
-        for tag, numbers in directory.items():
-            packed = struct.pack(f"<{len(numbers)}I", *numbers)
-            at = packed if len(numbers) == 1 else struct.pack("<I", end + len(values))
-            values += packed if len(numbers) > 1 else b""
-            entries += struct.pack("<HHI", tag, 4, len(numbers)) + at
-        following = end + len(values) if i + 1 < len(tags) else 0
-        file += struct.pack("<H", len(directory)) + entries + struct.pack("<I", following) + values
-    return file
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -254,15 +239,13 @@ def test_smooth_and_overexposed_ends_are_not_doubted() -> None:
 
 
 def test_a_raw_is_read_once_and_its_sidecar_is_found(raw: Raw, tmp_path: Path) -> None:
-    packet = (
-        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    packet = xmp_packet(
         '<rdf:Description xmlns:crs="http://ns.adobe.com/camera-raw-settings/1.0/" crs:Exposure2012="+1.00"/>'
-        "</rdf:RDF></x:xmpmeta>"
     )
     (tmp_path / "a.dng").write_bytes(raw(NO_PREVIEW).read_bytes())
     assert open_photo(tmp_path / "a.dng").metadata.xmp is None
     for sidecar in ("a.xmp", "a.dng.xmp"):
-        (tmp_path / sidecar).write_text(packet)
+        (tmp_path / sidecar).write_bytes(packet)
         photo = open_photo(tmp_path / "a.dng")
         assert b'AlreadyApplied="True"' in (photo.metadata.xmp or b"")
         assert any("sidecar" in notice for notice in photo.notices)

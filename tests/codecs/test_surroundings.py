@@ -1,6 +1,5 @@
 """What stands around a picture in its file, long, odd or damaged, never costs the picture; messages are the file's."""
 
-import io
 import struct
 import zlib
 from collections.abc import Callable
@@ -8,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
 from PIL import Image
 
 from lptn_retouch.codecs.detect import detect
@@ -16,6 +14,7 @@ from lptn_retouch.codecs.png import pixels as png
 from lptn_retouch.color import adobe_rgb_profile
 from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnsupportedPhotoError, UsageError
 from lptn_retouch.opening import open_photo
+from tests.builders import encoded, png_chunk, tiff_file, with_png_chunks
 
 Sentence = Callable[[object], str]
 
@@ -23,15 +22,8 @@ PIXELS = np.random.default_rng(1).integers(0, 256, (20, 30, 3), np.uint8)
 LIBRARY_WORDS = ("unpack", "b'", "IMCD", "list index", "errno", "decoder", "driver", "buffer", "codec")
 
 
-def chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
 def with_chunks(file: Path, *chunks: bytes, behind: bytes = b"") -> Path:
-    """The PNG with chunks in front of its rows, and behind them."""
-    data = file.read_bytes()
-    at, end = data.index(b"IDAT") - 4, data.index(b"IEND") - 4
-    file.write_bytes(data[:at] + b"".join(chunks) + data[at:end] + behind + data[end:])
+    file.write_bytes(with_png_chunks(file.read_bytes(), *chunks, behind=behind))
     return file
 
 
@@ -49,9 +41,9 @@ def test_a_png_opens_with_a_profile_and_texts_of_many_megabytes(tmp_path: Path, 
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/">' + b" " * (2 << 20) + b"</x:xmpmeta>"
     path = with_chunks(
         tmp_path / "a.png",
-        chunk(b"iCCP", b"wide\0\0" + zlib.compress(profile)),
-        chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp),
-        chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"long " * (1 << 20))),
+        png_chunk(b"iCCP", b"wide\0\0" + zlib.compress(profile)),
+        png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp),
+        png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"long " * (1 << 20))),
     )
     photo = open_photo(path)
     assert np.array_equal(photo.pixels, pixels)
@@ -60,7 +52,7 @@ def test_a_png_opens_with_a_profile_and_texts_of_many_megabytes(tmp_path: Path, 
 
 def test_a_text_that_inflates_without_end_stays_small(tmp_path: Path) -> None:
     bomb = zlib.compress(bytes(200 << 20))
-    path = with_chunks(saved(tmp_path / "a.png"), chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + bomb))
+    path = with_chunks(saved(tmp_path / "a.png"), png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + bomb))
     photo = open_photo(path)
     assert np.array_equal(photo.pixels, PIXELS) and photo.metadata.xmp is None
 
@@ -70,9 +62,9 @@ def test_the_first_picture_of_a_png_opens_whatever_its_animation_is(tmp_path: Pa
     later = struct.pack(">IIIIIHHBB", 1, 30, 20, 0, 0, 1, 10, 0, 0)
     path = with_chunks(
         saved(tmp_path / "a.png"),
-        chunk(b"acTL", struct.pack(">II", 2, 0)),
-        chunk(b"fcTL", frame),
-        behind=chunk(b"fcTL", later) + chunk(b"fdAT", struct.pack(">I", 3) + b"rows"),
+        png_chunk(b"acTL", struct.pack(">II", 2, 0)),
+        png_chunk(b"fcTL", frame),
+        behind=png_chunk(b"fcTL", later) + png_chunk(b"fdAT", struct.pack(">I", 3) + b"rows"),
     )
     photo = open_photo(path)
     assert np.array_equal(photo.pixels, PIXELS)
@@ -81,7 +73,7 @@ def test_the_first_picture_of_a_png_opens_whatever_its_animation_is(tmp_path: Pa
 
 @pytest.mark.parametrize("kind", [b"sPLT", b"zTXt", b"tIME", b"hIST", b"iCCP"])
 def test_a_damaged_chunk_that_makes_no_pixels_does_not_cost_a_png(tmp_path: Path, kind: bytes) -> None:
-    damaged = bytearray(chunk(kind, b"words"))
+    damaged = bytearray(png_chunk(kind, b"words"))
     damaged[-1] ^= 1
     path = with_chunks(saved(tmp_path / "a.png"), bytes(damaged), behind=bytes(damaged))
     assert np.array_equal(open_photo(path).pixels, PIXELS)
@@ -130,18 +122,15 @@ def hostile() -> dict[str, bytes]:
     pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
     files: dict[str, bytes] = {}
     for kind in ("jpg", "png", "gif", "webp", "avif", "bmp"):
-        out = io.BytesIO()
-        Image.fromarray(pixels).save(out, {"jpg": "JPEG"}.get(kind, kind.upper()))
-        files[kind] = out.getvalue()
+        files[kind] = encoded(Image.fromarray(pixels), {"jpg": "JPEG"}.get(kind, kind.upper()))
         files[f"cut.{kind}"] = files[kind][: len(files[kind]) // 3]
         files[f"head.{kind}"] = files[kind][:40] + bytes(64)
     for name in ("jpg", "png", "gif", "webp", "avif", "bmp"):
         middle = len(files[name]) // 2
         files[name] = files[name][:middle] + bytes(200) + files[name][middle + 200 :]
     for compression in ("lzw", "deflate", "packbits", "jpeg"):
-        out = io.BytesIO()
-        tifffile.imwrite(out, pixels, compression=compression)
-        data, middle = out.getvalue(), len(out.getvalue()) // 2
+        data = tiff_file(pixels, compression=compression)
+        middle = len(data) // 2
         files[f"{compression}.tif"] = data[:middle] + bytes(range(200)) + data[middle + 200 :]
     files["empty.tif"] = b"II*\0\x08\0\0\0\0\0\0\0\0\0"
     files["odd.dng"] = b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHII", 50706, 1, 4, 0x00000401) + bytes(4)

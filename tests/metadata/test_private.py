@@ -1,7 +1,6 @@
 """strip-private: what was private is in no byte of the result; what a photographer wants kept is."""
 
 import hashlib
-import io
 import json
 import re
 import struct
@@ -21,6 +20,7 @@ from lptn_retouch.metadata.photoshop import iptc_records
 from lptn_retouch.metadata.private import without_private
 from lptn_retouch.metadata.xmp.properties import xmp_properties
 from lptn_retouch.structures.tiff import Tiff
+from tests.builders import iptc_record, plain
 
 SERIAL, OWNER, PERSON = b"SN-0123456789", b"Ida Ownersdottir", b"Paul Persona"
 PLACE = struct.pack("<6I", 51, 1, 30, 1, 7771, 100)
@@ -92,9 +92,7 @@ def test_exif_loses_the_bytes_and_keeps_the_shooting_data_and_the_credit() -> No
 
 
 def test_the_new_thumbnail_stays() -> None:
-    picture = io.BytesIO()
-    Image.new("RGB", (16, 12), "red").save(picture, "JPEG")
-    thumbnail, exif = picture.getvalue(), bytearray(made_exif())
+    thumbnail, exif = plain(), bytearray(made_exif())
     exif += bytes(len(exif) % 2)
     at = len(exif)
     table = struct.pack("<HHHIIHHII", 2, 0x0201, 4, 1, at + 30, 0x0202, 4, 1, len(thumbnail)) + bytes(4)
@@ -200,13 +198,14 @@ def resource(number: int, data: bytes) -> bytes:
     return b"8BIM" + struct.pack(">HHI", number, 0, len(data)) + data + bytes(len(data) % 2)
 
 
-def record(number: int, dataset: int, value: bytes) -> bytes:
-    return bytes((0x1C, number, dataset)) + struct.pack(">H", len(value)) + value
-
-
 def test_photoshop_keeps_its_resources_but_for_copies_and_vendors_records() -> None:
-    iptc = record(1, 90, b"\x1b%G") + record(2, 80, b"Ann Artist") + record(2, 232, SERIAL) + record(2, 188, OWNER)
-    iptc += record(2, 116, b"(c) Ann") + record(240, 1, SERIAL)
+    iptc = (
+        iptc_record(90, b"\x1b%G", record=1)
+        + iptc_record(80, b"Ann Artist")
+        + iptc_record(232, SERIAL)
+        + iptc_record(188, OWNER)
+    )
+    iptc += iptc_record(116, b"(c) Ann") + iptc_record(1, SERIAL, record=240)
     parts = [resource(0x0404, iptc), resource(0x0425, bytes(16)), resource(0x0422, SERIAL), resource(0x0424, SERIAL),
              resource(0x03ED, b"\0\x48\0\0\0\1\0\1\0\x48\0\0\0\1\0\1")]  # fmt: skip
     after, _ = without_private(Metadata.build(photoshop=b"".join(parts)))
@@ -218,7 +217,7 @@ def test_photoshop_keeps_its_resources_but_for_copies_and_vendors_records() -> N
         and OWNER not in all_bytes(after)
         and resource(0x0425, bytes(16)) not in after.photoshop
     )
-    clean = Metadata.build(photoshop=resource(0x0404, record(2, 80, b"Ann")) + parts[1] + parts[-1])
+    clean = Metadata.build(photoshop=resource(0x0404, iptc_record(80, b"Ann")) + parts[1] + parts[-1])
     assert without_private(clean) == (clean, ())
 
 
@@ -261,8 +260,6 @@ def test_no_private_bytes_of_real_photographs_are_left(shared: Path) -> None:
 
 @pytest.mark.usefixtures("exiftool")
 def test_exiftool_finds_nothing_private_and_every_credit(shared: Path, tmp_path: Path) -> None:
-    picture = io.BytesIO()
-    Image.new("RGB", (64, 48)).save(picture, "JPEG")
     sources = sorted(
         path for path in (shared / "data" / "camera-jpegs").iterdir() if path.read_bytes()[:2] == b"\xff\xd8"
     )
@@ -273,7 +270,7 @@ def test_exiftool_finds_nothing_private_and_every_credit(shared: Path, tmp_path:
         )
         stripped, _ = without_private(metadata)
         assert joined_icc(stripped.blocks) == joined_icc(metadata.blocks)
-        (tmp_path / path.name).write_bytes(splice_jpeg(picture.getvalue(), stripped)[0])
+        (tmp_path / path.name).write_bytes(splice_jpeg(plain(size=(64, 48)), stripped)[0])
 
     def read(files: list[Path]) -> dict[str, dict[str, object]]:
         command = ["exiftool", "-j", "-a", "-u", "-n", "-q", "-q", "-G0", *files]

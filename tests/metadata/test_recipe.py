@@ -1,7 +1,6 @@
 """Recipes in XMP: read back as written, replaced and not piled up, believed only where they are harmless."""
 
 import hashlib
-import io
 import math
 import os
 import shutil
@@ -21,15 +20,11 @@ from lptn_retouch.metadata.recipe import IPTC_EXTENSION, RECIPE, Recipe, read_re
 from lptn_retouch.metadata.xmp.edit import with_properties, without_properties
 from lptn_retouch.metadata.xmp.properties import xmp_properties
 from lptn_retouch.structures.xml import parse_xmp
+from tests.builders import plain, xmp_packet
 from tests.places import SAMPLES
 
 RDF = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
 PLAIN = Recipe("winter-2", "3", "ab" * 32, 1.0, 0.5, False, "IMG_1.jpg", "cd" * 32, version="1.0")
-
-
-def packet(inside: str, padding: int = 0) -> bytes:
-    whole = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF {RDF}>{inside}</rdf:RDF></x:xmpmeta>'
-    return f'<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>{whole}{" " * padding}<?xpacket end="w"?>'.encode()
 
 
 def source_types(metadata: Metadata) -> list[str]:
@@ -68,10 +63,10 @@ def test_what_is_written_is_read(
 
 def test_a_second_recipe_takes_the_place_of_the_first_and_the_rest_stays() -> None:
     inside = '<rdf:Description rdf:about="uuid:1" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:format="a &amp; b"/>'
-    metadata = Metadata.build(xmp=packet(inside))
+    metadata = Metadata.build(xmp=xmp_packet(inside))
     for amount in (0.25, 0.5, 0.75):
         metadata, _ = with_recipe(metadata, replace(PLAIN, amount=amount), altered=True)
-    once, _ = with_recipe(Metadata.build(xmp=packet(inside)), replace(PLAIN, amount=0.75), altered=True)
+    once, _ = with_recipe(Metadata.build(xmp=xmp_packet(inside)), replace(PLAIN, amount=0.75), altered=True)
     assert metadata.xmp == once.xmp
     assert inside.encode() in (metadata.xmp or b"")
     assert read_recipe(metadata) == replace(PLAIN, amount=0.75)
@@ -79,7 +74,7 @@ def test_a_second_recipe_takes_the_place_of_the_first_and_the_rest_stays() -> No
 
 
 def test_padding_is_used_up_before_the_packet_grows() -> None:
-    before = packet("", padding=4000)
+    before = xmp_packet("", padding=4000)
     metadata, _ = with_recipe(Metadata.build(xmp=before), PLAIN, altered=True)
     assert len(metadata.xmp or b"") == len(before)
     assert read_recipe(metadata) == PLAIN
@@ -97,7 +92,13 @@ def test_an_empty_packet_in_any_spelling_takes_a_recipe(rdf: str) -> None:
 
 @pytest.mark.parametrize(
     "broken",
-    [b"<x:xmpmeta", b"no XML", b"<a/>", b'<!DOCTYPE a [<!ENTITY b "c">]><a/>', packet("").decode().encode("utf-16")],
+    [
+        b"<x:xmpmeta",
+        b"no XML",
+        b"<a/>",
+        b'<!DOCTYPE a [<!ENTITY b "c">]><a/>',
+        xmp_packet("").decode().encode("utf-16"),
+    ],
 )
 def test_a_damaged_packet_stays_as_it_is(broken: bytes) -> None:
     metadata = Metadata.build(xmp=broken)
@@ -108,10 +109,8 @@ def test_a_damaged_packet_stays_as_it_is(broken: bytes) -> None:
 
 def test_a_packet_that_is_full_for_a_jpeg_takes_the_recipe_and_the_rest_moves_to_extended_xmp() -> None:
     inside = '<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/" dc:title="%s"/>' % ("x" * 64800)
-    after, notices = with_recipe(Metadata.build(xmp=packet(inside)), PLAIN, altered=True)
-    out = io.BytesIO()
-    Image.new("RGB", (16, 8)).save(out, "JPEG")
-    jpeg, left_out = splice_jpeg(out.getvalue(), after)
+    after, notices = with_recipe(Metadata.build(xmp=xmp_packet(inside)), PLAIN, altered=True)
+    jpeg, left_out = splice_jpeg(plain(), after)
     assert notices == left_out == ()
     again = Metadata.from_jpeg(jpeg)
     assert read_recipe(again) == PLAIN and len(again.extended_xmp) == 1
@@ -130,7 +129,7 @@ def test_the_source_type_is_set_only_where_the_picture_was_altered_and_says_less
         for old, new in (("digitalCapture", ours), ("negativeFilm", ours), ("algorithmicallyEnhanced", ours),
                          ("trainedAlgorithmicMedia", f"{space}trainedAlgorithmicMedia"),
                          ("compositeSynthetic", f"{space}compositeSynthetic")):  # fmt: skip
-            metadata = Metadata.build(xmp=packet(form.format(IPTC_EXTENSION, space + old)))
+            metadata = Metadata.build(xmp=xmp_packet(form.format(IPTC_EXTENSION, space + old)))
             assert source_types(with_recipe(metadata, PLAIN, altered=True)[0]) == [new], (form, old)
 
 
@@ -176,7 +175,7 @@ def test_two_answers_to_one_question_are_none() -> None:
         read_recipe(Metadata.build(xmp=twice.replace(b"</rdf:RDF>", extra)))
     listed = "<l:Amount><rdf:Bag><rdf:li>1</rdf:li></rdf:Bag></l:Amount>"
     with pytest.raises(MetadataError):
-        read_recipe(Metadata.build(xmp=packet(f'<rdf:Description xmlns:l="{RECIPE}">{listed}</rdf:Description>')))
+        read_recipe(Metadata.build(xmp=xmp_packet(f'<rdf:Description xmlns:l="{RECIPE}">{listed}</rdf:Description>')))
 
 
 def test_names_that_no_file_can_have_are_not_written() -> None:
@@ -210,7 +209,7 @@ def test_in_real_packets_nothing_else_changes(shared: Path) -> None:
 
 @given(st.binary(max_size=200), st.integers(0, 400))
 def test_no_packet_makes_reading_or_writing_crash(noise: bytes, at: int) -> None:
-    whole = packet('<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/" dc:title="x"/>', padding=50)
+    whole = xmp_packet('<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/" dc:title="x"/>', padding=50)
     metadata = Metadata.build(xmp=whole[:at] + noise + whole[at + len(noise) :])
     after, notices = with_recipe(metadata, PLAIN, altered=True)
     assert after == metadata if notices else read_recipe(after) == PLAIN
@@ -228,7 +227,6 @@ def test_strengths_come_back_bit_for_bit(amount: float) -> None:
 @pytest.fixture
 def made(tmp_path: Path) -> tuple[Path, Path]:
     """A source, and its result in a folder below."""
-    from PIL import Image
 
     from lptn_retouch.cli import main
 
@@ -274,7 +272,6 @@ def test_redo_finds_a_source_that_moved(made: tuple[Path, Path], tmp_path: Path)
 @pytest.mark.parametrize("name", [b"caf\xe9.jpg", b"12:30.jpg", b"back\\slash.jpg", b"\xff:\n.jpg"])
 def test_redo_finds_a_source_whose_name_stands_in_no_recipe(tmp_path: Path, name: bytes) -> None:
     """By its content, beside the result, a folder up, or in the folder named."""
-    from PIL import Image
 
     from lptn_retouch.cli import main
 

@@ -2,14 +2,12 @@
 
 import hashlib
 import subprocess
-from io import BytesIO
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from lptn_retouch.codecs.jpeg.embed import splice_jpeg
 from lptn_retouch.errors import MetadataError
@@ -19,6 +17,7 @@ from lptn_retouch.metadata.xmp.extended import XMP_NOTE, merged_xmp, split_xmp
 from lptn_retouch.metadata.xmp.iptc import with_iptc_in_xmp
 from lptn_retouch.metadata.xmp.properties import xmp_properties
 from lptn_retouch.structures.xml import RDF
+from tests.builders import iptc_record, plain
 
 SPACES = {"a": "http://a.example/1.0/", "b": "http://b.example/ns#", "dc": "http://purl.org/dc/elements/1.1/"}
 HEADLINE = b"\x1c\x02\x69\0\x04Dawn"
@@ -122,9 +121,7 @@ def test_a_long_packet_that_cannot_be_read_is_refused() -> None:
 
 @pytest.mark.usefixtures("exiftool")
 def test_exiftool_reads_a_split_packet_as_one(tmp_path: Path) -> None:
-    file = BytesIO()
-    Image.new("RGB", (8, 8)).save(file, "JPEG")
-    spliced, notices = splice_jpeg(file.getvalue(), Metadata.build(xmp=long_packet(200_000)))
+    spliced, notices = splice_jpeg(plain(), Metadata.build(xmp=long_packet(200_000)))
     assert notices == ()
     path = tmp_path / "long.jpg"
     path.write_bytes(spliced)
@@ -134,7 +131,7 @@ def test_exiftool_reads_a_split_packet_as_one(tmp_path: Path) -> None:
 
 
 def iptc_of(*records: tuple[int, bytes], record: int = 2) -> bytes:
-    return b"".join(bytes((0x1C, record, n)) + len(value).to_bytes(2, "big") + value for n, value in records)
+    return b"".join(iptc_record(n, value, record) for n, value in records)
 
 
 def built(iptc: bytes, xmp: bytes | None = None) -> Metadata:

@@ -1,6 +1,5 @@
 """The diff behind `verify` must see every loss: each test takes something out and expects to be told."""
 
-import io
 import json
 import struct
 import zlib
@@ -16,12 +15,12 @@ from lptn_retouch.metadata.exif.build import Field, build_exif, rational_field, 
 from lptn_retouch.verify.compare import compare
 from lptn_retouch.verify.reasons import reason_changed
 from lptn_retouch.verify.tags import Fact
+from tests.builders import plain, xmp_packet
 
-XMP = (
-    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    b'<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" '
-    b'dc:format="image/jpeg" tiff:Orientation="6"><dc:subject><rdf:Bag><rdf:li>sea</rdf:li><rdf:li>dawn</rdf:li>'
-    b"</rdf:Bag></dc:subject></rdf:Description></rdf:RDF></x:xmpmeta>"
+XMP = xmp_packet(
+    '<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" '
+    'dc:format="image/jpeg" tiff:Orientation="6"><dc:subject><rdf:Bag><rdf:li>sea</rdf:li><rdf:li>dawn</rdf:li>'
+    "</rdf:Bag></dc:subject></rdf:Description>"
 )
 IPTC = b"Photoshop 3.0\x008BIM\4\4\0\0\0\0\0\x0a\x1c\2\x5a\0\5Paris"
 NOTE = b"Panasonic\0\0\0" + bytes(40)
@@ -34,9 +33,7 @@ def exif(orientation: int = 6, *, maker: str = "Camera", gps: bool = True, note:
 
 
 def jpeg(path: Path, metadata: Metadata, *more: Block) -> Path:
-    file = io.BytesIO()
-    Image.new("RGB", (16, 8)).save(file, "JPEG")
-    path.write_bytes(splice_jpeg(file.getvalue(), Metadata((*metadata.blocks, *more)))[0])
+    path.write_bytes(splice_jpeg(plain(size=(16, 8)), Metadata((*metadata.blocks, *more)))[0])
     return path
 
 
