@@ -1,6 +1,6 @@
 """Files made to hurt, through the command as people run it: a picture comes out, or one sentence, and nothing else.
 
-One process takes many files, so that a crash shows as its end; it tells of each how long it took and what memory.
+One process takes many files, so that a crash shows as its end; it tells of each what memory it took.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from tests.places import SAMPLES
 
 LIMIT = 0.3  # gigabytes that a picture may need, as --memory-limit says it
 MOST_MEMORY = LIMIT * 1e9 + 200e6  # and what decoders and the library itself take beside the picture
-SECONDS = 20
+PATIENCE = 120  # seconds for all files together: what ends later hangs
 Sentence = Callable[[object], str]
 Told = list[dict[str, Any]]
 
 CHILD = """
-import json, os, sys, time
+import json, os, sys
 from pathlib import Path
 said = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR | os.O_APPEND)
 os.dup2(said, 2)
@@ -54,15 +54,14 @@ for line in sys.stdin:
     os.ftruncate(said, 0)
     if Path("/proc/self/clear_refs").exists():
         Path("/proc/self/clear_refs").write_text("5")
-    before, start = memory("VmRSS"), time.perf_counter()
+    before = memory("VmRSS")
     try:
         status = main(["apply", *json.loads(line)])
     except SystemExit as stop:
         status = stop.code
     sys.stderr.flush()
-    took = time.perf_counter() - start
     words = os.pread(said, 1 << 20, 0).decode()
-    print(json.dumps([status, words, took, memory("VmHWM") - before]), file=out, flush=True)
+    print(json.dumps([status, words, memory("VmHWM") - before]), file=out, flush=True)
 """
 
 
@@ -98,21 +97,20 @@ def apply(tmp_path: Path, one_sentence: Sentence, kernels: None) -> Callable[...
             input="\n".join(map(json.dumps, [warm, *orders])),
             capture_output=True,
             text=True,
-            timeout=SECONDS + 2 * len(files),
+            timeout=PATIENCE + 2 * len(files),
             env=os.environ | {"TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"},
         )
         lines = [json.loads(line) for line in done.stdout.splitlines()][1:]
         last = (tmp_path / "stderr").read_text()[-500:]
         assert len(lines) == len(files), f"{files[len(lines)]} ended the process with {done.returncode}: {last}"
         said = []
-        for file, target, (status, words, took, memory) in zip(files, targets, lines, strict=True):
+        for file, target, (status, words, memory) in zip(files, targets, lines, strict=True):
             assert status in (0, 1), (file, words)
             notes = words.splitlines()
             for note in notes:
                 one_sentence(note.removeprefix("  note: ").removeprefix("lptn-retouch: "))
             assert all(note.startswith("  note: ") for note in notes) if status == 0 else len(notes) == 1, (file, words)
             assert target.exists() == (status == 0), file
-            assert took < SECONDS, (file, took)
             assert memory < MOST_MEMORY, (file, memory)
             assert _state(file) == before[file], f"{file} was modified"
             said.append({"file": file, "status": status, "words": words, "result": target})

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -757,17 +756,14 @@ def test_a_panorama_takes_no_more_than_a_photograph() -> None:
 
 
 def test_map_opens_and_retouches_while_the_caller_saves(retoucher: Retoucher) -> None:
-    at_work: list[str] = []
-    seen: list[str] = []
+    read = [threading.Event() for _ in range(6)]
 
     def pictures() -> Iterator[np.ndarray]:
-        for i in range(6):
-            at_work.append(f"read {i}")
+        for i, event in enumerate(read):
+            event.set()
             yield noise(60, 60, np.uint8, seed=i)
 
     for turn, _ in enumerate(retoucher.map(pictures())):
-        time.sleep(0.2)  # saving
-        seen.append(at_work[-1])
-        assert len(at_work) <= turn + 3, "no further ahead than that"
-    assert seen[0] == "read 1", "the next was read while this one was saved"
-    assert seen[-1] == "read 5"
+        assert read[min(turn + 1, 5)].wait(60), "the next is read while this one is saved"
+        assert sum(event.is_set() for event in read) <= turn + 3, "no further ahead than that"
+    assert turn == 5

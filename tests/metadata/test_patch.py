@@ -23,7 +23,7 @@ from lptn_retouch.structures.xml import parse_xmp
 from lptn_retouch.verify.containers import carried_by
 from lptn_retouch.verify.tags import facts_of
 
-quick = settings(max_examples=300, deadline=2000, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TINY = bytes.fromhex("ffd8 ffc0 000b 08 0078 00a0 01 01 11 00 ffda 0002 ffd9")
 
 

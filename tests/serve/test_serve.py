@@ -6,11 +6,11 @@ import io
 import json
 import os
 import queue
+import select
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -515,7 +515,7 @@ def test_the_process_ends_in_the_middle_of_work(held: tuple[Editor, Path, int]) 
     assert editor.end() == 0
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="killing a process this way is POSIX's")
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the end of another's child is told on Linux alone")
 def test_the_process_ends_when_its_editor_is_killed() -> None:
     script = (
         "import subprocess, sys, time\n"
@@ -524,22 +524,13 @@ def test_the_process_ends_when_its_editor_is_killed() -> None:
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
-        engine = int(parent.stdout.readline())
+        engine = os.pidfd_open(int(parent.stdout.readline()))
         parent.send_signal(signal.SIGKILL)
-    for _ in range(500):
-        if not alive(engine):
-            return
-        time.sleep(0.02)
-    os.kill(engine, signal.SIGKILL)
-    pytest.fail("it lives on")
-
-
-def alive(process: int) -> bool:
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
+    ended = select.select([engine], [], [], PATIENCE)[0]
+    if not ended:
+        signal.pidfd_send_signal(engine, signal.SIGKILL)
+    os.close(engine)
+    assert ended, "it lives on"
 
 
 def test_the_process_ends_when_nobody_reads_its_answers(folder: Path) -> None:  # noqa: ARG001
