@@ -25,6 +25,7 @@ from lptn_retouch.training.run.lessons import prepare
 from lptn_retouch.training.run.trainer import train
 from lptn_retouch.training.teachers.grade import Band, Grade, GradeTeacher
 from lptn_retouch.training.teachers.transport import Care, Teacher
+from tests.places import SAMPLES
 
 
 @pytest.fixture(autouse=True)
@@ -138,7 +139,7 @@ def test_the_manifest_names_each_picture_by_content(pairs: Path):
 
 
 def test_a_raw_file_is_learnt_from_and_developed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    raw = Path(__file__).resolve().parent.parent / "samples" / "canon-s40.crw"
+    raw = SAMPLES / "canon-s40.crw"
     shutil.copy(raw, tmp_path / "one.crw")
     files = [(file,) for file in list_pictures(tmp_path) if file.suffix == ".crw"]
     (first,) = Album.load(files, 6000).entries()

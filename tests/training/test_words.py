@@ -22,8 +22,8 @@ from lptn_retouch.errors import TrainingError
 from lptn_retouch.training.run.config import read_config
 from lptn_retouch.training.run.short import from_pairs
 from lptn_retouch.training.run.trainer import train
+from tests.places import LAKE, ROOT
 
-LAKE = Path(__file__).resolve().parent.parent / "samples" / "lake-sherburne.jpg"
 Output = pytest.CaptureFixture[str]
 
 
@@ -91,7 +91,7 @@ def test_it_stops_by_itself_and_keeps_the_best(folders: tuple[Path, Path]):
 
 def test_only_the_short_form_stops_by_itself():
     assert from_pairs(Path("a"), Path("b"), "look").optim.patience == 3
-    for recipe in (Path(__file__).resolve().parent.parent / "presets").glob("*.toml"):
+    for recipe in (ROOT / "presets").glob("*.toml"):
         assert read_config(recipe).optim.patience == 0
 
 

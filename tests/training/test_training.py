@@ -30,8 +30,7 @@ from lptn_retouch.training.data.pictures import as_tensor
 from lptn_retouch.training.run import lessons
 from lptn_retouch.training.run.config import config_from_dict, read_config
 from lptn_retouch.training.run.trainer import train
-
-SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+from tests.places import SAMPLES
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from lptn_retouch.batch.rules import matches, read_rules
 from lptn_retouch.batch.settings import Look, Output
 from lptn_retouch.batch.shot import Shot, read_shot
 from lptn_retouch.metadata import Metadata
+from tests.places import SAMPLES
 
-SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 GREY = Photo(np.full((24, 32, 3), 90, np.uint8))
 
 

@@ -22,10 +22,10 @@ from PIL import Image
 from lptn_retouch.batch.report import Entry, Summary, write_report
 from lptn_retouch.batch.work import thumbnails_of
 from lptn_retouch.errors import UnwritablePhotoError, UsageError
+from tests.places import SAMPLES
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
 SUMMARY = Summary(datetime(2025, 5, 17, 18, 42), 412.3, left_out=12)
-SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 
 
 def picture(colour: tuple[int, int, int], kind: str = "JPEG", size: tuple[int, int] = (320, 200)) -> bytes:

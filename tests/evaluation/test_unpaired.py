@@ -16,8 +16,7 @@ from lptn_retouch.evaluation.looks import content_kept, frechet, neutral_shift, 
 from lptn_retouch.evaluation.unpaired import score_unpaired, strength
 from lptn_retouch.opening import open_photo
 from lptn_retouch.training.data.pictures import as_tensor, list_pictures
-
-SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+from tests.places import SAMPLES
 
 
 @pytest.fixture(scope="module")

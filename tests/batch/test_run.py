@@ -32,8 +32,8 @@ from lptn_retouch.batch.settings import Look
 from lptn_retouch.batch.thumbnails import Thumbnails
 from lptn_retouch.batch.work import Work, do
 from lptn_retouch.verify.compare import compare
+from tests.places import SAMPLES
 
-SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 LAKE = SAMPLES / "lake-sherburne.jpg"
 
 

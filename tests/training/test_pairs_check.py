@@ -19,8 +19,8 @@ from lptn_retouch.training.data.pairs import find_pairs
 from lptn_retouch.training.data.pictures import Album, as_tensor, load_srgb
 from lptn_retouch.training.run.config import config_from_dict
 from lptn_retouch.training.run.lessons import prepare
+from tests.places import SAMPLES
 
-SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 LAKE, OTTERS = SAMPLES / "lake-sherburne.jpg", SAMPLES / "oakland-zoo-otters.jpg"
 PIXELS = 30_000
 Change = Callable[[Image.Image], Image.Image]
