@@ -1,4 +1,5 @@
 # make demo    retouch the sample photographs into demo-out/
+# make check   lint, types, doctests and the fast tests, in a minute; before each commit
 # make test    lint, types, doctests and the whole suite; what CI runs
 # make lint    ruff and mypy alone
 # make gimp-root       the GIMP 3.0 that the tests use, in a folder of its own (root on Debian; else they skip)
@@ -12,10 +13,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-gimp-3.2 gimp-root lint bench plugin-zip clean
+.PHONY: demo check test test-gimp-3.2 gimp-root lint bench plugin-zip clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python samples/demo.py demo-out
+
+check: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow and not real and not gpu"
 
 test: lint gimp-root
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile

@@ -13,6 +13,8 @@ import pytest
 
 from tests.places import ROOT
 
+pytestmark = pytest.mark.real
+
 PAGE = ROOT / "docs" / "first-hour.md"
 HOME = "/home/me/photos"
 MARK = "next command"

@@ -53,6 +53,7 @@ def test_every_room_has_its_place() -> None:
     assert sorted({room(module) for module in modules()}) == sorted(ROOMS)
 
 
+@pytest.mark.slow
 def test_arrows_point_down() -> None:
     known, height = modules(), {name: i for i, name in enumerate(ROOMS)}
     up = [
@@ -64,6 +65,7 @@ def test_arrows_point_down() -> None:
     assert up == []
 
 
+@pytest.mark.slow
 def test_modules_do_not_import_each_other_in_a_circle() -> None:
     known = modules()
     arrows = {module: set(imports(file, known)) & set(known) - {module} for module, file in known.items()}

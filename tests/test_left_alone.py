@@ -139,6 +139,7 @@ def test_apply_prints_it(left: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "note: The preset shy left this picture alone" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_batch_keeps_it_in_its_journal_and_tells_it_again(left: Path, tmp_path: Path) -> None:
     from lptn_retouch import retouch_folder
 

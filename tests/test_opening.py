@@ -159,6 +159,7 @@ def test_detect_never_raises(tail: bytes, magic: bytes) -> None:
     assert detect(magic + tail) is None or isinstance(detect(magic + tail), str)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["damaged", "odd"])
 def test_hostile_files_open_or_are_refused_in_one_sentence(
     shared: Path, folder: str, capfd: pytest.CaptureFixture[str]
@@ -186,6 +187,7 @@ def test_camera_jpegs_open_with_their_subsampling(shared: Path) -> None:
     assert {"4:2:0", "4:2:2"} <= kinds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["photos/extreme-desert-hike.jpg", "odd/image__3.jpg", "odd/test-assets__denali.webp"])
 def test_a_cut_photograph_never_passes_for_whole(shared: Path, tmp_path: Path, name: str) -> None:
     source = shared / "data" / name

@@ -118,6 +118,7 @@ def test_transparency_is_shown() -> None:
         assert image.mode == "RGBA" and image.getpixel((0, 0))[3] == 0  # type: ignore[index]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # those of the notebook's own libraries are not ours to mend
 def test_the_page_about_python_runs_as_a_notebook(tmp_path: Path) -> None:
     """Its blocks are the cells."""

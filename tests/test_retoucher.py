@@ -109,6 +109,7 @@ def same_kind(result: Any, image: Any) -> None:
 # Kinds.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_kind_comes_out_and_the_input_is_untouched(retoucher: Retoucher, tmp_path: Path, kind: str) -> None:
     image = kinds(tmp_path)[kind]
@@ -139,6 +140,7 @@ def test_a_mask_of_zeros_is_the_input_bit_for_bit(retoucher: Retoucher, tmp_path
     assert np.array_equal(numbers(retoucher(image, mask=np.zeros((H, W)))), numbers(image))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", ["cpu", "reference"])
 @pytest.mark.parametrize("kind", [k for k in KINDS if k != "PIL P"])
 def test_what_a_network_has_no_business_with_is_the_input_bit_for_bit(
@@ -150,6 +152,7 @@ def test_what_a_network_has_no_business_with_is_the_input_bit_for_bit(
         assert np.array_equal(numbers(Retoucher(load_preset(path), device)(image, **asked)), numbers(image))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_mask_of_ones_is_the_result(retoucher: Retoucher, tmp_path: Path, kind: str) -> None:
     image = kinds(tmp_path)[kind]
@@ -220,6 +223,7 @@ def test_a_transparent_colour_becomes_alpha(retoucher: Retoucher, mode: str) -> 
     assert np.array_equal(np.asarray(result)[..., 3] == 0, np.arange(20)[None].repeat(20, 0) < 10)
 
 
+@pytest.mark.slow
 def test_a_batch_is_as_good_as_single_pictures(retoucher: Retoucher) -> None:
     planes = torch.from_numpy(pixels(np.float32)).permute(2, 0, 1)
     batch = torch.stack([planes, 1 - planes, planes.flip(1)])
@@ -630,6 +634,7 @@ def overflowing(preset: Preset, which: str) -> Preset:
     return replace(preset, weights=weights, name="hostile")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["", "grade", "grade.choose.3.bias", "high.gain"])
 @pytest.mark.parametrize("size", [(96, 120), (200, 220)])
 @pytest.mark.parametrize("device", ["cpu", "reference"])

@@ -472,6 +472,7 @@ def test_the_thumbnail_shows_the_result() -> None:
     assert make((160, 120), 100) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["oakland-zoo-otters.jpg", "casa-mila.jpg"])
 def test_opening_and_saving_a_photograph_changes_neither_the_file_nor_much_of_the_picture(
     shared: Path, tmp_path: Path, name: str

@@ -443,6 +443,7 @@ def test_a_pickle_runs_nothing(tmp_path: Path, tiny: GradedLPTN, not_installed: 
     assert not marker.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["pth", "safetensors"])
 def test_a_zip_bomb_is_not_unpacked(not_installed: NotInstalled, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("the bomb was handed to torch"))

@@ -53,6 +53,7 @@ def test_file_card_picture_and_recipe(name: str):
     assert read_config(file.with_suffix(".toml")).preset.name == name
 
 
+@pytest.mark.slow
 @each
 def test_amount_is_monotonic_and_nought_is_the_input(name: str, lake: Tensor, without_gate: Ungated):
     picture, retouch = small(lake), without_gate(name)
@@ -93,6 +94,7 @@ def test_a_black_and_white_photograph_stays_so(name: str, lake: Tensor, without_
         assert np.ptp(result, axis=2).max() == 0
 
 
+@pytest.mark.slow
 @each
 def test_structure_stays_and_edges_do_not_glow(name: str, lake: Tensor, without_gate: Ungated):
     retouch = without_gate(name)

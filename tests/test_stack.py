@@ -105,6 +105,7 @@ def test_nothing_is_rounded_to_8_bits_between(lake: Any, kind: str) -> None:
     assert np.abs(result.astype(float) - picture).mean() > 0.02 * full, "the stack did nothing"
 
 
+@pytest.mark.slow
 @few
 @given(kinds, st.integers(0, 2**32 - 1))
 def test_a_mask_is_for_the_whole_stack(lake: Any, kind: str, seed: int) -> None:
@@ -273,6 +274,7 @@ def test_wrong_words_are_a_sentence_and_status_2(
     assert [path.name for path in small.parent.iterdir()] == ["lake.jpg"]
 
 
+@pytest.mark.slow
 def test_a_batch_tells_stacks_apart_and_does_them(tmp_path: Path, small: Path) -> None:
     (tmp_path / "in" / "hills").mkdir(parents=True)
     for name in ("a.jpg", "hills/b.jpg"):
@@ -389,6 +391,7 @@ def test_a_photograph_and_its_mask_stand_upright(tmp_path: Path, small: Path, ha
     assert np.array_equal(results[0].pixels, results[1].pixels)
 
 
+@pytest.mark.slow
 def test_a_batch_takes_a_mask_and_knows_it_again(tmp_path: Path, small: Path, half: Path) -> None:
     (tmp_path / "in").mkdir()
     shutil.copy(small, tmp_path / "in" / "a.jpg")

@@ -17,9 +17,12 @@ from tests.places import SAMPLES
 
 LAKE, RAW = SAMPLES / "lake-sherburne.jpg", SAMPLES / "canon-s40.crw"
 TELLING = {"PYTHONPROFILEIMPORTTIME": "1"}
-pytestmark = pytest.mark.skipif(
-    torch.accelerator.is_available() or sys.platform == "darwin", reason="the device is torch's to know here"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        torch.accelerator.is_available() or sys.platform == "darwin", reason="the device is torch's to know here"
+    ),
+]
 
 
 def imported(*words: str, fails: bool = False) -> set[str]:

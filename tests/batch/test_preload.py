@@ -30,6 +30,7 @@ def retouched(side: int) -> tuple[int, np.ndarray]:
     return thread_count(), Retoucher("winter", "cpu")(np.full((side, side, 3), 90, np.uint8))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not HAS_SERVER, reason="processes are started, not forked, here")
 def test_a_process_of_a_batch_has_its_kernels_when_it_starts():
     process = Process(1)
@@ -39,6 +40,7 @@ def test_a_process_of_a_batch_has_its_kernels_when_it_starts():
         process.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_process_of_a_batch_uses_as_many_threads_as_it_may_and_waits_for_none(threads: int):
     process = Process(threads)
@@ -51,6 +53,7 @@ def test_a_process_of_a_batch_uses_as_many_threads_as_it_may_and_waits_for_none(
         process.close()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not HAS_SERVER, reason="processes are started, not forked, here")
 def test_ctrl_c_while_all_that_is_made_ready_ends_a_batch_without_a_traceback(tmp_path: Path):
     source, results = tmp_path / "photographs", tmp_path / "results"

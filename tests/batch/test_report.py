@@ -48,6 +48,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(3840, 2160), (4000, 1), (1, 4000)])
 def test_small_pictures_look_like_the_whole_photograph(size: tuple[int, int], tmp_path: Path):
     file = tmp_path / "large.png"
@@ -292,6 +293,7 @@ def press(browser: Any, *keys: str) -> None:
     browser.switch_to.active_element.send_keys(*keys)
 
 
+@pytest.mark.slow
 def test_the_slider_moves_by_keys_and_shows_more_or_less_of_the_photograph_before(show: Callable[..., Any]):
     from selenium.webdriver.common.keys import Keys
 
@@ -308,6 +310,7 @@ def test_the_slider_moves_by_keys_and_shows_more_or_less_of_the_photograph_befor
     assert frame.get_attribute("aria-valuetext") == "100 % before, 0 % after"
 
 
+@pytest.mark.real
 def test_the_slider_follows_the_mouse_and_a_drag_opens_nothing(show: Callable[..., Any]):
     from selenium.webdriver import ActionChains
 
@@ -324,6 +327,7 @@ def test_the_slider_follows_the_mouse_and_a_drag_opens_nothing(show: Callable[..
     assert all_of(browser, "dialog[open]")
 
 
+@pytest.mark.real
 def test_a_finger_moves_the_slider_sideways(show: Callable[..., Any]):
     browser = show(DONE)
     browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
@@ -338,6 +342,7 @@ def test_a_finger_moves_the_slider_sideways(show: Callable[..., Any]):
     assert not all_of(browser, "dialog[open]")
 
 
+@pytest.mark.real
 def test_failures_stand_first_with_their_reasons_and_notes_stand_beside_their_photographs(show: Callable[..., Any]):
     noted = replace(DONE, source="x/b.jpg", notices=("The maker note is carried as it was.", "No profile."))
     browser = show(DONE, noted, replace(FAILED, source="z.jpg"), replace(FAILED, source="y.jpg", before=None))
@@ -349,6 +354,7 @@ def test_failures_stand_first_with_their_reasons_and_notes_stand_beside_their_ph
     assert len(frames(browser)) == 3  # one that failed before it was opened has none
 
 
+@pytest.mark.real
 def test_filters_by_folder_outcome_preset_and_name_work_alone_and_together(show: Callable[..., Any]):
     from selenium.webdriver.support.ui import Select
 
@@ -384,6 +390,7 @@ def test_filters_by_folder_outcome_preset_and_name_work_alone_and_together(show:
     assert options == ["All", "2023 (1)", "2024 (2)", "2024-b (1)", "2024/iceland (1)"]
 
 
+@pytest.mark.real
 def test_enter_opens_the_photograph_itself_and_escape_returns_to_its_card(show: Callable[..., Any], tmp_path: Path):
     from selenium.webdriver.common.keys import Keys
 
@@ -415,6 +422,7 @@ def test_enter_opens_the_photograph_itself_and_escape_returns_to_its_card(show: 
     assert until(browser, f"{named} === 'Before and after: gone.jpg'")
 
 
+@pytest.mark.real
 def test_the_large_view_keeps_the_small_pictures_where_the_files_are_gone(show: Callable[..., Any], tmp_path: Path):
     browser = show(replace(DONE, source_path=str(tmp_path / "gone.jpg"), outputs=(str(tmp_path / "lost.jpg"),)))
     frames(browser)[0].click()
@@ -423,6 +431,7 @@ def test_the_large_view_keeps_the_small_pictures_where_the_files_are_gone(show: 
     browser.get_log("browser")  # that the two files are not there is all it may have said
 
 
+@pytest.mark.real
 def test_the_keyboard_reaches_everything_in_reading_order_and_one_sees_where_it_is(
     show: Callable[..., Any], tmp_path: Path
 ):
@@ -442,6 +451,7 @@ def test_the_keyboard_reaches_everything_in_reading_order_and_one_sees_where_it_
     ]
 
 
+@pytest.mark.real
 def test_hostile_names_are_shown_and_run_nothing(show: Callable[..., Any], tmp_path: Path):
     entries = [replace(DONE, source=name, preset=name, notices=(name,)) for name in HOSTILE]
     browser = show(*[replace(e, source_path=str(tmp_path / e.source), reason=e.source) for e in entries])
@@ -452,6 +462,7 @@ def test_hostile_names_are_shown_and_run_nothing(show: Callable[..., Any], tmp_p
     assert all(link.get_attribute("href").startswith("file:") for link in all_of(browser, ".card a"))
 
 
+@pytest.mark.real
 def test_cards_and_pictures_are_made_only_as_one_comes_to_them(show: Callable[..., Any]):
     browser = show(*[replace(DONE, source=f"{i:04}.jpg") for i in range(500)])
     drawn = "[...document.images].filter((image) => image.naturalWidth).length"
@@ -464,6 +475,7 @@ def test_cards_and_pictures_are_made_only_as_one_comes_to_them(show: Callable[..
     assert browser.execute_script(f"return {drawn}") < 200
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("width", [320, 390])
 def test_a_phone_shows_one_column_and_nothing_sticks_out_sideways(show: Callable[..., Any], width: int):
     long = "x" * 200 + ".jpg"
@@ -483,6 +495,7 @@ def test_a_phone_shows_one_column_and_nothing_sticks_out_sideways(show: Callable
     assert browser.execute_script(sizes) == [width] * 3
 
 
+@pytest.mark.real
 def test_the_page_is_dark_where_the_system_is(show: Callable[..., Any]):
     browser = show(DONE)
     corners = {}

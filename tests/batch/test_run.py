@@ -34,6 +34,8 @@ from lptn_retouch.batch.work import Work, do
 from lptn_retouch.verify.compare import compare
 from tests.places import SAMPLES
 
+pytestmark = pytest.mark.real
+
 LAKE = SAMPLES / "lake-sherburne.jpg"
 
 

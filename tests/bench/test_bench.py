@@ -157,12 +157,14 @@ def names(figures: list[Figure] | str) -> list[str]:
     return [figure.name for figure in figures]
 
 
+@pytest.mark.slow
 def test_the_network_is_measured(tiny: Setting):
     figures = network.measure(tiny, {"small": (300, 200), "smaller": (240, 210)})
     assert names(figures) == ["small", "smaller"]
     assert {name: len(seconds) for name, seconds in figures[0].seconds.items()} == {"engine": 3, "published": 3}
 
 
+@pytest.mark.slow
 def test_jpegs_are_measured_whole_and_in_parts(tiny: Setting):
     figures = jpeg.measure(tiny, [SMALL])
     first = "0.3 MP"
@@ -178,6 +180,7 @@ def test_depths_are_measured(tiny: Setting):
     assert names(depth.measure(tiny, 0.1)) == ["uint16", "float32"]
 
 
+@pytest.mark.slow
 def test_memory_is_measured_in_processes_of_their_own(tiny: Setting):
     ballast = np.ones(600_000_000, np.uint8)  # a child that counts its parent's peak would say 600 MB
     figures = memory.measure(tiny, [SMALL, 2])
@@ -187,6 +190,7 @@ def test_memory_is_measured_in_processes_of_their_own(tiny: Setting):
     assert figures[0].facts["base_mb"] < 600
 
 
+@pytest.mark.slow
 def test_the_peak_is_that_from_here(tmp_path: Path):
     script = "from lptn_retouch.bench.alone import _from_here, peak_memory\nbytearray(200_000_000)\n"
     script += "base = _from_here()\nbytearray(100_000_000)\nprint(base, peak_memory())"
@@ -202,12 +206,14 @@ def test_bench_is_imported_where_there_is_no_resource_module():
     subprocess.run([sys.executable, "-c", script], check=True)  # as on Windows
 
 
+@pytest.mark.slow
 def test_the_command_is_measured_from_its_start(tiny: Setting, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Setting, "repeats", 1)
     (figure,) = cold.measure(tiny, SMALL, first_ever=False)
     assert figure.name == "0.3 MP" and figure.measured > 0.3 and figure.at_most == 1.8
 
 
+@pytest.mark.slow
 def test_a_folder_is_measured_by_turns_in_parts_as_a_command_and_in_a_long_run(tiny: Setting):
     figures = folder.measure(tiny, SMALL, 8, 0.1, 10)
     thread, run = "0.3 MP, one thread", "10 of 0.1 MP"
@@ -228,6 +234,7 @@ def test_a_folder_is_measured_by_turns_in_parts_as_a_command_and_in_a_long_run(t
     assert not [path for path in tiny.folder.iterdir() if path.is_dir()], "what was made for it is gone"
 
 
+@pytest.mark.slow
 def test_where_memory_cannot_be_seen_it_is_said_why(
     tiny: Setting, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, one_sentence: Callable[..., str]
 ):
@@ -269,6 +276,7 @@ def small_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_sizes")
 def test_the_report_says_what_was_measured_where_and_with_what(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     photo = tmp_path / "grey.png"
@@ -293,6 +301,7 @@ def test_the_report_says_what_was_measured_where_and_with_what(capsys: pytest.Ca
         assert drawn.width > 1000 and len(set(drawn.convert("L").tobytes())) > 20
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_sizes")
 def test_a_missed_target_is_said_and_is_no_failure(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(network.TARGETS, "4K", 1e9)

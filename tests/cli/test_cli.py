@@ -80,6 +80,7 @@ def test_no_tag_steers_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert "Key" in told and "\x1b" not in told
 
 
+@pytest.mark.slow
 def test_raw_becomes_jpeg_with_its_shooting_data(tmp_path: Path):
     assert main(["apply", str(RAW), "-o", f"{tmp_path}/"]) == 0
     result = open_photo(tmp_path / "canon-s40.jpg")
@@ -168,6 +169,7 @@ def test_an_overlong_word_is_a_sentence(words: tuple[str, str], photos: Path, ca
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="pipes break otherwise here")
 def test_all_photographs_are_done_though_nobody_reads_their_names(photos: Path, tmp_path: Path):
     for number in range(3):  # of more there is a summary
@@ -213,6 +215,7 @@ def test_private_metadata_is_left_out_and_verify_knows_that_it_was_meant(
     assert main(["verify", str(source), str(bare)]) == 1, "nothing in it says that it was meant"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp", "avif", "jxl", "jp2"])
 def test_every_container_keeps_what_it_can_and_verify_agrees(
     ending: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -267,6 +270,7 @@ def test_a_damaged_preset_leaves_the_others_on_the_sheet(
         assert sheet.width > 2 * 320
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size, grid", [((300, 200), (3, 3)), ((200, 300), (5, 2)), ((600, 60), (2, 5))])
 def test_eight_presets_fill_the_sheet(size: tuple[int, int], grid: tuple[int, int]):
     """Landscape, portrait and panorama; a label that is wider than its picture ends in it."""
@@ -296,6 +300,7 @@ def test_presets_list_and_show(capsys: pytest.CaptureFixture[str]):
     assert "graded-lptn" in shown and "licence" in shown and "# retouch" in shown
 
 
+@pytest.mark.slow
 def test_evaluate_prints_json(photos: Path, capsys: pytest.CaptureFixture[str]):
     (photos / "broken.jpg").unlink()
     words = ["--input", str(photos), "--target", str(photos), "--photos", str(photos)]
@@ -316,6 +321,7 @@ def test_help_needs_nothing_heavy():
         assert done.stdout.strip() == "set()"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 @pytest.mark.parametrize("killed_with", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_run_leaves_no_half_file(killed_with: signal.Signals, tmp_path: Path):
@@ -346,6 +352,7 @@ def run(words: list[str | bytes], **how: Any) -> subprocess.CompletedProcess[byt
     return subprocess.run(command, stderr=subprocess.PIPE, env=environment, check=False, **how)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 @pytest.mark.parametrize(
     "words",
@@ -387,6 +394,7 @@ def test_a_working_folder_that_is_gone_is_told_in_a_sentence(
 ODD = b"caf\xe9 \x1b[31mred.jpg"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
 def test_a_name_that_is_no_text_reaches_the_next_program_as_it_is_and_a_terminal_escaped(photos: Path, tmp_path: Path):
     import pty

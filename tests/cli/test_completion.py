@@ -16,6 +16,8 @@ import pytest
 from lptn_retouch.cli import main
 from lptn_retouch.cli.completion import SHELLS
 
+pytestmark = pytest.mark.real
+
 START = {
     "bash": ["bash", "--norc", "--noprofile", "-i"],
     "zsh": ["zsh", "-f", "-i"],

@@ -81,6 +81,7 @@ def test_a_stack_may_stand_in_the_file(config: Written):
     assert parsed("apply", "x.jpg", "-p", "night").preset == [("night", 1)]
 
 
+@pytest.mark.slow
 def test_what_excludes_a_default_switches_it_off(config: Written):
     config("quiet = true\n")
     assert parsed("apply", "x.jpg").quiet
@@ -170,6 +171,7 @@ def test_redo_repeats_the_recipe_whatever_the_file_says(config: Written, photo: 
     assert again.read_bytes() == result.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_batch_says_what_it_has_from_the_file_and_its_rules_stay_as_they_are(
     config: Written, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -113,6 +113,7 @@ def test_redo_follows_the_same_policy(result: Path) -> None:
     assert there.read_bytes() == result.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_batch_follows_the_same_policy(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "in").mkdir()
     (folder / "out").mkdir()
@@ -134,6 +135,7 @@ def test_a_batch_follows_the_same_policy(folder: Path, capsys: pytest.CaptureFix
     assert main(words) == 0, "its own results are not in its way"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "status"), [((), 1), (("--skip",), 0)])
 def test_a_file_that_came_meanwhile_is_not_replaced(words: tuple[str, ...], status: int, folder: Path) -> None:
     """The photograph comes slowly on standard input, and another process writes the result's file meanwhile."""
@@ -214,6 +216,7 @@ def test_a_result_named_alone_is_retouched_with_a_note(result: Path, capsys: pyt
     assert result.with_name("a-retouch-retouch.jpg").exists()
 
 
+@pytest.mark.slow
 def test_results_in_a_batchs_folder_are_left_out(result: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = result.parent / "in"
     source.mkdir()
@@ -280,6 +283,7 @@ def test_a_batchs_names_stay_in_its_folder(text: str) -> None:
         Output(name=text)
 
 
+@pytest.mark.slow
 def test_a_batch_names_by_template_and_keeps_the_names(folder: Path) -> None:
     source, out = folder / "in", folder / "out"
     (source / "sub").mkdir(parents=True)
@@ -299,6 +303,7 @@ def test_a_batch_names_by_template_and_keeps_the_names(folder: Path) -> None:
     assert made() == sorted([*first, "03-retouch.jpg", "web/small/a.jpg"])
 
 
+@pytest.mark.slow
 def test_standard_input_and_output(folder: Path) -> None:
     content = (folder / "a.jpg").read_bytes()
     assert main(["apply", "a.jpg", "-o", "known.jpg"]) == 0
@@ -315,6 +320,7 @@ def test_standard_input_and_output(folder: Path) -> None:
     assert (folder / "piped-redo.jpg").exists()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_piped_is_a_sentence(folder: Path) -> None:
     for words, content, said in (
         (["apply", "-", "-o", "-"], b"no photograph", b"standard input: this is not a picture"),

@@ -186,6 +186,7 @@ def test_a_pipe_gets_names_of_presets_alone(said: Said):
     assert said("presets", "list") == (0, "".join(f"{name}\n" for name in list_presets()), "")
 
 
+@pytest.mark.slow
 @posix
 def test_a_terminal_gets_summaries_and_the_damaged_named(terminal: Terminal, presets: Path):
     whole = (presets / "tiny.safetensors").read_bytes()
@@ -199,6 +200,7 @@ def test_a_terminal_gets_summaries_and_the_damaged_named(terminal: Terminal, pre
     assert lines["winter"].endswith("Summer greens turn to frost, light cools; skies keep their blue.")
 
 
+@pytest.mark.slow
 @posix
 def test_a_card_is_drawn_on_a_terminal_and_plain_elsewhere(terminal: Terminal, said: Said):
     _, shown = terminal("presets", "show", "winter")
@@ -248,6 +250,7 @@ def test_many_photographs_end_with_a_summary(said: Said, photos: list[Path], tmp
     assert said("apply", *photos[:3], "-o", f"{tmp_path}/few/")[2] == ""
 
 
+@pytest.mark.slow
 @posix
 def test_a_bar_is_on_a_terminal_alone_and_paths_go_where_they_should(
     terminal: Terminal, photos: list[Path], tmp_path: Path
@@ -261,6 +264,7 @@ def test_a_bar_is_on_a_terminal_alone_and_paths_go_where_they_should(
     assert "1/1" not in terminal("apply", photos[0], "-o", tmp_path / "one.jpg")[1]
 
 
+@pytest.mark.slow
 def test_a_wrong_path_or_preset_is_told_before_torch_is_there(photos: list[Path], tmp_path: Path):
     photo, folder, none, out = photos[0], tmp_path, tmp_path / "none", tmp_path / "out"
     mistakes: list[list[object]] = [

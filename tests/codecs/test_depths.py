@@ -118,6 +118,7 @@ def test_what_a_png_says_of_its_colours_becomes_a_profile(tmp_path: Path) -> Non
     assert linear.color_space == "PNG gamma 1" and linear.metadata.icc
 
 
+@pytest.mark.slow
 def test_a_thousand_damaged_pngs_cost_no_reference(tmp_path: Path) -> None:
     """The codec frees `None` once more each time its libpng finds an error, so it must not get to see one."""
     whole = png.encode(DEEP[:9, :9])
@@ -139,6 +140,7 @@ def test_a_thousand_damaged_pngs_cost_no_reference(tmp_path: Path) -> None:
 # TIFF
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from([np.uint8, np.uint16, np.float32]),

@@ -127,6 +127,7 @@ def _state(file: Path) -> tuple[str, int] | None:
     return hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_mtime_ns
 
 
+@pytest.mark.slow
 def test_damaged_files_of_others(shared: Path, apply: Callable[..., Told]) -> None:
     """Files that crashed other programs."""
     told = apply(sorted((shared / "data" / "damaged").iterdir()))
@@ -144,6 +145,7 @@ WHOLE = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", ["cut", "flipped"])
 def test_a_real_file_of_each_kind_damaged_here(
     shared: Path, tmp_path: Path, apply: Callable[..., Told], harm: str
@@ -210,6 +212,7 @@ def _bmp(side: int) -> bytes:
     return b"BM" + struct.pack("<IHHIIIIHHIIIIII", 154, 0, 0, 54, 40, side, side, 1, 24, 0, 0, 0, 0, 0, 0) + bytes(100)
 
 
+@pytest.mark.slow
 def test_a_tiny_file_that_promises_a_huge_picture_is_refused(tmp_path: Path, apply: Callable[..., Told]) -> None:
     """Each is sound up to where its pixels would be, and its size one that the library opens at most."""
     bombs = {
@@ -231,6 +234,7 @@ def test_a_tiny_file_that_promises_a_huge_picture_is_refused(tmp_path: Path, app
         assert one["file"].name in one["words"]
 
 
+@pytest.mark.slow
 def test_a_file_that_lies_about_its_kind_is_what_it_is(tmp_path: Path, apply: Callable[..., Told]) -> None:
     with Image.open(SAMPLES / "lake-sherburne.jpg") as image:
         small = image.resize((96, 64))
@@ -253,6 +257,7 @@ def test_a_file_that_lies_about_its_kind_is_what_it_is(tmp_path: Path, apply: Ca
                 assert result.size == ((2272, 1704) if one["file"].name == "raw.jpg" else small.size), one
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="links, pipes and bytes in names are POSIX's")
 def test_traps_of_the_file_system(tmp_path: Path, apply: Callable[..., Told]) -> None:
     folder = tmp_path / "in"
@@ -274,6 +279,7 @@ def test_traps_of_the_file_system(tmp_path: Path, apply: Callable[..., Told]) ->
     assert [one["status"] for one in told] == [0] * len(good) + [1] * len(bad)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["--format", "png"], []])
 def test_a_batch_with_every_kind_of_harm_does_the_others(
     tmp_path: Path, command: list[str], one_sentence: Sentence

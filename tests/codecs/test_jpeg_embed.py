@@ -83,6 +83,7 @@ def results(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path
     return pairs
 
 
+@pytest.mark.slow
 def test_the_independent_meter_finds_nearly_every_tag_kept(
     results: dict[Path, Path], meter: Path, tmp_path: Path
 ) -> None:
@@ -100,6 +101,7 @@ def test_the_independent_meter_finds_nearly_every_tag_kept(
     assert {row["pixel_turn"] for row in rows} <= {"same", "unsure"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("exiftool")
 def test_exiftool_reads_orientation_size_and_thumbnail_of_the_result(results: dict[Path, Path]) -> None:
     tags = ["-Orientation", "-ExifImageWidth", "-ExifImageHeight", "-ImageWidth", "-ImageHeight", "-ThumbnailImage"]
@@ -116,6 +118,7 @@ def test_exiftool_reads_orientation_size_and_thumbnail_of_the_result(results: di
     assert thumbnails >= 30
 
 
+@pytest.mark.slow
 def test_our_own_diff_finds_nothing_lost(results: dict[Path, Path]) -> None:
     for before, after in results.items():
         diff = compare(before, after)

@@ -46,6 +46,7 @@ def test_strips_make_the_same_picture(
     assert np.array_equal(jpeg.decode(whole), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subsampling", SUBSAMPLINGS)
 def test_a_large_picture_is_whole_in_strips(picture: np.ndarray, subsampling: str) -> None:
     large = np.tile(picture, (3, 2, 1))  # 12 megapixels
@@ -54,6 +55,7 @@ def test_a_large_picture_is_whole_in_strips(picture: np.ndarray, subsampling: st
     assert np.array_equal(by_pillow(data), by_pillow(jpeg.encode(large, 90, subsampling, strips=1)))
 
 
+@pytest.mark.slow
 def test_units_beyond_16_bits_make_more_strips() -> None:
     wide = np.zeros((600, 8000, 3), np.uint8)  # 75,000 units of 8 x 8
     wide[304:] = 200

@@ -58,6 +58,7 @@ def upright(path: Path) -> tuple[Image.Image, Metadata]:
     return image, metadata
 
 
+@pytest.mark.slow
 def test_the_independent_meter_finds_nearly_every_tag_of_a_camera_in_the_png(
     shared: Path, meter: Path, tmp_path: Path
 ) -> None:
@@ -194,6 +195,7 @@ def test_exiftool_reads_iptc_exif_and_xmp_without_a_warning(tmp_path: Path) -> N
     assert not any(word in found for word in ("Warning", "Error", "Invalid", "should"))
 
 
+@pytest.mark.slow
 def test_a_text_that_inflates_without_end_is_not_followed() -> None:
     bomb = zlib.compress(bytes(200 << 20), 9)
     coded = chunk(b"iCCP", b"n\0\0" + bomb) + chunk(b"zTXt", b"Raw profile type exif\0\0" + bomb)

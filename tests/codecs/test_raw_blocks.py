@@ -73,6 +73,7 @@ def close(a: object, b: object) -> bool:
         return a == b
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("exiftool")
 def test_what_exiftool_sees_in_the_raw_it_sees_in_the_jpeg(developed: dict[Path, Path]) -> None:
     before, after = exiftool(list(developed)), exiftool(list(developed.values()))
@@ -87,6 +88,7 @@ def test_what_exiftool_sees_in_the_raw_it_sees_in_the_jpeg(developed: dict[Path,
     assert seen >= 40
 
 
+@pytest.mark.slow
 def test_our_own_diff_finds_nothing_lost(developed: dict[Path, Path]) -> None:
     for before, after in developed.items():
         diff = compare(before, after)
@@ -222,6 +224,7 @@ def made_cr3(cr2: Path) -> bytes:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("exiftool")
 def test_a_cr3_s_four_structures_become_one(cr2: Path, tmp_path: Path) -> None:
     metadata, notices = metadata_from_raw(made_cr3(cr2))
@@ -249,6 +252,7 @@ def test_a_damaged_cr3_gives_what_it_can_and_never_crashes(cr2: Path) -> None:
         metadata_from_raw(bytes(data))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("exiftool")
 @pytest.mark.parametrize(
     "name",

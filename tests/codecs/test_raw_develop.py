@@ -50,6 +50,7 @@ def developed(shared: Path) -> dict[str, Photo]:
     return {name: open_photo(folder / name) for name in SIZES if (folder / name).is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIZES)
 def test_raw_is_developed_upright_at_its_own_size_and_depth(raw: Raw, developed: dict[str, Photo], name: str) -> None:
     raw(name)
@@ -61,6 +62,7 @@ def test_raw_is_developed_upright_at_its_own_size_and_depth(raw: Raw, developed:
     assert len(np.unique(photo.pixels)) > 256  # more than 8 bits are in it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in SIZES if name != NO_PREVIEW])
 def test_midtones_are_the_preview_s(raw: Raw, developed: dict[str, Photo], name: str) -> None:
     """Against the preview as another reader, rawpy with Pillow's own resizing, sees it."""
@@ -80,6 +82,7 @@ def test_midtones_are_the_preview_s(raw: Raw, developed: dict[str, Photo], name:
     assert not any("preview" in notice for notice in developed[name].notices)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bsd3-lg-h815.dng", "cc0-canon-s40.crw", "local-only-canon-eos30d.cr2"])
 def test_the_picture_lies_as_its_preview_does(raw: Raw, developed: dict[str, Photo], name: str) -> None:
     """Of the four turns and two mirrorings, the preview must agree best with none."""
@@ -98,12 +101,14 @@ def test_the_picture_lies_as_its_preview_does(raw: Raw, developed: dict[str, Pho
     assert agreement[0] > 0.9
 
 
+@pytest.mark.slow
 def test_without_preview_a_notice_and_a_middling_brightness(developed: dict[str, Photo]) -> None:
     photo = developed[NO_PREVIEW]
     assert any("no usable preview" in notice for notice in photo.notices)
     assert 0.3 < np.median(photo.pixels) / 65535 < 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("orientation", "turns"), [(3, 2), (6, 3), (8, 1)])
 def test_a_camera_on_its_side(
     raw: Raw, tmp_path: Path, developed: dict[str, Photo], orientation: int, turns: int
@@ -119,6 +124,7 @@ def test_a_camera_on_its_side(
     assert photo.metadata.orientation == 1
 
 
+@pytest.mark.slow
 def test_raw_under_a_name_that_is_not_utf_8(raw: Raw, tmp_path: Path) -> None:
     name = os.fsdecode(os.fsencode(tmp_path) + b"/\xe9t\xe9.dng")
     Path(name).write_bytes(raw(NO_PREVIEW).read_bytes())
@@ -127,6 +133,7 @@ def test_raw_under_a_name_that_is_not_utf_8(raw: Raw, tmp_path: Path) -> None:
     assert photo.save(tmp_path / os.fsdecode(b"\xe9t\xe9.jpg")).path.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIZES)
 def test_a_cut_raw_never_passes_for_whole(raw: Raw, tmp_path: Path, name: str) -> None:
     data = raw(name).read_bytes()
@@ -136,6 +143,7 @@ def test_a_cut_raw_never_passes_for_whole(raw: Raw, tmp_path: Path, name: str) -
             open_photo(tmp_path / "cut")
 
 
+@pytest.mark.slow
 def test_a_flipped_lossy_dng_says_so(raw: Raw, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     data = bytearray(raw("bsd3-lg-h815.dng").read_bytes())
     data[24144 + 30000 : 24144 + 30010] = b"\xff\xc4" * 5
@@ -145,6 +153,7 @@ def test_a_flipped_lossy_dng_says_so(raw: Raw, tmp_path: Path, capfd: pytest.Cap
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_raw_to_jpeg_carries_the_shooting_data(tmp_path: Path, developed: dict[str, Photo]) -> None:
     from PIL import Image
 
@@ -154,6 +163,7 @@ def test_raw_to_jpeg_carries_the_shooting_data(tmp_path: Path, developed: dict[s
         assert "Canon" in str(image.getexif()[0x010F])
 
 
+@pytest.mark.slow
 def test_a_raw_s_sixteen_bits_stay_or_are_rounded_as_asked(tmp_path: Path, developed: dict[str, Photo]) -> None:
     photo = developed["cc0-kodak-dc50-0.kdc"]
     photo.save(tmp_path / "deep.png")
@@ -200,6 +210,7 @@ def test_a_file_is_cut_short_when_its_main_picture_ends_behind_it() -> None:
     assert not cut_short([], 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIZES)
 @pytest.mark.parametrize("part", [0.5, 0.8, 0.95, 0.99])
 def test_a_raw_whose_end_became_zeros_is_refused_or_doubted(raw: Raw, tmp_path: Path, name: str, part: float) -> None:
@@ -238,6 +249,7 @@ def test_smooth_and_overexposed_ends_are_not_doubted() -> None:
     assert ends_flat(mosaic), "the last two rows over and over"
 
 
+@pytest.mark.slow
 def test_a_raw_is_read_once_and_its_sidecar_is_found(raw: Raw, tmp_path: Path) -> None:
     packet = xmp_packet(
         '<rdf:Description xmlns:crs="http://ns.adobe.com/camera-raw-settings/1.0/" crs:Exposure2012="+1.00"/>'

@@ -291,6 +291,7 @@ def spliced(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("exiftool")
 def test_exiftool_reads_every_camera_s_metadata_from_the_tiff_without_a_new_warning(spliced: dict[Path, Path]) -> None:
     def told(paths: Iterable[Path]) -> list[dict[str, Any]]:

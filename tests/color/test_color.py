@@ -203,6 +203,7 @@ def test_no_damage_to_a_profile_raises(data: st.DataObject) -> None:
 # There and back
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("channels", [3, 4])
 def test_what_is_not_changed_comes_back_to_the_bit(icc: bytes, dtype: Any, channels: int) -> None:
@@ -266,6 +267,7 @@ def test_changed_colours_go_where_the_network_put_them() -> None:
         assert np.quantile(off, 0.9) < 2 and off.max() < 26  # near black a level of the space's is many of sRGB's
 
 
+@pytest.mark.slow
 def test_integers_and_floats_agree() -> None:
     space = space_of(P3)
     eight = colours(np.uint8)

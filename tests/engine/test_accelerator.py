@@ -100,6 +100,7 @@ def test_torch_is_asked_where_a_package_brings_it_another_device(machine: Machin
     assert accelerator_possible()
 
 
+@pytest.mark.slow
 def test_the_torch_that_is_here_agrees() -> None:
     script = """
 import sys

@@ -224,6 +224,7 @@ def test_the_transform_is_the_networks(net: GradedLPTN, size: tuple[int, int]) -
     np.testing.assert_allclose(inference.low_transform(as_arrays(net), low), expected, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(125, 187), (96, 96), (1, 1), (1, 7000), (2, 3), (191, 193)])
 def test_the_mask_is_the_networks(net: GradedLPTN, size: tuple[int, int]) -> None:
     planes = [random_planes(3, *size, seed=seed) for seed in range(3)]
@@ -235,6 +236,7 @@ def test_the_mask_is_the_networks(net: GradedLPTN, size: tuple[int, int]) -> Non
 # The engine does what it says, to the last borders.
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     height=st.integers(1, 1200),
@@ -260,6 +262,7 @@ def test_it_is_the_telescoped_network(
     np.testing.assert_allclose(engine_of(net)(picture, *strength), expected, atol=precision(height, width))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("height", "width"), [(3001, 2003), (17, 30001), (30001, 17)])
 def test_it_is_the_telescoped_network_at_large_sizes(tiny: GradedLPTN, height: int, width: int) -> None:
     picture = noise(height, width, np.float32)
@@ -270,6 +273,7 @@ def test_it_is_the_telescoped_network_at_large_sizes(tiny: GradedLPTN, height: i
 # The engine is the reference.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("height", "width"),
@@ -294,6 +298,7 @@ def test_it_is_the_reference_at_any_size(tiny: GradedLPTN, height: int, width: i
     agree(*both(tiny, noise(height, width, dtype), 1, 1))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     height=st.integers(1, 700),
@@ -314,6 +319,7 @@ def test_it_is_the_reference_whatever_is_asked(
     assert np.array_equal(result[..., 3:], picture[..., 3:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("strength", STRENGTHS)
 def test_it_is_the_reference_on_photographs(dtype: Any, strength: tuple[float, float]) -> None:
@@ -323,6 +329,7 @@ def test_it_is_the_reference_on_photographs(dtype: Any, strength: tuple[float, f
     agree(*both(net, photograph("oakland-zoo-otters.jpg", 512, 768, dtype), *strength))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["winter", "night", "golden-hour"])
 def test_strong_looks_are_the_same_too(name: str) -> None:
     net = load_preset(name).network
@@ -372,6 +379,7 @@ def test_an_untrained_network_leaves_every_value_alone() -> None:
         assert np.array_equal(engine_of(still)(ramp, 1, 1), ramp)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
 def test_tensors_too(tiny_preset: Preset, dtype: torch.dtype) -> None:
     batch = torch.rand(2, 3, 200, 211, generator=torch.Generator().manual_seed(0)).to(dtype)
@@ -406,6 +414,7 @@ pictures = given(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @pictures
 def test_nothing_of_a_look_is_the_picture_bit_for_bit(
@@ -433,6 +442,7 @@ def test_nothing_of_a_look_is_the_picture_bit_for_bit(
             assert torch.equal(ReferenceEngine(net, CPU).tensors(planes, *asked), planes)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @pictures
 def test_a_grey_picture_stays_grey(
@@ -461,6 +471,7 @@ def test_a_grey_picture_stays_grey(
             assert torch.equal(red, green) and torch.equal(green, blue)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strength", [(1, 1), (0.7, 1.6), (2, 0.3)])
 @pytest.mark.parametrize("size", [(3, 2), (75, 53), (501, 402)])
 def test_a_share_blends_the_picture_and_the_result(
@@ -546,6 +557,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_forked_process_loads_presets_and_retouches(tmp_path: Path) -> None:
     script = tmp_path / "forked.py"
@@ -554,6 +566,7 @@ def test_a_forked_process_loads_presets_and_retouches(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[707, 708]", done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted on Linux")
 def test_small_work_is_not_shared_out_among_threads_of_torch() -> None:
     """Where a core is busy, each share is waited for: what takes 5 ms was seen to take a second."""
@@ -575,6 +588,7 @@ def test_small_work_is_not_shared_out_among_threads_of_torch() -> None:
     assert int(done.stdout) < 8, done.stderr  # torch would have started eight; a thread that is just ending may count
 
 
+@pytest.mark.slow
 def test_no_random_number_is_used_up() -> None:
     done = run(
         "import torch\ntorch.manual_seed(0)\nbefore = torch.get_rng_state()\n"
@@ -587,6 +601,7 @@ def test_no_random_number_is_used_up() -> None:
 # Compiling.
 
 
+@pytest.mark.slow
 def test_it_says_that_it_compiles_and_does_it_once(tmp_path: Path) -> None:
     first = run(RETOUCH, NUMBA_CACHE_DIR=str(tmp_path))
     assert first.returncode == 0, first.stderr
@@ -595,6 +610,7 @@ def test_it_says_that_it_compiles_and_does_it_once(tmp_path: Path) -> None:
     assert (second.returncode, second.stderr) == (0, ""), "nothing is compiled again"
 
 
+@pytest.mark.slow
 def test_what_was_compiled_just_now_and_what_is_from_the_cache_agree_to_the_last_bit(tmp_path: Path) -> None:
     """Else a result could not be made again from its recipe."""
     retouch = """
@@ -611,6 +627,7 @@ for picture in ((noise * 65535).astype(np.uint16), (noise * 255).astype(np.uint8
     assert first.stdout == second.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("core", ["Haswell", "Nehalem"])
 def test_it_is_the_same_whatever_blas_there_is(core: str) -> None:
     """Where NumPy's BLAS is another, or told to be, it adds up in another order."""
@@ -629,6 +646,7 @@ for seed in range(4):
     assert told.stdout == here.stdout
 
 
+@pytest.mark.slow
 def test_what_lies_in_the_working_folder_is_not_run(tmp_path: Path) -> None:
     """The process that helps to compile is Python, which would look for modules there first."""
     (tmp_path / "script.py").write_text(RETOUCH)
@@ -648,6 +666,7 @@ def test_what_lies_in_the_working_folder_is_not_run(tmp_path: Path) -> None:
     assert [file.name for file in folder.iterdir()] == ["numba.py"]
 
 
+@pytest.mark.slow
 def test_it_works_where_no_cache_can_be_kept(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     blocked = "import numba.core.caching as c\nc.CacheImpl._locator_classes = []\n" + RETOUCH + "print(result.mean())"
@@ -656,6 +675,7 @@ def test_it_works_where_no_cache_can_be_kept(tmp_path: Path) -> None:
     assert float(done.stdout) > 0
 
 
+@pytest.mark.slow
 def test_without_numba_the_reference_does_the_work_and_says_so() -> None:
     done = run("import sys\nsys.modules['numba'] = None\n" + RETOUCH + "print(result[0, 0, 0])")
     assert done.returncode == 0, done.stderr
@@ -695,6 +715,7 @@ def test_a_file_above_the_limit_is_refused_before_it_is_decoded(
         assert isinstance(Retoucher(tiny_preset, "cpu", memory_limit=50_000_000)(tmp_path / name), Photo)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("size", [(300, 400), (760, 770), (1800, 2400), (2160, 3840)])
 def test_the_plan_is_what_the_engine_takes(size: tuple[int, int], dtype: Any) -> None:
@@ -755,6 +776,7 @@ def test_a_panorama_takes_no_more_than_a_photograph() -> None:
 # The stream.
 
 
+@pytest.mark.slow
 def test_map_opens_and_retouches_while_the_caller_saves(retoucher: Retoucher) -> None:
     read = [threading.Event() for _ in range(6)]
 

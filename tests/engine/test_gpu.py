@@ -40,6 +40,8 @@ from lptn_retouch.model.graded import GradedLPTN, apply_linear, graded_by
 from lptn_retouch.model.pyramid import LaplacianPyramid, enlarge_by
 from tests.places import SAMPLES
 
+pytestmark = pytest.mark.gpu
+
 Sentence = Callable[[object], str]
 CPU = torch.device("cpu")
 DTYPES = (np.uint8, np.uint16, np.float32)

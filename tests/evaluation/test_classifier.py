@@ -15,6 +15,8 @@ from lptn_retouch.errors import InvalidPresetError, TrainingError
 from lptn_retouch.evaluation.classifier import Classifier, accuracy, train_classifier
 from lptn_retouch.training.data.pictures import list_pictures
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:

@@ -96,6 +96,7 @@ def test_a_patch_is_the_mean_of_its_pixels_lab():
     assert patches(noise[..., :7, :]).shape == (3, 0), "too small for a patch"
 
 
+@pytest.mark.slow
 def test_evaluate_tells_it_of_input_alone_and_of_the_style(
     folder: Path,
     presets: Path,  # noqa: ARG001  (holds "tiny")

@@ -118,6 +118,7 @@ def test_strength_rises():
     assert rising([0, 1, 0.995]) and not rising([0, 1, 0.9])
 
 
+@pytest.mark.slow
 def test_the_right_look_comes_nearer_to_the_style_than_none(folders: dict[str, Path]):
     before, style = list_pictures(folders["before"]), list_pictures(folders["style"])
     found, idle = (score_unpaired(apply, before, style) for apply in (warm, same))
@@ -128,6 +129,7 @@ def test_the_right_look_comes_nearer_to_the_style_than_none(folders: dict[str, P
     assert score_unpaired(same, style, style)["colour"] == {"distance": 0.0, "untouched": 0.0}
 
 
+@pytest.mark.slow
 def test_evaluate_trains_a_classifier_measures_and_draws(
     folders: dict[str, Path],
     presets: Path,  # noqa: ARG001  (holds "tiny")

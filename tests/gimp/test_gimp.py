@@ -16,6 +16,8 @@ from lptn_retouch.color import read_profile
 from lptn_retouch.metadata import Metadata
 from lptn_retouch.picture.samples import one_channel
 
+pytestmark = pytest.mark.real
+
 SCRIPT = Path(__file__).with_name("in_gimp.py")
 KINDS = [
     f"{depth}-{curve} {model}{alpha}"

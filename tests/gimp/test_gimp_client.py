@@ -200,6 +200,7 @@ def test_the_newest_preview_comes_before_the_thumbnails_and_an_older_one_is_canc
     assert kinds == [("preview", "fit", INVERTED, 2), *(("thumbnail", p, INVERTED) for p in ("retouch", "winter"))]
 
 
+@pytest.mark.slow
 def test_a_thumbnail_that_gives_way_to_a_preview_is_made_afterwards(worker):
     worker.told.wait("presets")
     worker.want_thumbnails(["slow"])

@@ -22,7 +22,10 @@ from lptn_retouch.gimp.doctor import hidden
 from lptn_retouch.gimp.profiles import Profile
 from tests.places import ROOT
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="homes and programs are made up as on POSIX")
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(os.name == "nt", reason="homes and programs are made up as on POSIX"),
+]
 
 Sentence = Callable[[object], str]
 OURS = {"lptn-retouch.py", "pixels.py", "engine.json"}

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.real
+
 SCRIPT = Path(__file__).with_name("on_screen.py")
 FUNCTIONS = [node for node in ast.parse(SCRIPT.read_text()).body if isinstance(node, ast.FunctionDef)]
 CHECKS = [function.name for function in FUNCTIONS if function.decorator_list]

@@ -280,6 +280,7 @@ def test_a_table_in_a_preset_is_checked_as_weights_are(tmp_path: Path, one_sente
 # Engines.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("channels", [3, 4])
 @pytest.mark.parametrize(
@@ -325,6 +326,7 @@ def test_greys_are_made_of_greys_and_colours_of_what_is_about_them(colours: np.n
     assert made.min() >= lut.table.min() - 1e-6 and made.max() <= lut.table.max() + 1e-6
 
 
+@pytest.mark.slow
 def test_a_teacher_hands_back_gradients() -> None:
     picture = torch.rand(1, 3, 5, 4, requires_grad=True)
     build_network(identity(5).weights)(picture).sum().backward()
@@ -354,6 +356,7 @@ def test_opencolorio_makes_the_same_of_our_files(
     np.testing.assert_allclose(made_by(back, colours), by_ocio(ocio, tmp_path / "a.cube", colours), atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("curves", [False, True])
 @pytest.mark.parametrize("domain", [UNIT, DOMAIN])
 def test_colour_science_makes_the_same_of_our_files_and_we_of_its(
@@ -372,6 +375,7 @@ def test_colour_science_makes_the_same_of_our_files_and_we_of_its(
     np.testing.assert_allclose(read_cube(tmp_path / "b.cube").domain, domain, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_differences_are_those_of_colour_science(colour: ModuleType) -> None:
     one, other = np.random.default_rng(3).uniform((0, -90, -90), (100, 90, 90), (2, 2000, 3))
     other[:1000] = one[:1000] + np.random.default_rng(4).normal(0, 2, (1000, 3))
@@ -453,6 +457,7 @@ def test_a_picture_that_does_not_fit_is_refused_under_a_table_too(presets: Path,
     assert Retoucher(preset, "cpu", memory_limit=need)(lake).shape == lake.shape
 
 
+@pytest.mark.slow
 def test_a_batch_is_done_with_a_table(tmp_path: Path, presets: Path, lake: np.ndarray) -> None:
     (tmp_path / "in").mkdir()
     Photo(lake).save(tmp_path / "in" / "a.png")
@@ -465,6 +470,7 @@ def test_a_batch_is_done_with_a_table(tmp_path: Path, presets: Path, lake: np.nd
 # Out: a preset's look as a table.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["cube", "png"])
 def test_a_look_goes_out_and_comes_in_as_far_off_as_it_said(
     tmp_path: Path, presets: Path, lake: np.ndarray, capsys: Output, ending: str
@@ -496,6 +502,7 @@ def test_a_look_goes_out_and_comes_in_as_far_off_as_it_said(
     assert off.mean() < 0.25 * untouched
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["retouch", "winter", "autumn", "golden-hour"])
 def test_what_is_fitted_is_smooth_and_its_greys_rise(lake: np.ndarray, name: str) -> None:
     fit = fit_look(Photo(lake), Retoucher(name, "cpu"))

@@ -179,6 +179,7 @@ def test_a_directory_that_links_to_itself_ends() -> None:
     assert len(patch_exif(bytes(looped), width=4, height=3).data) == len(looped)
 
 
+@pytest.mark.slow
 def test_a_zlib_bomb_in_a_png_is_not_inflated() -> None:
     bomb = zlib.compress(bytes(40 << 20))
     body = b"profile\0\0" + bomb
@@ -205,6 +206,7 @@ def tiff_like() -> st.SearchStrategy[bytes]:
                      flipped(with_ifd1(">")))  # fmt: skip
 
 
+@pytest.mark.slow
 @quick
 @given(tiff_like(), st.integers(1, 100_000), st.booleans())
 @example(b"II*\0\x08\0\0\0\xff\xff", 1, True)
@@ -217,6 +219,7 @@ def test_the_exif_patcher_keeps_the_length_and_raises_only_ours(exif: bytes, sid
     assert patched.data[:8] == exif[:8] or exif[4:8] not in (b"\x08\0\0\0", b"\0\0\0\x08")
 
 
+@pytest.mark.slow
 @quick
 @given(tiff_like())
 def test_every_fact_of_hostile_exif_can_be_told(exif: bytes) -> None:
@@ -237,6 +240,7 @@ XMP_SEED = (
 )
 
 
+@pytest.mark.slow
 @quick
 @given(st.one_of(st.binary(max_size=200), flipped(XMP_SEED)))
 def test_hostile_xmp_raises_only_ours(packet: bytes) -> None:
@@ -252,6 +256,7 @@ def test_hostile_xmp_raises_only_ours(packet: bytes) -> None:
 IRB_SEED = b"8BIM\4\4\0\0\0\0\0\x0a\x1c\2\5\0\5Dawn!8BIM\4\x0c\0\0\0\0\0\x40" + bytes(28) + TINY.ljust(36, b"\0")
 
 
+@pytest.mark.slow
 @quick
 @given(st.one_of(st.binary(max_size=200), flipped(IRB_SEED)))
 def test_hostile_photoshop_resources_keep_their_length(data: bytes) -> None:
@@ -280,6 +285,7 @@ WEBP_SEED = b"RIFF\0\0\0\0WEBP" + b"EXIF" + struct.pack("<I", 8) + b"II*\0\x08\0
 JPEG_SEED = TINY[:2] + b"\xff\xfe\0\4hi\xff\xed\0\x10Photoshop 3.0\0\xff\xe1\0\x0aExif\0\0II" + TINY[2:]
 
 
+@pytest.mark.slow
 @quick
 @given(st.one_of(st.binary(max_size=100), *map(flipped, (CIFF_SEED, PNG_SEED, WEBP_SEED, JPEG_SEED))))
 def test_hostile_containers_raise_only_ours(data: bytes) -> None:

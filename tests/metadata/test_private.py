@@ -258,6 +258,7 @@ def test_no_private_bytes_of_real_photographs_are_left(shared: Path) -> None:
     assert seen > 30
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("exiftool")
 def test_exiftool_finds_nothing_private_and_every_credit(shared: Path, tmp_path: Path) -> None:
     sources = sorted(

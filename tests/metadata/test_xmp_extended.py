@@ -62,6 +62,7 @@ def packets(draw: st.DrawFn) -> bytes:
     return body.encode()
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(packets(), st.integers(500, 3000))
 def test_what_is_split_and_merged_says_what_it_said(packet: bytes, limit: int) -> None:
@@ -174,6 +175,7 @@ def test_what_the_xmp_says_stays_and_the_difference_is_said() -> None:
     assert (result.xmp, notices) == (xmp.replace(b"Dusk", b"Dawn and more"), ())
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 130), st.binary(max_size=20) | texts.map(str.encode)), max_size=8))
 def test_any_records_give_a_packet_that_can_be_read(records: list[tuple[int, bytes]]) -> None:

@@ -89,6 +89,7 @@ def test_a_larger_picture_never_has_fewer_levels(h: int, w: int, more: int) -> N
 SIZES = [(1, 1), (1, 2), (2, 1), (3, 3), (1, 500), (500, 1), (2, 301), (7, 5), (47, 49), (95, 97), (97, 95), (96, 96)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [*SIZES, (193, 191), (1, 20_000), (301, 203)])
 def test_it_takes_any_size(tiny: GradedLPTN, size: tuple[int, int]) -> None:
     picture = noise(1, 3, *size)
@@ -119,6 +120,7 @@ def test_a_batch_is_as_good_as_single_pictures(tiny: GradedLPTN) -> None:
         torch.testing.assert_close(tiny(batch), torch.cat([tiny(p[None]) for p in batch]), atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype, bound", [(torch.float16, 0.03), (torch.bfloat16, 0.15), (torch.float64, 1e-4)])
 @pytest.mark.parametrize("size", [(1, 1), (75, 53), (130, 201)])
 def test_it_runs_in_other_dtypes(tiny: GradedLPTN, dtype: torch.dtype, bound: float, size: tuple[int, int]) -> None:
@@ -156,6 +158,7 @@ def test_a_forward_writes_nothing_into_the_module(
     assert state_of(tiny) == before
 
 
+@pytest.mark.slow
 def test_threads_do_not_disturb_each_other(
     tiny: GradedLPTN, same_from_threads: Callable[[nn.Module, list[Tensor]], None]
 ) -> None:
@@ -283,6 +286,7 @@ def test_pictures_get_about_half_of_the_tiny_networks_look_and_all_of_the_old_on
             assert float(tiny_old.decide(picture).share) == 1
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(share=st.floats(0, 1), strength=strengths, size=st.sampled_from(SOME), colour=st.sampled_from([0, 0.02, 1]))
 def test_a_share_blends_the_picture_and_the_result(
@@ -301,6 +305,7 @@ def test_a_share_blends_the_picture_and_the_result(
         assert torch.equal(nothing.translate(picture).dose(picture, *strength), picture)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(strength=strengths, size=st.sampled_from(SOME), seed=st.integers(0, 1000))
 def test_what_has_no_colour_gets_none(tiny: GradedLPTN, strength: tuple[float, float], size: Size, seed: int) -> None:
@@ -370,6 +375,7 @@ def test_weights_without_a_share_give_all_of_the_look(tiny: GradedLPTN, tiny_old
                 torch.testing.assert_close(old, new, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
 def test_an_empty_frame_gets_nothing_of_a_look_that_chooses(tiny: GradedLPTN, giving: Giving, value: float) -> None:
     frame = torch.full((1, 3, 97, 150), value)

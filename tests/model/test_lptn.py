@@ -122,6 +122,7 @@ def test_threads_do_not_disturb_each_other(
     same_from_threads(net, pictures)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_it_can_be_built_on_the_meta_device(form: Form) -> None:
     with torch.device("meta"):
@@ -197,6 +198,7 @@ def test_a_translation_is_dosed_in_its_parts() -> None:
 LOW = "trans_low.model.0.weight"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
     "change, word",

@@ -27,6 +27,7 @@ def round_trip_error(pyramid: LaplacianPyramid, picture: Tensor) -> float:
     return float((back - picture).abs().max())
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(h=sizes, w=sizes, depth=st.integers(0, 8), filters=st.sampled_from(PAIRS), seed=st.integers(0, 9))
 def test_the_bands_add_up_to_the_picture(h: int, w: int, depth: int, filters: Filters, seed: int) -> None:

@@ -41,6 +41,7 @@ def overshoot(plain: Any, sharp: Any) -> float:
     return float(np.maximum(luma(sharp) - near.max((2, 3)), near.min((2, 3)) - luma(sharp)).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["roman-colosseum", "tea-gardens", "singaporean-cityscape"])
 def test_a_photograph_is_crisper_and_has_no_halo(shared: Path, name: str) -> None:
     photo = open_photo(shared / "data" / "photos" / f"{name}.jpg")
@@ -53,6 +54,7 @@ def test_a_photograph_is_crisper_and_has_no_halo(shared: Path, name: str) -> Non
     assert np.quantile(moved, 0.99) < 1.2, "edges have got a colour"
 
 
+@pytest.mark.slow
 def test_the_more_it_is_reduced_the_more_it_is_sharpened() -> None:
     photo = open_photo(LAKE)
     gains = []
@@ -104,6 +106,7 @@ def test_without_sharpening_it_is_what_lanczos_filter_makes_of_it() -> None:
     assert np.array_equal(photo.fitted(500, sharpen=False).pixels, np.asarray(wanted))
 
 
+@pytest.mark.slow
 def test_apply_makes_it_smaller_and_redo_does_it_again(tmp_path: Path) -> None:
     for name, more in (("sharp", []), ("plain", ["--no-sharpen"])):
         result = tmp_path / f"{name}.png"
@@ -120,6 +123,7 @@ def test_apply_makes_it_smaller_and_redo_does_it_again(tmp_path: Path) -> None:
 # Bytes.
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.integers(0, 50), min_size=100, max_size=100),
     st.integers(1, 100),
@@ -140,6 +144,7 @@ def test_the_best_quality_that_fits_is_found(steps: list[int], quality: int, lea
     assert (size <= most) == bool(fitting) and len(tried) <= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".jpg", ".webp", ".avif", ".jxl"])
 def test_a_file_is_as_large_as_allowed_and_no_larger(tmp_path: Path, ending: str) -> None:
     photo = retouch(open_photo(LAKE).fitted(300))
@@ -159,6 +164,7 @@ def test_a_file_is_as_large_as_allowed_and_no_larger(tmp_path: Path, ending: str
     assert capped is not None and capped.quality == 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".jpg", ".png"])
 def test_what_cannot_fit_is_told_with_a_size_that_can(
     tmp_path: Path, ending: str, one_sentence: Callable[[object], str]
@@ -189,6 +195,7 @@ def test_what_is_no_size_is_told(text: str, one_sentence: Callable[[object], str
     one_sentence(caught.value)
 
 
+@pytest.mark.slow
 def test_the_command_fits_files_to_a_size_and_redo_repeats_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

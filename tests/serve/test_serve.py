@@ -30,6 +30,8 @@ from lptn_retouch.picture.samples import one_channel
 from lptn_retouch.preset import write_preset
 from lptn_retouch.serve.wire import MAX_LINE, EndOfInputError, Incoming, UnreadableError
 
+pytestmark = pytest.mark.real
+
 Frame = tuple[dict[str, Any], list[bytes]]
 Sentence = Callable[[object], str]
 

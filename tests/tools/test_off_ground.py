@@ -44,6 +44,7 @@ def test_the_manifest_has_what_people_photograph(off_ground: ModuleType):
         assert sum(look in entry.looks for entry in entries) >= 15, look
 
 
+@pytest.mark.slow
 def test_every_picture_of_the_manifest_opens(shared: Path, off_ground: ModuleType):
     for entry in off_ground.manifest():
         picture = entry.open(shared / "data")
@@ -114,6 +115,7 @@ def test_skin_is_seen_and_its_turn_is_told(off_ground: ModuleType):
     assert still["turn"] == still["greener"] == 0 and still["chroma"] == 1
 
 
+@pytest.mark.slow
 def test_it_measures_a_shipped_look_and_draws_it(
     shared: Path,
     off_ground: ModuleType,

@@ -126,6 +126,7 @@ def test_the_cache_forgets_what_was_unused_for_longest(pairs: Path):
     assert 3 <= len(list((pairs / "cache").iterdir())) <= 5
 
 
+@pytest.mark.slow
 def test_the_manifest_names_each_picture_by_content(pairs: Path):
     train(config_of(pairs), pairs / "run", lambda _: None)
     manifest = json.loads((pairs / "run" / "manifest.json").read_text("utf-8"))
@@ -138,6 +139,7 @@ def test_the_manifest_names_each_picture_by_content(pairs: Path):
     assert any("learnt from other pictures" in line for line in said) and (pairs / "run-1" / "manifest.json").exists()
 
 
+@pytest.mark.slow
 def test_a_raw_file_is_learnt_from_and_developed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     raw = SAMPLES / "canon-s40.crw"
     shutil.copy(raw, tmp_path / "one.crw")
@@ -151,6 +153,7 @@ def test_a_raw_file_is_learnt_from_and_developed_once(tmp_path: Path, monkeypatc
     assert torch.equal(first, again)
 
 
+@pytest.mark.slow
 def test_a_list_limits_the_style(pairs: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(lessons, "fit_teacher", lambda *_, **__: Teacher(Care()))
     (pairs / "keep.txt").write_text("\n".join(f"{i:02d}.tif" for i in range(9)))
@@ -231,6 +234,7 @@ def test_a_run_that_cannot_start_says_why(what: str, says: str, pairs: Path, one
     one_sentence(caught.value)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said(pairs: Path, monkeypatch: pytest.MonkeyPatch, one_sentence: Callable[[object], str]):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -241,6 +245,7 @@ def test_a_full_disk_is_said(pairs: Path, monkeypatch: pytest.MonkeyPatch, one_s
     one_sentence(caught.value)
 
 
+@pytest.mark.slow
 def test_the_short_form_installs_a_look(pairs: Path, capsys: pytest.CaptureFixture[str]):
     words = ["--before", str(pairs / "before"), "--after", str(pairs / "after"), "--run", str(pairs / "run")]
     assert main(["train", *words, "--name", "half", "--steps", "1"]) == 0

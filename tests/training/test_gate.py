@@ -61,6 +61,7 @@ def folders(tmp_path: Path) -> dict[str, Path]:
     return {name: folder_of(tmp_path / name, tint) for name, tint in (("green", GREEN), ("blue", BLUE), ("red", RED))}
 
 
+@pytest.mark.slow
 def test_it_learns_what_the_look_is_for(folders: dict[str, Path]) -> None:
     said: list[str] = []
     still = Still(album(folders["blue"]), [album(folders["red"]), *drawn(PIXELS, 9)])
@@ -106,6 +107,7 @@ name = "darker"
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folders")
 def test_a_run_with_a_gate_ends_with_a_preset_that_leaves_alone_what_it_should(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -131,6 +133,7 @@ def test_a_run_with_a_gate_ends_with_a_preset_that_leaves_alone_what_it_should(
     assert "nowhere.png" not in listed
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folders")
 def test_a_resumed_run_keeps_its_gate(tmp_path: Path) -> None:
     (tmp_path / "kinds.tsv").write_text("red\tred-0.png\ngreenish\tred-1.png\n")
@@ -160,6 +163,7 @@ def test_a_table_that_is_none_is_refused(tmp_path: Path, text: str | None, says:
     one_sentence(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folders")
 def test_kinds_without_a_table_are_refused_and_wanted_alone_make_no_gate(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

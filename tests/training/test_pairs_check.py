@@ -52,6 +52,7 @@ def straightened(picture: Image.Image) -> Image.Image:
     return picture.rotate(4, Image.Resampling.BILINEAR).crop((w * 0.07, h * 0.07, w * 0.93, h * 0.93))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look", [dusk, lambda picture: picture])
 @pytest.mark.parametrize(
     ("change", "says"),
@@ -88,6 +89,7 @@ def folders(root: Path, changes: dict[str, Change]) -> tuple[Path, Path]:
     return before, after
 
 
+@pytest.mark.slow
 def test_faulty_pairs_are_left_out_and_named_with_what_to_do(tmp_path: Path):
     def other(_: Image.Image) -> Image.Image:
         return Image.open(OTTERS).resize((240, 160))
@@ -114,6 +116,7 @@ def test_faulty_pairs_are_left_out_and_named_with_what_to_do(tmp_path: Path):
     assert len(prepare(unchecked, tmp_path, said.append).lessons) > len(course.lessons)
 
 
+@pytest.mark.slow
 def test_folders_that_do_not_belong_together_are_refused(tmp_path: Path, one_sentence: Callable[[object], str]):
     turned: dict[str, Change] = {f"turned{k}": lambda p: p.transpose(Image.Transpose.ROTATE_90) for k in range(9)}
     before, after = folders(tmp_path, {f"good{k}": dusk for k in range(8)} | turned)
@@ -124,6 +127,7 @@ def test_folders_that_do_not_belong_together_are_refused(tmp_path: Path, one_sen
     assert said == ["left out: " + ", ".join(f"turned{k}" for k in range(6)) + " and 3 more: " + said[0].split(": ")[2]]
 
 
+@pytest.mark.slow
 def test_too_few_good_pairs_are_refused(tmp_path: Path):
     before, after = folders(
         tmp_path, {f"good{k}": dusk for k in range(7)} | {f"same{k}": lambda p: p for k in range(3)}
@@ -133,6 +137,7 @@ def test_too_few_good_pairs_are_refused(tmp_path: Path):
         prepare(config, tmp_path, lambda _: None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["val", "expert-eval"])
 def test_no_real_pair_is_left_out(part: str, shared: Path):
     folder = shared / "data" / "retouch" / part

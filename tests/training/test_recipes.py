@@ -88,6 +88,7 @@ def weights_of(file: Path) -> dict[str, torch.Tensor]:
     return torch.load(file, weights_only=True)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_teacher")
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_learns_and_resumes_to_the_same_weights(
@@ -115,6 +116,7 @@ def test_a_recipe_learns_and_resumes_to_the_same_weights(
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_teacher")
 def test_a_taught_run_comes_near_its_teacher_and_leaves_a_whole_folder(folders: Path, tmp_path: Path):
     config = written(
@@ -134,6 +136,7 @@ def test_a_taught_run_comes_near_its_teacher_and_leaves_a_whole_folder(folders: 
     assert all(torch.equal(shipped[name], kept[name]) for name in shipped)
 
 
+@pytest.mark.slow
 def test_the_teacher_is_fitted_once(folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     config = written(tmp_path / "run.toml", folders, SMALL + "[look]\nstrength = 0.5\n")
     monkeypatch.setattr(lessons, "fit_teacher", partial(fit_teacher, steps=200))
@@ -164,6 +167,7 @@ def test_an_edge_picture_is_two_grounds_and_what_lies_between():
     assert picture.amin() >= 0 and picture.amax() <= 1
 
 
+@pytest.mark.slow
 def test_the_critic_learns_to_tell_real_from_made():
     torch.manual_seed(0)
     critic, random = Critic(), torch.Generator().manual_seed(0)
@@ -182,6 +186,7 @@ def test_the_critic_learns_to_tell_real_from_made():
     assert generator_loss(critic, grey) < generator_loss(critic, red)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_teacher")
 def test_two_processes_do_what_one_does(folders: Path, tmp_path: Path):
     more = SMALL + '[look]\nadversarial = 0.1\nadversarial_from = 0.0\n[preset]\nname = "two"\n'
@@ -208,6 +213,7 @@ def test_a_batch_must_be_shared_out_evenly():
         Rank(0, 2).rows(5)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_teacher")
 def test_bfloat16_learns_too(folders: Path, tmp_path: Path):
     config = written(tmp_path / "run.toml", folders, SMALL, steps=40, batch=4, evaluate_every=40, precision="bfloat16")
@@ -226,6 +232,7 @@ def test_a_run_without_the_extra_says_so_and_goes_on(folders: Path, tmp_path: Pa
     assert not (tmp_path / "run" / "curves.png").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_teacher")
 def test_a_look_from_two_folders_by_the_short_form(
     folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -60,6 +60,7 @@ def written(folder: Path, pairs: Path, steps: int = 60, **optim: object) -> Path
     return file
 
 
+@pytest.mark.slow
 def test_it_learns_a_grade_and_becomes_a_preset(
     pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -77,6 +78,7 @@ def test_it_learns_a_grade_and_becomes_a_preset(
     assert mean["delta_e"] < 5
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_weights(pairs: Path, tmp_path: Path):
     config = written(tmp_path, pairs)
     straight = train(read_config(config), tmp_path / "straight", lambda _: None)
@@ -96,6 +98,7 @@ def test_a_killed_run_resumes_to_the_same_weights(pairs: Path, tmp_path: Path):
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
+@pytest.mark.slow
 def test_the_grade_is_learnt_first_and_stays(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     config = read_config(written(tmp_path, pairs, steps=4, grade_steps=120))
     said: list[str] = []
@@ -110,6 +113,7 @@ def test_the_grade_is_learnt_first_and_stays(pairs: Path, tmp_path: Path, monkey
     assert all(torch.equal(weights[name], again[name]) for name in weights)
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_a_preset_or_another_run(pairs: Path, tmp_path: Path):
     first = train(read_config(written(tmp_path, pairs, steps=3)), tmp_path / "first", lambda _: None)
     for start in (str(first), str(SAMPLES.parent / "presets" / "retouch.safetensors")):
@@ -197,6 +201,7 @@ def lifted_by_blur(picture: torch.Tensor) -> torch.Tensor:
     return (picture + 0.5 * (1 - low) * low).clamp(0, 1)
 
 
+@pytest.mark.slow
 def test_glow_sees_a_halo_and_not_a_curve():
     def curve(picture: torch.Tensor) -> torch.Tensor:
         return picture.pow(0.7)
@@ -218,6 +223,7 @@ def test_size_constancy_sees_a_look_that_depends_on_size():
     assert size_constancy(lambda x: x * (1 - 100 / x.shape[-1]), picture, 480) < 30
 
 
+@pytest.mark.slow
 def test_the_shipped_preset_on_the_expert_pairs(shared: Path, capsys: pytest.CaptureFixture[str]):
     """The figure that the card names: a better retouch may raise it, nothing may lower it unseen."""
     folder = shared / "data" / "retouch" / "expert-eval"
@@ -228,6 +234,7 @@ def test_the_shipped_preset_on_the_expert_pairs(shared: Path, capsys: pytest.Cap
     assert mean["psnr"] >= 23.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["canyon-wren", "roman-colosseum", "tea-gardens"])
 def test_preview_and_export_look_the_same(name: str, shared: Path):
     from lptn_retouch import Retoucher

@@ -18,6 +18,8 @@ from lptn_retouch.training.oklab import oklab, srgb
 from lptn_retouch.training.teachers.grade import Band, Grade, GradeTeacher
 from lptn_retouch.training.teachers.transport import Care, Teacher, fit_teacher, transport
 
+pytestmark = pytest.mark.slow
+
 CHANNEL = st.floats(0.0, 1.0, width=32)
 
 

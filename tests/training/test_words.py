@@ -59,6 +59,7 @@ def written(folders: tuple[Path, Path], **optim: object) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_run_speaks_of_what_a_photographer_knows(folders: tuple[Path, Path], capsys: Output):
     assert main(["train", str(written(folders)), "--run", "run"]) == 0
     said, out = capsys.readouterr().err, ""
@@ -73,6 +74,7 @@ def test_a_run_speaks_of_what_a_photographer_knows(folders: tuple[Path, Path], c
     assert "how close: " in out and "lptn-retouch presets import" in out
 
 
+@pytest.mark.slow
 def test_it_stops_by_itself_and_keeps_the_best(folders: tuple[Path, Path]):
     """A rate far too high: what is learnt is soon spoilt again."""
     said: list[str] = []
@@ -100,6 +102,7 @@ def started(config: Path, run: str) -> subprocess.Popen[str]:
     return subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_saves_and_says_how_to_go_on(folders: tuple[Path, Path], number: signal.Signals):
@@ -138,6 +141,7 @@ def test_a_second_interrupt_ends_at_once():
     assert done.stdout.split() == ["2"] and done.returncode == -signal.SIGINT
 
 
+@pytest.mark.slow
 def test_a_corrected_command_works_after_a_wrong_one(folders: tuple[Path, Path], tmp_path: Path, capsys: Output):
     for k in range(9):  # pairs that are refused: nothing was learnt
         for folder in ("wrong-before", "wrong-after"):
@@ -151,6 +155,7 @@ def test_a_corrected_command_works_after_a_wrong_one(folders: tuple[Path, Path],
     assert not Path("run-1").exists()
 
 
+@pytest.mark.slow
 def test_what_was_learnt_is_kept_beside_the_new_run(folders: tuple[Path, Path]):
     train(read_config(written(folders, steps=2)), Path("run"), lambda _: None)
     said: list[str] = []
@@ -171,6 +176,7 @@ def test_a_folder_of_something_else_is_left_alone(folders: tuple[Path, Path]):
     assert Path("notes/config.json").read_text() == '{"editor": "mine"}'
 
 
+@pytest.mark.slow
 def test_a_result_that_does_not_help_is_not_installed_without_a_word(
     folders: tuple[Path, Path], tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ):
@@ -194,6 +200,7 @@ def test_what_evaluate_lacks_is_told_before_any_work(monkeypatch: pytest.MonkeyP
     assert 'needs scikit-image; install it with: pip install "lptn-retouch[train]"' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="asks GNU's OpenMP what it was told")
 def test_threads_do_not_spin_while_they_wait(folders: tuple[Path, Path]):
     words = [sys.executable, "-m", "lptn_retouch", "train", str(written(folders, steps=1))]
