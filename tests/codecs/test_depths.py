@@ -18,12 +18,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lptn_retouch.codecs.decoded import in_range, unpremultiplied, widened
-from lptn_retouch.codecs.heif import avif
 from lptn_retouch.codecs.jxl import pixels as jxl
 from lptn_retouch.codecs.jxl.header import read_header
 from lptn_retouch.codecs.jxl.profile import embedded_profile
 from lptn_retouch.codecs.png import pixels as png
-from lptn_retouch.codecs.tiff import pixels as tiff
 from lptn_retouch.color import adobe_rgb_profile, read_profile
 from lptn_retouch.errors import PhotoError, UnreadablePhotoError, UnsupportedPhotoError
 from lptn_retouch.opening import open_photo
@@ -66,15 +64,6 @@ def test_a_jpeg_xl_of_quality_100_gives_back_every_bit(tmp_path: Path, channels:
     pixels = _RNG.integers(0, np.iinfo(dtype).max + 1, (37, 53, channels)).astype(dtype)
     photo = opened(tmp_path, jxl.encode(pixels[:, :, 0] if channels == 1 else pixels, 100))
     assert np.array_equal(photo.pixels, pixels[:, :, [0, 0, 0, *range(1, channels)]] if channels < 3 else pixels)
-
-
-def test_what_is_16_bits_is_more_than_8(tmp_path: Path) -> None:
-    """A shadow of which 8 bits would leave three levels."""
-    shadow = np.tile(np.linspace(0, 514, 96).astype(np.uint16)[None, :, None], (64, 1, 3))
-    for data in (avif.encode(shadow, 100), jxl.encode(shadow, 100), png.encode(shadow), tiff.encode(shadow)):
-        photo = opened(tmp_path, data)
-        assert len(np.unique(photo.pixels[:, :, 1])) > 25
-        assert np.abs(photo.pixels.astype(int) - shadow).max() < 40
 
 
 # PNG

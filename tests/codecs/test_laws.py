@@ -1,5 +1,6 @@
 """Laws that hold of every container. The registry says which there are, so a new one is held to them unasked."""
 
+import contextlib
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -30,6 +31,8 @@ from lptn_retouch.opening import open_photo
 from lptn_retouch.photo import Photo
 from lptn_retouch.picture.picture import Source
 from lptn_retouch.structures.tiff import RATIONAL, UNDEFINED, Tiff
+from lptn_retouch.verify.containers import carried_by
+from lptn_retouch.verify.tags import facts_of
 from tests.builders import encoded, grey_profile, iptc_record, whole_exif, xmp_packet
 from tests.places import SAMPLES
 
@@ -348,6 +351,8 @@ def test_metadata_of_a_damaged_file_is_read_without_an_exception_and_goes_into_a
     damaged = data.draw(hurt(sound(format)))
     metadata = read_metadata(damaged, format.name)
     assert sum(len(block.data) for block in metadata.blocks) < len(damaged) + 65536
+    with contextlib.suppress(MetadataError):
+        facts_of(carried_by(damaged, detect(damaged) or format.name))
     if format.holds:
         pixels = samples(8, 3)
         whole, _ = file_of(format, pixels, metadata)

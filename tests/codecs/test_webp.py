@@ -10,9 +10,7 @@ import pytest
 from PIL import Image
 
 from lptn_retouch.codecs.webp.blocks import splice_webp, webp_blocks
-from lptn_retouch.metadata import Block, Kind, Metadata
-from lptn_retouch.metadata.blocks import COMMENT
-from lptn_retouch.metadata.photoshop import coded_resource
+from lptn_retouch.metadata import Kind, Metadata
 from lptn_retouch.structures.riff import riff_chunks
 from tests import builders
 
@@ -52,10 +50,7 @@ def test_all_blocks_are_put_in_and_the_picture_stays(mode: str, lossless: bool, 
     kinds = [chunk.type for chunk in riff_chunks(spliced)]
     assert kinds[:2] == [b"VP8X", b"ICCP"] and kinds[-2:] == [b"EXIF", b"XMP "]
     with Image.open(io.BytesIO(spliced)) as image, Image.open(io.BytesIO(plain)) as before:
-        assert image.mode == before.mode == mode
-        assert image.tobytes() == before.tobytes()
-        assert image.info["icc_profile"] == PROFILE
-        assert image.getexif()[0x0112] == 1
+        assert image.mode == before.mode == mode and image.tobytes() == before.tobytes()
 
 
 def test_without_metadata_a_simple_file_stays_simple_and_old_blocks_go() -> None:
@@ -65,14 +60,6 @@ def test_without_metadata_a_simple_file_stays_simple_and_old_blocks_go() -> None
     bare, _ = splice_webp(carrying, Metadata())
     assert webp_blocks(bare) == () and webp_blocks(carrying) != ()
     assert canvas(bare)[0] == 0
-
-
-def test_captions_outlive_the_container_and_the_rest_is_said() -> None:
-    iptc = coded_resource(0x0404, b"\x1c\x02\x69\0\x04Dawn") + coded_resource(0x03ED, bytes(16))
-    source = Metadata((*Metadata.build(photoshop=iptc).blocks, Block(COMMENT, b"hi"), Block(0xE3, b"Meta\0\0")))
-    spliced, notices = splice_webp(encoded(), source)
-    assert b"Dawn" in (Metadata(webp_blocks(spliced)).xmp or b"")
-    assert len(notices) == 1 and all(word in notices[0] for word in ("comment", "APP3", "Photoshop"))
 
 
 def test_odd_forms_are_read() -> None:

@@ -17,7 +17,6 @@ from lptn_retouch.metadata.exif.patch import patch_exif
 from lptn_retouch.metadata.photoshop import iptc_records, patch_photoshop, photoshop_resources
 from lptn_retouch.metadata.xmp.correct import patch_xmp
 from lptn_retouch.metadata.xmp.properties import xmp_properties
-from lptn_retouch.structures.jpeg import jpeg_segments
 from lptn_retouch.structures.tiff import ASCII, LONG, SHORT, Tiff
 from lptn_retouch.structures.xml import parse_xmp
 from lptn_retouch.verify.containers import carried_by
@@ -272,41 +271,20 @@ CIFF_SEED = (
     + struct.pack("<HHII", 1, 0x080A, 10, 0)
     + struct.pack("<I", 10)
 )
-PNG_SEED = b"\x89PNG\r\n\x1a\n" + b"".join(
-    struct.pack(">I", len(body)) + name + body + bytes(4)
-    for name, body in (
-        (b"eXIf", with_ifd1()),
-        (b"iCCP", b"p\0\0" + zlib.compress(b"icc")),
-        (b"tEXt", b"k\0v"),
-        (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP_SEED),
-    )
-)
-WEBP_SEED = b"RIFF\0\0\0\0WEBP" + b"EXIF" + struct.pack("<I", 8) + b"II*\0\x08\0\0\0" + b"ICCP\3\0\0\0icc\0"
-JPEG_SEED = TINY[:2] + b"\xff\xfe\0\4hi\xff\xed\0\x10Photoshop 3.0\0\xff\xe1\0\x0aExif\0\0II" + TINY[2:]
 
 
 @pytest.mark.slow
 @quick
-@given(st.one_of(st.binary(max_size=100), *map(flipped, (CIFF_SEED, PNG_SEED, WEBP_SEED, JPEG_SEED))))
-def test_hostile_containers_raise_only_ours(data: bytes) -> None:
+@given(st.one_of(st.binary(max_size=100), flipped(CIFF_SEED)))
+def test_hostile_ciff_raises_nothing(data: bytes) -> None:
     ciff_records(data)
     exif_from_ciff(data)
-    list(jpeg_segments(data))
-    Metadata.from_jpeg(data)
-    try:
-        facts_of(carried_by(data, detect(data) or "TIFF"))
-    except MetadataError:
-        return
 
 
 def test_the_seeds_are_sound_so_that_damaging_them_means_something() -> None:
     assert ciff_records(CIFF_SEED) == {0x080A: b"Canon\0S40\0"}
-    png = carried_by(PNG_SEED, detect(PNG_SEED) or "TIFF")
-    assert (png.icc, png.texts, len(png.xmp)) == (b"icc", [("k", b"v")], 1)
-    assert carried_by(WEBP_SEED, detect(WEBP_SEED) or "TIFF").icc == b"icc"
     assert [len(r.data) for r in photoshop_resources(IRB_SEED)] == [10, 64]
     assert [p.path for p in xmp_properties(XMP_SEED)] == ["Orientation", "Make", "ImageWidth", "B[1]"]
-    assert len(carried_by(JPEG_SEED, detect(JPEG_SEED) or "TIFF").blocks) == 3
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
