@@ -208,5 +208,5 @@ def _encoded(picture: Picture, pixels: Pixels, metadata: Metadata, format: Forma
         samples = as_stored(samples, metadata.icc, grey=picture.source.grey)
     how = Coding(quality, picture.source.subsampling or "4:4:4", metadata.byte_order)
     head, *rest = format.encode(samples, how)
-    spliced, notices = format.embed(bytes(head), metadata)
-    return [spliced, *rest], notices
+    first, notices = format.embed(bytes(head), metadata)
+    return [first, *rest], notices

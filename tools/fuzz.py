@@ -5,7 +5,7 @@
 
 Laws: readers raise nothing, patchers and `open_photo` only LptnRetouchError with one sentence; a metadata input takes
 less than 2 s of processor and 64 MB and four times its length; patching twice is patching once and moves nothing; what
-was spliced into a container is read from it again; `open_photo` neither dies nor takes more memory than the size in
+was embedded into a container is read from it again; `open_photo` neither dies nor takes more memory than the size in
 the header justifies. What breaks a law is made small and written to --crashes; --again repeats such a file.
 `--save` adds the run to benchmarks/results/fuzz.json.
 """

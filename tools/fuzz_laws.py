@@ -90,7 +90,7 @@ def parts(data: Path, opener: Callable[[bytes], object]) -> list[Part]:
                if (metadata := read_metadata(file, kind)).blocks]  # fmt: skip
     carried += [metadata_from_raw(file)[0] for file in by_kind["RAW"]]
     for metadata, kind in itertools.product(carried[::5], WRITERS):
-        by_kind.setdefault(kind, []).append(spliced(kind, metadata)[0])
+        by_kind.setdefault(kind, []).append(embedded(kind, metadata)[0])
     short = {kind: [file[:LONGEST_SEED] for file in found] for kind, found in by_kind.items()}
     everything = [file for found in short.values() for file in found]
     made = [Part(name.lower(), short[name], partial(check_reading, name)) for name in READERS if name in short]
@@ -213,12 +213,12 @@ def check_result(data: bytes) -> None:
     law(without_private(clean)[0] == clean, "leaving out what is private twice leaves out more")
     for kind in WRITERS:
         for carried in (result, clean):
-            check_splice(kind, carried)
+            check_embedded(kind, carried)
 
 
-def check_splice(kind: str, metadata: Metadata) -> None:
+def check_embedded(kind: str, metadata: Metadata) -> None:
     """What was put into a picture stands in it, once and for all, and the picture is as it was."""
-    file, notices = spliced(kind, metadata)
+    file, notices = embedded(kind, metadata)
     all_sentences(notices)
     back = read_metadata(file, kind)
     if metadata.exif and kind != "TIFF" and not any("EXIF" in notice for notice in notices):
@@ -226,7 +226,7 @@ def check_splice(kind: str, metadata: Metadata) -> None:
     if WRITERS[kind].holds.profiles and not any("profile" in notice for notice in notices):
         law(back.icc == metadata.icc, f"the ICC profile in a {kind} is not what was put in")
     if kind != "TIFF":
-        law(read_metadata(spliced(kind, back)[0], kind) == back, f"what stands in a {kind} changes on its second way")
+        law(read_metadata(embedded(kind, back)[0], kind) == back, f"what stands in a {kind} changes on its second way")
     if len(file) % 7 == 0:
         try:
             pixels = pixels_of(file, kind)
@@ -236,7 +236,7 @@ def check_splice(kind: str, metadata: Metadata) -> None:
         law(np.array_equal(pixels, plain), f"the pixels of a {kind} change with its metadata")
 
 
-def spliced(kind: str, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
+def embedded(kind: str, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
     return WRITERS[kind].embed(bare(kind, metadata.byte_order), metadata)
 
 

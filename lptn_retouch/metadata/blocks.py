@@ -133,7 +133,7 @@ def icc_blocks(profile: bytes) -> tuple[Block, ...]:
 
     Args:
         profile: the profile, at most 255 parts of 65519 bytes (16.7 MB); a longer one gives parts that no JPEG
-            can hold, and `splice_jpeg` says so.
+            can hold, and `embed_jpeg` says so.
 
     Returns:
         One block, or several that `joined_icc` puts together again.

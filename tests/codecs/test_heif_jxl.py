@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from lptn_retouch.codecs.heif.blocks import nclx, splice_avif
-from lptn_retouch.codecs.jxl.blocks import jxl_blocks, splice_jxl
+from lptn_retouch.codecs.heif.blocks import embed_avif, nclx
+from lptn_retouch.codecs.jxl.blocks import embed_jxl, jxl_blocks
 from lptn_retouch.codecs.registry import read_metadata
 from lptn_retouch.metadata.blocks import Block, Kind, exif_block
 from lptn_retouch.metadata.exif.build import Field, build_exif, short_field
@@ -52,7 +52,7 @@ def noted() -> bytes:
 def test_the_encoders_of_pillow_and_imagecodecs_are_both_understood(
     pixels: npt.NDArray[np.uint8], noted: bytes
 ) -> None:
-    whole, _ = splice_avif(encoded(Image.fromarray(pixels), "AVIF"), Metadata.build(exif=noted))
+    whole, _ = embed_avif(encoded(Image.fromarray(pixels), "AVIF"), Metadata.build(exif=noted))
     assert Metadata(heif_blocks(whole)).exif == noted
 
 
@@ -138,14 +138,14 @@ def test_real_heic_and_avif_files_give_what_they_carry(shared: Path) -> None:
 def test_a_level_that_an_encoder_declares_stays_in_front_of_the_picture(noted: bytes) -> None:
     deep = np.random.default_rng(7).random((9, 9, 3), np.float32)
     bare = bytes(imagecodecs.jpegxl_encode(deep, lossless=True))
-    whole, _ = splice_jxl(bare, Metadata.build(exif=noted))
+    whole, _ = embed_jxl(bare, Metadata.build(exif=noted))
     assert [box.type for box in walk(whole)] == [b"JXL ", b"ftyp", b"jxll", b"Exif", b"jxlc"]
     np.testing.assert_array_equal(imagecodecs.jpegxl_decode(whole), imagecodecs.jpegxl_decode(bare))
 
 
 def test_with_nothing_to_carry_a_codestream_stays_bare(pixels: npt.NDArray[np.uint8]) -> None:
     bare = bytes(imagecodecs.jpegxl_encode(pixels))
-    assert splice_jxl(bare, Metadata()) == (bare, ())
+    assert embed_jxl(bare, Metadata()) == (bare, ())
     assert jxl_blocks(bare) == ()
 
 

@@ -23,8 +23,8 @@ import pytest
 from PIL import Image
 
 from lptn_retouch import Photo, open_photo
-from lptn_retouch.codecs.jpeg.embed import splice_jpeg
-from lptn_retouch.codecs.png.blocks import splice_png
+from lptn_retouch.codecs.jpeg.embed import embed_jpeg
+from lptn_retouch.codecs.png.blocks import embed_png
 from lptn_retouch.color import adobe_rgb_profile
 from lptn_retouch.metadata import Block, Metadata
 from lptn_retouch.metadata.blocks import PNG_CHUNK
@@ -344,7 +344,7 @@ def test_a_resolution_chunk_of_another_length_is_not_carried() -> None:
     """Readers refuse the whole PNG for it; found by fuzzing."""
     bare = imagecodecs.png_encode(np.zeros((4, 4, 3), np.uint8))
     for chunk in (b"pHYs", b"pHYs" + bytes(8), b"pHYs" + bytes(20)):
-        png, _ = splice_png(bytes(bare), Metadata((Block(PNG_CHUNK, chunk),)))
+        png, _ = embed_png(bytes(bare), Metadata((Block(PNG_CHUNK, chunk),)))
         assert b"pHYs" not in png
 
 
@@ -369,5 +369,5 @@ fitted_note(note, 5000, "<", room=65000, free_at=500)
 def test_texts_that_unfold_to_megabytes_do_not_fill_a_jpeg() -> None:
     text = b"zTXtNote\0\0" + zlib.compress(b"a" * (15 << 20), 9)
     bare = imagecodecs.jpeg8_encode(np.zeros((8, 8, 3), np.uint8), 90)
-    jpeg, notices = splice_jpeg(bytes(bare), Metadata((Block(PNG_CHUNK, text),) * 10))
+    jpeg, notices = embed_jpeg(bytes(bare), Metadata((Block(PNG_CHUNK, text),) * 10))
     assert len(jpeg) < 2 << 20 and any("text" in notice for notice in notices)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lptn_retouch.codecs.jpeg.embed import splice_jpeg
+from lptn_retouch.codecs.jpeg.embed import embed_jpeg
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata import Block, Kind, Metadata
 from lptn_retouch.metadata.blocks import PNG_CHUNK
@@ -68,7 +68,7 @@ def retouched(path: Path) -> tuple[bytes, Metadata, tuple[str, ...]]:
     metadata, notices = source.for_result(
         width=upright.width, height=upright.height, turned=turn is not None, make_thumbnail=thumbnails_of(upright)
     )
-    return splice_jpeg(encoded(upright, quality=88), metadata)[0], metadata, notices
+    return embed_jpeg(encoded(upright, quality=88), metadata)[0], metadata, notices
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +197,7 @@ def test_damaged_files_are_read_corrected_and_compared_without_a_crash(shared: P
         assert 1 <= source.orientation <= 8
         result, _ = source.for_result(width=8, height=8, turned=True, make_thumbnail=no_thumbnail)
         spliced = tmp_path / (path.name + ".jpg")
-        spliced.write_bytes(splice_jpeg(bare, result)[0])
+        spliced.write_bytes(embed_jpeg(bare, result)[0])
         with Image.open(spliced) as image:
             image.load()
         try:
@@ -213,10 +213,10 @@ def test_the_encoder_keeps_its_adobe_marker_and_loses_its_jfif() -> None:
     bare = plain(size=(8, 8))
     source = Metadata((Block(0xFE, b"last"), Block(0xEE, b"Adobe stale"), Block(0xE1, b"Exif\0\0II"),
                        Block(0xE0, b"JFIF\0\1\1\1\0\x48\0\x48\0\0")))  # fmt: skip
-    markers = [segment.marker for segment in jpeg_segments(splice_jpeg(bare, source)[0])]
+    markers = [segment.marker for segment in jpeg_segments(embed_jpeg(bare, source)[0])]
     assert markers[:4] == [0xE0, 0xE1, 0xFE, 0xDB]
-    assert b"\x48\0\x48" in splice_jpeg(bare, source)[0][:24]
-    spliced, _ = splice_jpeg(cmyk, source)
+    assert b"\x48\0\x48" in embed_jpeg(bare, source)[0][:24]
+    spliced, _ = embed_jpeg(cmyk, source)
     assert b"Adobe stale" not in spliced
     assert [s.data for s in jpeg_segments(spliced) if s.marker == 0xEE] == [
         s.data for s in jpeg_segments(cmyk) if s.marker == 0xEE
@@ -228,7 +228,7 @@ def test_the_encoder_keeps_its_adobe_marker_and_loses_its_jfif() -> None:
 def test_an_rgb_coded_jpeg_gets_no_jfif_that_would_turn_its_colours() -> None:
     coded = encoded(Image.new("RGB", (16, 16), (200, 30, 90)), keep_rgb=True)
     jfif = Metadata((Block(0xE0, b"JFIF\0\1\1\1\0\x48\0\x48\0\0"),))
-    with Image.open(io.BytesIO(splice_jpeg(coded, jfif)[0])) as image:
+    with Image.open(io.BytesIO(embed_jpeg(coded, jfif)[0])) as image:
         red, green, blue = image.convert("RGB").getpixel((8, 8))
     assert (abs(red - 200), abs(green - 30), abs(blue - 90)) < (9, 9, 9)
 
@@ -236,10 +236,10 @@ def test_an_rgb_coded_jpeg_gets_no_jfif_that_would_turn_its_colours() -> None:
 def test_a_block_that_just_fits_stays_as_it_is_and_no_picture_is_refused() -> None:
     bare = plain(size=(8, 8))
     fits = Metadata((Block(0xE1, b"Exif\0\0II*\0".ljust(65533, b"\0")),))
-    spliced, notices = splice_jpeg(bare, fits)
+    spliced, notices = embed_jpeg(bare, fits)
     assert Metadata.from_jpeg(spliced).blocks[1:] == fits.blocks and notices == ()
     with pytest.raises(MetadataError, match="no picture"):
-        splice_jpeg(b"\xff\xd8\xff\xd9", fits)
+        embed_jpeg(b"\xff\xd8\xff\xd9", fits)
 
 
 def long_exif(*, note: bytes, thumbnail: bytes = b"") -> bytes:
@@ -269,7 +269,7 @@ def test_an_exif_too_long_for_a_jpeg_loses_what_is_longest(
     tmp_path: Path, note: int, thumbnail: int, notice: str, kept: set[str]
 ) -> None:
     exif = long_exif(note=b"Nobody\0" + bytes(note), thumbnail=(b"\xff\xd8" + bytes(thumbnail)) if thumbnail else b"")
-    spliced, notices = splice_jpeg(plain(size=(8, 8)), Metadata.build(exif=exif))
+    spliced, notices = embed_jpeg(plain(size=(8, 8)), Metadata.build(exif=exif))
     assert len(notices) == 1 and notice in notices[0]
     short = Metadata.from_jpeg(spliced).exif
     assert short is not None
@@ -303,7 +303,7 @@ def test_what_is_too_long_for_a_segment_is_split_and_comes_back_whole() -> None:
     resources = b"".join(coded_resource(0x1000 + i, bytes([i]) * 9_999) for i in range(30))
     comment = ("Long text. " * 9_000).encode()
     blocks = (*Metadata.build(photoshop=resources).blocks, Block(0xFE, comment))
-    spliced, notices = splice_jpeg(plain(size=(8, 8)), Metadata(blocks))
+    spliced, notices = embed_jpeg(plain(size=(8, 8)), Metadata(blocks))
     back = Metadata.from_jpeg(spliced)
     assert notices == ()
     assert back.photoshop == resources
@@ -316,7 +316,7 @@ def test_what_no_jpeg_can_hold_is_left_out_and_said() -> None:
     damaged_xmp = b"<x>" + b"y" * 70_000
     damaged = Metadata.build(xmp=damaged_xmp, exif=b"no TIFF".ljust(70_000))
     source = Metadata((*damaged.blocks, Block(0xE4, bytes(70_000))))
-    spliced, notices = splice_jpeg(plain(size=(8, 8)), source)
+    spliced, notices = embed_jpeg(plain(size=(8, 8)), source)
     back = Metadata.from_jpeg(spliced)
     assert back.exif is back.xmp is None
     assert [notice.split(" was ")[0] for notice in notices] == ["The EXIF", "The XMP", "Application data APP4"]
@@ -326,7 +326,7 @@ def test_a_png_s_texts_become_comments_and_its_resolution_jfif_s() -> None:
     chunks = (b"tEXtComment\0hello", b"zTXtAuthor\0\0" + zlib.compress(b"Zo\xeb"),
               b"iTXtTitle\0\0\0fr\0Titre\0" + "d\xe9j\xe0".encode(),
               b"pHYs" + struct.pack(">IIB", 11811, 5906, 1))  # fmt: skip
-    spliced, notices = splice_jpeg(plain(size=(8, 8)), Metadata(tuple(Block(PNG_CHUNK, chunk) for chunk in chunks)))
+    spliced, notices = embed_jpeg(plain(size=(8, 8)), Metadata(tuple(Block(PNG_CHUNK, chunk) for chunk in chunks)))
     assert notices == ()
     texts = [block.data.decode() for block in Metadata.from_jpeg(spliced).blocks if block.kind is Kind.COMMENT]
     assert texts == ["hello", "Author: Zo\xeb", "Title: d\xe9j\xe0"]
@@ -351,7 +351,7 @@ def test_any_resolution_of_a_png_fits_into_jfif(chunk: tuple[int, int, int], hea
 def test_a_long_profile_travels_in_parts_and_comes_back_whole() -> None:
     profile = bytes(range(256)) * 600
     built = Metadata.build(exif=b"Exif\0\0II*\0", xmp=b"<x/>", icc=profile)
-    read = Metadata.from_jpeg(splice_jpeg(plain(size=(8, 8)), built)[0])
+    read = Metadata.from_jpeg(embed_jpeg(plain(size=(8, 8)), built)[0])
     assert read.icc == profile
     assert (read.exif, read.xmp) == (b"II*\0", b"<x/>")
     assert sum(block.kind is Kind.ICC for block in read.blocks) == 3

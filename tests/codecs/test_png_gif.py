@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from lptn_retouch.codecs.gif import gif_blocks
-from lptn_retouch.codecs.png.blocks import splice_png
+from lptn_retouch.codecs.png.blocks import embed_png
 from lptn_retouch.codecs.registry import read_metadata
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata import Block, Kind, Metadata
@@ -68,7 +68,7 @@ def test_the_independent_meter_finds_nearly_every_tag_of_a_camera_in_the_png(
         image, metadata = upright(path)
         file = io.BytesIO()
         image.save(file, "PNG", compress_level=1)
-        spliced, _ = splice_png(file.getvalue(), metadata)
+        spliced, _ = embed_png(file.getvalue(), metadata)
         result = tmp_path / (path.name + ".png")
         result.write_bytes(spliced)
         lines.append(f"{path}\t{result}\n")
@@ -141,7 +141,7 @@ def test_texts_and_resolution_are_verbatim_and_what_describes_pixels_is_not_take
     blocks = png_blocks(holding(*pixels, *(chunk(*split(text)) for text in texts), chunk(b"caBX", b"\0\0\0\x08jumb")))
     assert [block.data for block in blocks if block.kind is Kind.PNG_CHUNK] == texts
     assert [block.kind for block in blocks if block.kind is not Kind.PNG_CHUNK] == [Kind.JUMBF]
-    spliced, notices = splice_png(plain("PNG", dpi=(72, 72)), Metadata(blocks[:-1]))
+    spliced, notices = embed_png(plain("PNG", dpi=(72, 72)), Metadata(blocks[:-1]))
     assert set(png_blocks(spliced)) == set(blocks[:-1])
     assert notices == ()
 
@@ -149,17 +149,17 @@ def test_texts_and_resolution_are_verbatim_and_what_describes_pixels_is_not_take
 def test_a_profile_takes_the_place_of_the_encoders_words_and_only_then() -> None:
     bare = holding(chunk(b"gAMA", struct.pack(">I", 45455)), chunk(b"sRGB", b"\0"))
     profile = SRGB
-    named = [c.type for c in PngFile(splice_png(bare, Metadata.build(icc=profile))[0]).chunks]
+    named = [c.type for c in PngFile(embed_png(bare, Metadata.build(icc=profile))[0]).chunks]
     assert named == [b"IHDR", b"iCCP", b"IDAT", b"IEND"]
-    assert splice_png(bare, Metadata())[0] == bare
-    with Image.open(io.BytesIO(splice_png(plain("PNG", "P"), Metadata.build(icc=profile))[0])) as image:
+    assert embed_png(bare, Metadata())[0] == bare
+    with Image.open(io.BytesIO(embed_png(plain("PNG", "P"), Metadata.build(icc=profile))[0])) as image:
         assert image.info["icc_profile"] == profile
 
 
 def test_comments_and_densities_of_a_jpeg_are_carried() -> None:
     source = Metadata((Block(0xE0, b"JFIF\0\1\1\2" + struct.pack(">HH", 118, 59) + b"\0\0"), Block(COMMENT, b"plain\0"),
                        Block(COMMENT, "d\xe9j\xe0".encode()), Block(COMMENT, b"d\xe9j\xe0")))  # fmt: skip
-    spliced, notices = splice_png(plain("PNG"), source)
+    spliced, notices = embed_png(plain("PNG"), source)
     assert notices == ()
     with Image.open(io.BytesIO(spliced)) as image:
         assert isinstance(image, PngImagePlugin.PngImageFile)
@@ -174,12 +174,12 @@ def test_comments_and_densities_of_a_jpeg_are_carried() -> None:
 
 def test_what_a_png_cannot_hold_is_said() -> None:
     source = Metadata((*Metadata.build(xmp=b"<x>\xff</x>").blocks, Block(0xE3, b"Meta\0\0"), Block(0xEC, b"Ducky")))
-    spliced, notices = splice_png(plain("PNG"), source)
+    spliced, notices = embed_png(plain("PNG"), source)
     assert png_blocks(spliced) == ()
     assert len(notices) == 2 and "UTF-8" in notices[0] and "APP3" in notices[1] and "APP12" in notices[1]
     for torn in (b"", SIGNATURE, plain("PNG")[:-5]):
         with pytest.raises(MetadataError, match="no picture"):
-            splice_png(torn, source)
+            embed_png(torn, source)
 
 
 @pytest.mark.usefixtures("exiftool")
@@ -188,7 +188,7 @@ def test_exiftool_reads_iptc_exif_and_xmp_without_a_warning(tmp_path: Path) -> N
         exif=EXIF, xmp=PACKET, photoshop=coded_resource(0x0404, IPTC) + coded_resource(0x03F3, bytes(9))
     )
     path = tmp_path / "all.png"
-    path.write_bytes(splice_png(plain("PNG"), source)[0])
+    path.write_bytes(embed_png(plain("PNG"), source)[0])
     tags = ["-IPTC:Headline", "-EXIF:Orientation", "-Photoshop:all", "-Warning", "-Error"]
     found = subprocess.run(["exiftool", "-n", "-s3", *tags, path], check=True, capture_output=True, text=True).stdout
     assert found.split()[:2] == ["Dawn", "1"]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lptn_retouch.codecs.jpeg.embed import splice_jpeg
+from lptn_retouch.codecs.jpeg.embed import embed_jpeg
 from lptn_retouch.codecs.raw.blocks import (
     SIDECAR_DAMAGED,
     SIDECAR_PASSED,
@@ -47,7 +47,7 @@ def developed(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Pa
             width=64, height=48, turned=True, make_thumbnail=lambda _box, _most: None
         )
         pairs[path] = folder / (path.name + ".jpg")
-        pairs[path].write_bytes(splice_jpeg(plain(size=(64, 48)), metadata)[0])
+        pairs[path].write_bytes(embed_jpeg(plain(size=(64, 48)), metadata)[0])
     return pairs
 
 
@@ -188,7 +188,7 @@ def tags(path: Path, *groups: str) -> dict[str, object]:
 def test_a_canon_maker_note_survives_but_for_what_is_too_long(cr2: Path, tmp_path: Path) -> None:
     metadata, notices = metadata_from_raw(cr2)
     assert len(notices) == 1 and "maker note" in notices[0]
-    (tmp_path / "a.jpg").write_bytes(splice_jpeg(plain(), metadata)[0])
+    (tmp_path / "a.jpg").write_bytes(embed_jpeg(plain(), metadata)[0])
     before, after = tags(cr2, "MakerNotes"), tags(tmp_path / "a.jpg", "MakerNotes")
     same = [tag for tag in before if after.get(tag) == before[tag]]
     assert len(before) > 150 and len(same) >= 0.98 * len(before)
@@ -229,7 +229,7 @@ def made_cr3(cr2: Path) -> bytes:
 def test_a_cr3_s_four_structures_become_one(cr2: Path, tmp_path: Path) -> None:
     metadata, notices = metadata_from_raw(made_cr3(cr2))
     assert notices == ()
-    (tmp_path / "a.jpg").write_bytes(splice_jpeg(plain(), metadata)[0])
+    (tmp_path / "a.jpg").write_bytes(embed_jpeg(plain(), metadata)[0])
     for group in ("MakerNotes", "ExifIFD"):
         before, after = tags(cr2, group), tags(tmp_path / "a.jpg", group)
         same = [tag for tag in before if after.get(tag) == before[tag]]
@@ -284,7 +284,7 @@ def test_maker_notes_of_many_makers_keep_their_values_wherever_they_go(
         assert fitted and (fitted.at or 600) + len(fitted.data) <= max(room, 600)
         fields = [Field(MAKER_NOTE, 7, len(fitted.data), fitted.data)]
         built = build_exif(tiff.order, main, fields, pinned=fitted.at)
-        (tmp_path / name).write_bytes(splice_jpeg(plain(), Metadata.build(exif=built))[0])
+        (tmp_path / name).write_bytes(embed_jpeg(plain(), Metadata.build(exif=built))[0])
         after = tags(tmp_path / name, "MakerNotes")
         warning = after.pop(WARNING, None)
         assert warning in (None, warned) or "Preview" in str(warning)

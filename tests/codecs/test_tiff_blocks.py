@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lptn_retouch.codecs.registry import read_metadata
-from lptn_retouch.codecs.tiff.blocks import EXIF_IN_BIG, splice_tiff
+from lptn_retouch.codecs.tiff.blocks import EXIF_IN_BIG, embed_tiff
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.blocks import PNG_CHUNK, Block, exif_block
 from lptn_retouch.metadata.exif.build import Field, build_exif, rational_field, text_field
@@ -204,7 +204,7 @@ def test_a_spliced_tiff_is_one_page_whose_directory_is_that_of_its_exif(
     pixels = np.random.default_rng(4).integers(0, 256, (23, 31, 3), np.uint8)
     metadata = everything(order)
     assert metadata.byte_order == order
-    whole, notices = splice_tiff(page(pixels, order), metadata)
+    whole, notices = embed_tiff(page(pixels, order), metadata)
     assert notices == ()
     with tifffile.TiffFile(io.BytesIO(whole)) as file:
         assert len(file.pages) == 1
@@ -229,14 +229,14 @@ def test_a_spliced_tiff_is_one_page_whose_directory_is_that_of_its_exif(
 
 def test_a_picture_in_the_other_byte_order_is_refused(deep: Pixels, everything: Callable[[str], Metadata]) -> None:
     with pytest.raises(MetadataError, match="byte order"):
-        splice_tiff(page(deep, "<"), everything(">"))
+        embed_tiff(page(deep, "<"), everything(">"))
 
 
 def test_damaged_exif_is_left_out_and_said_and_the_rest_is_carried(deep: Pixels) -> None:
     for exif in (b"Exit", b"II*\0\xff\xff\0\0", b"MM\0*\0\0\0\0"):
         metadata = Metadata.build(exif=exif, xmp=b"<x:xmpmeta/>")
         assert metadata.byte_order == "<"
-        whole, notices = splice_tiff(page(deep), metadata)
+        whole, notices = embed_tiff(page(deep), metadata)
         assert notices == (exif_damaged("a TIFF"),)
         assert Metadata(tiff_blocks(whole)).xmp == b"<x:xmpmeta/>"
         np.testing.assert_array_equal(tifffile.imread(io.BytesIO(whole)), deep)
@@ -245,7 +245,7 @@ def test_damaged_exif_is_left_out_and_said_and_the_rest_is_carried(deep: Pixels)
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_bigtiff_carries_all_but_the_exif(order: str, deep: Pixels, everything: Callable[[str], Metadata]) -> None:
     metadata = everything(order)
-    whole, notices = splice_tiff(page(deep, order, big=True), metadata)
+    whole, notices = embed_tiff(page(deep, order, big=True), metadata)
     assert notices == (EXIF_IN_BIG,)
     np.testing.assert_array_equal(tifffile.imread(io.BytesIO(whole)), deep)
     again = Metadata(tiff_blocks(whole))
@@ -262,13 +262,13 @@ def test_a_bigtiff_carries_all_but_the_exif(order: str, deep: Pixels, everything
     ],
 )
 def test_a_density_becomes_the_resolution(block: Block, resolution: tuple[int, int, int], deep: Pixels) -> None:
-    whole, notices = splice_tiff(page(deep), Metadata((block,)))
+    whole, notices = embed_tiff(page(deep), Metadata((block,)))
     told = ifd_of(whole)
     across, parts, unit = resolution
     assert (told[282], told[296]) == (((across, parts),), (unit,))
     assert notices == ()
     own = Metadata((block, exif_block(build_exif("<", [rational_field(282, 240), rational_field(283, 240)]))))
-    told = ifd_of(splice_tiff(page(deep), own)[0])
+    told = ifd_of(embed_tiff(page(deep), own)[0])
     assert (told[282], 296 in told) == (((240, 1),), False)
 
 
@@ -283,7 +283,7 @@ def spliced(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path
             width=16, height=12, turned=True, make_thumbnail=lambda *_: None
         )
         out[path] = folder / f"{path.stem}.tif"
-        out[path].write_bytes(splice_tiff(page(pixels, metadata.byte_order), metadata)[0])
+        out[path].write_bytes(embed_tiff(page(pixels, metadata.byte_order), metadata)[0])
     return out
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lptn_retouch.codecs.webp.blocks import splice_webp, webp_blocks
+from lptn_retouch.codecs.webp.blocks import embed_webp, webp_blocks
 from lptn_retouch.metadata import Kind, Metadata
 from lptn_retouch.structures.riff import riff_chunks
 from tests import builders
@@ -40,7 +40,7 @@ def canvas(webp: bytes) -> tuple[int, int, int]:
 def test_all_blocks_are_put_in_and_the_picture_stays(mode: str, lossless: bool, old: bytes) -> None:
     plain = encoded(mode, lossless=lossless, exif=old, icc_profile=b"old" if old else b"")
     source = Metadata.build(exif=EXIF, xmp=PACKET, icc=PROFILE)
-    spliced, notices = splice_webp(plain, source)
+    spliced, notices = embed_webp(plain, source)
     assert notices == ()
     assert set(webp_blocks(spliced)) == set(source.blocks)
     assert struct.unpack("<I", spliced[4:8])[0] == len(spliced) - 8 and len(spliced) % 2 == 0
@@ -55,9 +55,9 @@ def test_all_blocks_are_put_in_and_the_picture_stays(mode: str, lossless: bool, 
 
 def test_without_metadata_a_simple_file_stays_simple_and_old_blocks_go() -> None:
     for plain in (encoded(), encoded("RGBA", lossless=True)):
-        assert splice_webp(plain, Metadata())[0] == plain
+        assert embed_webp(plain, Metadata())[0] == plain
     carrying = encoded(exif=EXIF)
-    bare, _ = splice_webp(carrying, Metadata())
+    bare, _ = embed_webp(carrying, Metadata())
     assert webp_blocks(bare) == () and webp_blocks(carrying) != ()
     assert canvas(bare)[0] == 0
 
@@ -78,7 +78,7 @@ def test_exiftool_reads_a_camera_s_maker_notes_without_a_warning(shared: Path, t
     camera = shared / "data" / "camera-jpegs" / "exiftool__NikonD70.jpg"
     source = Metadata.from_jpeg(camera.read_bytes())
     path = tmp_path / "nikon.webp"
-    path.write_bytes(splice_webp(encoded(), source)[0])
+    path.write_bytes(embed_webp(encoded(), source)[0])
 
     def said(file: Path) -> list[str]:
         command = ["exiftool", "-MakerNotes:all", "-GPS:all", "-EXIF:all", "-Warning", "-Error", "-a", "-n", "-s", file]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from lptn_retouch.codecs.jpeg.embed import splice_jpeg
+from lptn_retouch.codecs.jpeg.embed import embed_jpeg
 from lptn_retouch.metadata import Block, Metadata
 from lptn_retouch.metadata.blocks import COMMENT, EXTENDED_XMP_PREFIX, PNG_CHUNK, joined_icc
 from lptn_retouch.metadata.exif.build import Field, build_exif, text_field
@@ -271,7 +271,7 @@ def test_exiftool_finds_nothing_private_and_every_credit(shared: Path, tmp_path:
         )
         stripped, _ = without_private(metadata)
         assert joined_icc(stripped.blocks) == joined_icc(metadata.blocks)
-        (tmp_path / path.name).write_bytes(splice_jpeg(plain(size=(64, 48)), stripped)[0])
+        (tmp_path / path.name).write_bytes(embed_jpeg(plain(size=(64, 48)), stripped)[0])
 
     def read(files: list[Path]) -> dict[str, dict[str, object]]:
         command = ["exiftool", "-j", "-a", "-u", "-n", "-q", "-q", "-G0", *files]

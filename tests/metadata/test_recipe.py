@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lptn_retouch.codecs.jpeg.embed import splice_jpeg
+from lptn_retouch.codecs.jpeg.embed import embed_jpeg
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata import Metadata
 from lptn_retouch.metadata.recipe import IPTC_EXTENSION, RECIPE, Recipe, read_recipe, with_recipe
@@ -110,7 +110,7 @@ def test_a_damaged_packet_stays_as_it_is(broken: bytes) -> None:
 def test_a_packet_that_is_full_for_a_jpeg_takes_the_recipe_and_the_rest_moves_to_extended_xmp() -> None:
     inside = '<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/" dc:title="%s"/>' % ("x" * 64800)
     after, notices = with_recipe(Metadata.build(xmp=xmp_packet(inside)), PLAIN, altered=True)
-    jpeg, left_out = splice_jpeg(plain(), after)
+    jpeg, left_out = embed_jpeg(plain(), after)
     assert notices == left_out == ()
     again = Metadata.from_jpeg(jpeg)
     assert read_recipe(again) == PLAIN and len(again.extended_xmp) == 1

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lptn_retouch.codecs.jpeg.embed import splice_jpeg
+from lptn_retouch.codecs.jpeg.embed import embed_jpeg
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata import Block, Kind, Metadata
 from lptn_retouch.metadata.photoshop import coded_resource
@@ -122,7 +122,7 @@ def test_a_long_packet_that_cannot_be_read_is_refused() -> None:
 
 @pytest.mark.usefixtures("exiftool")
 def test_exiftool_reads_a_split_packet_as_one(tmp_path: Path) -> None:
-    spliced, notices = splice_jpeg(plain(), Metadata.build(xmp=long_packet(200_000)))
+    spliced, notices = embed_jpeg(plain(), Metadata.build(xmp=long_packet(200_000)))
     assert notices == ()
     path = tmp_path / "long.jpg"
     path.write_bytes(spliced)

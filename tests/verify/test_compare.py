@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from lptn_retouch.codecs.jpeg.embed import splice_jpeg
+from lptn_retouch.codecs.jpeg.embed import embed_jpeg
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata import Block, Metadata
 from lptn_retouch.metadata.exif.build import Field, build_exif, rational_field, short_field, text_field
@@ -33,7 +33,7 @@ def exif(orientation: int = 6, *, maker: str = "Camera", gps: bool = True, note:
 
 
 def jpeg(path: Path, metadata: Metadata, *more: Block) -> Path:
-    path.write_bytes(splice_jpeg(plain(size=(16, 8)), Metadata((*metadata.blocks, *more)))[0])
+    path.write_bytes(embed_jpeg(plain(size=(16, 8)), Metadata((*metadata.blocks, *more)))[0])
     return path
 
 

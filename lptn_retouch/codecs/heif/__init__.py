@@ -57,9 +57,9 @@ class Avif(_Heif):
         return [encode(samples, how.quality)]
 
     def embed(self, head: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-        from lptn_retouch.codecs.heif.blocks import splice_avif
+        from lptn_retouch.codecs.heif.blocks import embed_avif
 
-        return splice_avif(head, metadata)
+        return embed_avif(head, metadata)
 
 
 class Heic(_Heif):

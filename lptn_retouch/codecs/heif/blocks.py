@@ -100,7 +100,7 @@ def _gain_map(items: Items) -> Iterator[Block]:
         yield Block(0xE2, GAIN_MAP_PREFIX)
 
 
-def splice_avif(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
+def embed_avif(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
     """Put metadata into a freshly encoded AVIF; the coded pixels are not touched.
 
     EXIF and XMP become items that describe the picture, with their bytes behind the end of the file; the colour

@@ -43,6 +43,6 @@ class Jpeg(Format[list[Segment]]):
         return encode_parts(samples, how.quality, how.subsampling)
 
     def embed(self, head: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-        from lptn_retouch.codecs.jpeg.embed import splice_jpeg
+        from lptn_retouch.codecs.jpeg.embed import embed_jpeg
 
-        return splice_jpeg(head, metadata)
+        return embed_jpeg(head, metadata)

@@ -31,7 +31,7 @@ XMP_TOO_LONG = "The XMP was left out: it is too long for a JPEG, and too damaged
 ICC_TOO_LONG = "The colour profile was left out: it is longer than the 16.7 MB that a JPEG holds."
 
 
-def splice_jpeg(jpeg: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
+def embed_jpeg(jpeg: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
     """Put metadata blocks into a freshly encoded JPEG; the coded pixels are not touched.
 
     The blocks stand in the order JFIF, Exif, then as they stood in their source. From the encoder's own blocks,
@@ -51,7 +51,7 @@ def splice_jpeg(jpeg: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]
 
     >>> from lptn_retouch.metadata import Metadata
     >>> plain = bytes.fromhex("ffd8 ffda 0002 ffd9")
-    >>> splice_jpeg(plain, Metadata((Block(0xFE, b"hi"),)))[0].hex(" ", 2)
+    >>> embed_jpeg(plain, Metadata((Block(0xFE, b"hi"),)))[0].hex(" ", 2)
     'ffd8 fffe 0004 6869 ffda 0002 ffd9'
 
     Source: JPEG T.81 B.2.4; JFIF 1.02; Exif 3.0 (CIPA DC-008) 4.7.1; XMP part 3, 1.1.3; ICC.1:2022 B.4.

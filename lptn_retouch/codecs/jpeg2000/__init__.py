@@ -43,6 +43,6 @@ class Jpeg2000(Format[Header]):
         return [encode(samples, how.quality)]
 
     def embed(self, head: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-        from lptn_retouch.codecs.jpeg2000.blocks import splice_jp2
+        from lptn_retouch.codecs.jpeg2000.blocks import embed_jp2
 
-        return splice_jp2(head, metadata)
+        return embed_jp2(head, metadata)

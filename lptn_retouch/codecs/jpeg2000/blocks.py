@@ -54,7 +54,7 @@ def jp2_blocks(header: Header) -> tuple[Block, ...]:
     return (*(block for kind in order for block in found.get(kind, ())), *icc_blocks(header.icc or b""))
 
 
-def splice_jp2(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
+def embed_jp2(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
     """Put metadata into a freshly encoded JP2; the codestream is not touched.
 
     Args:

@@ -42,6 +42,6 @@ class JpegXl(Format[Buffer]):
         return [encode(samples, how.quality)]
 
     def embed(self, head: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-        from lptn_retouch.codecs.jxl.blocks import splice_jxl
+        from lptn_retouch.codecs.jxl.blocks import embed_jxl
 
-        return splice_jxl(head, metadata)
+        return embed_jxl(head, metadata)

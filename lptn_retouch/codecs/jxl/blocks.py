@@ -65,7 +65,7 @@ def _inflated(content: bytes) -> bytes:
         return b""
 
 
-def splice_jxl(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
+def embed_jxl(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
     """Put metadata into a freshly encoded JPEG XL; the coded pixels, and the profile among them, are not touched.
 
     Args:

@@ -55,6 +55,6 @@ class Png(Format[PngFile]):
         return [encode(samples)]
 
     def embed(self, head: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-        from lptn_retouch.codecs.png.blocks import splice_png
+        from lptn_retouch.codecs.png.blocks import embed_png
 
-        return splice_png(head, metadata)
+        return embed_png(head, metadata)

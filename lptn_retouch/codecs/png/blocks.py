@@ -155,7 +155,7 @@ class _Found:
         )
 
 
-def splice_png(png: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
+def embed_png(png: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
     """Put metadata into a freshly encoded PNG; the coded pixels are not touched.
 
     Everything stands right behind the header, where readers that do not read a file to its end find it too. A profile

@@ -46,6 +46,6 @@ class Tiff(Format[Structure | None]):
         return [encode(samples, how.byte_order)]
 
     def embed(self, head: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-        from lptn_retouch.codecs.tiff.blocks import splice_tiff
+        from lptn_retouch.codecs.tiff.blocks import embed_tiff
 
-        return splice_tiff(head, metadata)
+        return embed_tiff(head, metadata)

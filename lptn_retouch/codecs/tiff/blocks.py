@@ -135,7 +135,7 @@ def _sound_exif(exif: bytes | None) -> tuple[Tiff, Ifd] | None:
     return (tiff, first) if first is not None else None
 
 
-def splice_tiff(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
+def embed_tiff(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
     """Put metadata into a freshly encoded TIFF; the coded pixels are not touched.
 
     The file starts with the EXIF block, verbatim but for the offset of its first directory. Then comes the picture,

@@ -42,6 +42,6 @@ class WebP(Format[Buffer]):
         return [encode(samples, how.quality)]
 
     def embed(self, head: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-        from lptn_retouch.codecs.webp.blocks import splice_webp
+        from lptn_retouch.codecs.webp.blocks import embed_webp
 
-        return splice_webp(head, metadata)
+        return embed_webp(head, metadata)

@@ -53,7 +53,7 @@ def webp_blocks(data: Buffer) -> tuple[Block, ...]:
     return tuple(block for kind in order for block in found.get(kind, ()))
 
 
-def splice_webp(webp: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
+def embed_webp(webp: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
     """Put metadata into a freshly encoded WebP; the coded pixels are not touched.
 
     Args:
