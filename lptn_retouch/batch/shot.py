@@ -10,8 +10,8 @@ from pathlib import Path
 
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.xmp.properties import xmp_properties
-from lptn_retouch.verify.compare import read_facts
-from lptn_retouch.verify.tags import Fact
+from lptn_retouch.verify.compare import read_tags
+from lptn_retouch.verify.tags import Tag
 
 _XMP = "http://ns.adobe.com/xap/1.0/"
 _MOST_SIDECAR = 16 << 20  # bytes
@@ -52,11 +52,11 @@ def read_shot(file: Path, sidecars: list[Path]) -> Shot:
     References:
         Exif 3.0 (CIPA DC-008) 4.6; XMP part 1, 8.4 (xmp:Rating).
     """
-    facts: list[Fact] = []
+    tags: list[Tag] = []
     with suppress(OSError, MetadataError, ValueError):
-        facts = read_facts(file)[1]
-    exif = {fact.tag: fact.value for fact in facts if fact.group in ("IFD0", "ExifIFD") and fact.value}
-    stars = [fact.value for fact in facts if fact.space == _XMP and fact.tag == "Rating"]
+        tags = read_tags(file)[1]
+    exif = {tag.name: tag.value for tag in tags if tag.group in ("IFD0", "ExifIFD") and tag.value}
+    stars = [tag.value for tag in tags if tag.space == _XMP and tag.name == "Rating"]
     make, model = (exif.get(tag, "").strip("\0 ") for tag in ("Make", "Model"))
     return Shot(
         camera=model if model.lower().startswith(make.lower()) else f"{make} {model}",

@@ -1,4 +1,4 @@
-"""Pictures of 8 bits a channel through Pillow, held so that it neither chatters nor changes anything for the process.
+"""Pictures of 8 bits a channel through Pillow, held so that it neither warns nor changes anything for the process.
 
 `Image.open` is not used: it warns or fails on large panoramas unless its global limit is lifted, which threads would
 see. Each decoder is called by name instead, which also keeps Pillow from guessing the format anew.

@@ -27,7 +27,7 @@ _lock = threading.Lock()
 
 
 @contextmanager
-def chatter() -> Iterator[list[str]]:
+def captured_stderr() -> Iterator[list[str]]:
     """Catch descriptor 2 for the duration; the list given holds libjpeg's complaints once the block has ended.
 
     The descriptor is the whole process's, so one thread at a time is let in: keep the block short. What others write

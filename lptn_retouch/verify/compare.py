@@ -27,7 +27,7 @@ from lptn_retouch.verify.reasons import (
     reason_changed,
     reason_dropped,
 )
-from lptn_retouch.verify.tags import MAKER_NOTE, Fact, facts_of
+from lptn_retouch.verify.tags import MAKER_NOTE, Tag, tags_of
 
 Verdict: TypeAlias = Literal["kept", "changed", "dropped", "lost", "added"]
 _ORDER: tuple[Verdict, ...] = ("lost", "changed", "dropped", "added", "kept")
@@ -145,21 +145,21 @@ def compare(before: Path, after: Path, metadata: MetadataChoice | None = None) -
 
     Source: the rules are in `reasons`; tags as in Exif 3.0 (CIPA DC-008), XMP part 1, IPTC-IIM 4.2.
     """
-    source, old = read_facts(before)
-    result, new = read_facts(after)
+    source, old = read_tags(before)
+    result, new = read_tags(after)
     verdicts = _verdicts(source, old, result, new)
     if metadata == "none":
-        every = {(fact.group, fact.tag) for fact in old if fact.group != "ICC"}
+        every = {(tag.group, tag.name) for tag in old if tag.group != "ICC"}
         verdicts = [_meant(entry, every, ALL) for entry in verdicts]
     elif metadata == "strip-private" or (metadata is None and _is_stripped(result)):
-        private = _private_facts(source)
+        private = _private_tags(source)
         verdicts = [_meant(entry, private, PRIVATE) for entry in verdicts]
-    return Diff((*verdicts,), bare=all(_is_of_pixels(fact) for fact in new))
+    return Diff((*verdicts,), bare=all(_is_of_pixels(tag) for tag in new))
 
 
-def _is_of_pixels(fact: Fact) -> bool:
+def _is_of_pixels(tag: Tag) -> bool:
     """Whether a picture without metadata says this as well."""
-    return is_storage(fact) or fact.group in _OF_PIXELS or (fact.group == "IFD0" and fact.number in _RESOLUTION)
+    return is_storage(tag) or tag.group in _OF_PIXELS or (tag.group == "IFD0" and tag.number in _RESOLUTION)
 
 
 def _meant(entry: TagVerdict, left_out: set[tuple[str, str]], reason: str) -> TagVerdict:
@@ -177,15 +177,15 @@ def _is_stripped(result: Carried) -> bool:
     return False
 
 
-def _private_facts(source: Carried) -> set[tuple[str, str]]:
+def _private_tags(source: Carried) -> set[tuple[str, str]]:
     """The tags that `metadata="strip-private"` leaves out of a picture."""
     spared, _ = without_private(Metadata(source.blocks))
-    left = {_key(fact) for fact in facts_of(carried_of(spared, source.container))}
-    everything = facts_of(carried_of(Metadata(source.blocks), source.container))
-    return {(fact.group, fact.tag) for fact in everything if _key(fact) not in left}
+    left = {_key(tag) for tag in tags_of(carried_of(spared, source.container))}
+    everything = tags_of(carried_of(Metadata(source.blocks), source.container))
+    return {(tag.group, tag.name) for tag in everything if _key(tag) not in left}
 
 
-def read_facts(path: Path) -> tuple[Carried, list[Fact]]:
+def read_tags(path: Path) -> tuple[Carried, list[Tag]]:
     """What a file carries, and its tags; everything that outlives the mapped file is taken out of it.
 
     Raises:
@@ -201,9 +201,9 @@ def read_facts(path: Path) -> tuple[Carried, list[Fact]]:
             carried = carried_by(data, _kind(file))
         except MetadataError as error:
             raise MetadataError(f"{path}: {error}") from error
-        facts = [_with_note_kind(fact, carried) for fact in facts_of(carried)]
+        tags = [_with_note_kind(tag, carried) for tag in tags_of(carried)]
         carried.exif = None
-    return carried, facts
+    return carried, tags
 
 
 def _kind(file: BinaryIO) -> str:
@@ -213,67 +213,67 @@ def _kind(file: BinaryIO) -> str:
     return kind
 
 
-def _with_note_kind(fact: Fact, carried: Carried) -> Fact:
+def _with_note_kind(tag: Tag, carried: Carried) -> Tag:
     """A maker note that may stand anywhere gets place 0, so that only the others are compared by place."""
-    if fact.number != MAKER_NOTE or fact.group != "ExifIFD" or carried.exif is None:
-        return fact
-    return fact._replace(at=0) if may_stand_anywhere(bytes(carried.exif[fact.at : fact.at + 16])) else fact
+    if tag.number != MAKER_NOTE or tag.group != "ExifIFD" or carried.exif is None:
+        return tag
+    return tag._replace(at=0) if may_stand_anywhere(bytes(carried.exif[tag.at : tag.at + 16])) else tag
 
 
-def _key(fact: Fact) -> tuple[str, str]:
+def _key(tag: Tag) -> tuple[str, str]:
     # TIFF/EP cameras keep in IFD0 what Exif keeps in its own directory: there they are the same tag.
-    return ("EXIF" if fact.group in ("IFD0", "ExifIFD") else fact.group, fact.tag)
+    return ("EXIF" if tag.group in ("IFD0", "ExifIFD") else tag.group, tag.name)
 
 
-def _verdicts(source: Carried, old: list[Fact], result: Carried, new: list[Fact]) -> list[TagVerdict]:
-    left: dict[tuple[str, str], list[Fact]] = {}
-    for fact in new:
-        left.setdefault(_key(fact), []).append(fact)
-    has_resolution = any(fact.group == "IFD0" and fact.number == 0x011A for fact in new)
+def _verdicts(source: Carried, old: list[Tag], result: Carried, new: list[Tag]) -> list[TagVerdict]:
+    left: dict[tuple[str, str], list[Tag]] = {}
+    for tag in new:
+        left.setdefault(_key(tag), []).append(tag)
+    has_resolution = any(tag.group == "IFD0" and tag.number == 0x011A for tag in new)
     same = {}
-    for i, fact in enumerate(old):  # equal values find each other first, or a repeated tag would pair up wrongly
-        twins = left.get(_key(fact), [])
-        twin = next((other for other in twins if other.value == fact.value), None)
+    for i, tag in enumerate(old):  # equal values find each other first, or a repeated tag would pair up wrongly
+        twins = left.get(_key(tag), [])
+        twin = next((other for other in twins if other.value == tag.value), None)
         if twin is not None:
             twins.remove(twin)
             same[i] = twin
     entries = []
-    for i, fact in enumerate(old):
+    for i, tag in enumerate(old):
         if i in same:
-            entries.append(_kept(fact, same[i]))
+            entries.append(_kept(tag, same[i]))
             continue
-        others = left.get(_key(fact), [])
-        comment = next((other for other in left.get(("Text", "Comment"), ()) if _is_comment_of(other, fact)), None)
+        others = left.get(_key(tag), [])
+        comment = next((other for other in left.get(("Text", "Comment"), ()) if _is_comment_of(other, tag)), None)
         if others:
-            entries.append(_altered(fact, others.pop(0), source))
+            entries.append(_altered(tag, others.pop(0), source))
         elif comment is not None:
             left["Text", "Comment"].remove(comment)
-            entries.append(TagVerdict(fact.group, fact.tag, fact.value, comment.value, "kept", IN_COMMENT))
+            entries.append(TagVerdict(tag.group, tag.name, tag.value, comment.value, "kept", IN_COMMENT))
         else:
-            entries.append(_gone(fact, source, result.container, has_resolution))
-    added = (fact for facts in left.values() for fact in facts if not is_storage(fact))
-    return entries + [TagVerdict(fact.group, fact.tag, None, fact.value, "added") for fact in added]
+            entries.append(_gone(tag, source, result.container, has_resolution))
+    added = (tag for tags in left.values() for tag in tags if not is_storage(tag))
+    return entries + [TagVerdict(tag.group, tag.name, None, tag.value, "added") for tag in added]
 
 
-def _kept(fact: Fact, twin: Fact) -> TagVerdict:
-    if fact.number == MAKER_NOTE and fact.group == "ExifIFD" and fact.at != twin.at:
-        return TagVerdict(fact.group, fact.tag, fact.value, twin.value, "changed", MOVED)
-    return TagVerdict(fact.group, fact.tag, fact.value, twin.value, "kept")
+def _kept(tag: Tag, twin: Tag) -> TagVerdict:
+    if tag.number == MAKER_NOTE and tag.group == "ExifIFD" and tag.at != twin.at:
+        return TagVerdict(tag.group, tag.name, tag.value, twin.value, "changed", MOVED)
+    return TagVerdict(tag.group, tag.name, tag.value, twin.value, "kept")
 
 
-def _is_comment_of(comment: Fact, fact: Fact) -> bool:
+def _is_comment_of(comment: Tag, tag: Tag) -> bool:
     """Whether a JPEG's comment says what a PNG's text with a keyword said."""
-    return fact.group == "Text" and comment.value == f"{fact.tag}: {fact.value}"
+    return tag.group == "Text" and comment.value == f"{tag.name}: {tag.value}"
 
 
-def _altered(fact: Fact, twin: Fact, source: Carried) -> TagVerdict:
-    reason = reason_changed(fact, twin, from_raw=source.is_raw)
-    return TagVerdict(fact.group, fact.tag, fact.value, twin.value, "changed" if reason else "lost", reason or "")
+def _altered(tag: Tag, twin: Tag, source: Carried) -> TagVerdict:
+    reason = reason_changed(tag, twin, from_raw=source.is_raw)
+    return TagVerdict(tag.group, tag.name, tag.value, twin.value, "changed" if reason else "lost", reason or "")
 
 
-def _gone(fact: Fact, source: Carried, into: str, has_resolution: bool) -> TagVerdict:
-    if is_orientation(fact) and fact.value == "1":
-        return TagVerdict(fact.group, fact.tag, fact.value, None, "kept", "absent means upright")
-    reason = reason_dropped(fact, from_raw=source.is_raw, into=into, result_has_resolution=has_resolution)
+def _gone(tag: Tag, source: Carried, into: str, has_resolution: bool) -> TagVerdict:
+    if is_orientation(tag) and tag.value == "1":
+        return TagVerdict(tag.group, tag.name, tag.value, None, "kept", "absent means upright")
+    reason = reason_dropped(tag, from_raw=source.is_raw, into=into, result_has_resolution=has_resolution)
     verdict: Verdict = "changed" if reason == TURNED else "dropped" if reason else "lost"
-    return TagVerdict(fact.group, fact.tag, fact.value, None, verdict, reason or "")
+    return TagVerdict(tag.group, tag.name, tag.value, None, verdict, reason or "")

@@ -4,8 +4,8 @@ from lptn_retouch.codecs.registry import format_of
 from lptn_retouch.metadata import Kind
 from lptn_retouch.metadata.exif.tags import describes_photograph
 from lptn_retouch.metadata.photoshop import THUMBNAILS
-from lptn_retouch.metadata.xmp.correct import DEVELOP, EXIF, TIFF, dangling
-from lptn_retouch.verify.tags import MAKER_NOTE, Fact
+from lptn_retouch.metadata.xmp.correct import DEVELOP, EXIF, TIFF, reason_left_out
+from lptn_retouch.verify.tags import MAKER_NOTE, Tag
 
 TURNED = "the turn is in the pixels now"
 SIZE = "the size of the result"
@@ -50,14 +50,14 @@ XMP_NOTE = "http://ns.adobe.com/xmp/note/"
 _SELF_CONTAINED = (b"Nikon\0\2", b"OLYMPUS\0", b"OM SYSTEM\0", b"FUJIFILM", b"Apple iOS\0", b"PENTAX \0")
 
 
-def is_orientation(fact: Fact) -> bool:
-    """Whether a fact says how the pixels must be turned."""
-    return (fact.group == "IFD0" and fact.number == 0x0112) or (fact.space == TIFF and fact.tag == "Orientation")
+def is_orientation(tag: Tag) -> bool:
+    """Whether a tag says how the pixels must be turned."""
+    return (tag.group == "IFD0" and tag.number == 0x0112) or (tag.space == TIFF and tag.name == "Orientation")
 
 
-def is_storage(fact: Fact) -> bool:
-    """Whether a fact only says how pixels are stored in their file."""
-    return fact.group == "IFD0" and fact.number in _STORAGE_TAGS | _SIZE_TAGS
+def is_storage(tag: Tag) -> bool:
+    """Whether a tag only says how pixels are stored in their file."""
+    return tag.group == "IFD0" and tag.number in _STORAGE_TAGS | _SIZE_TAGS
 
 
 def may_stand_anywhere(maker_note: bytes) -> bool:
@@ -71,15 +71,15 @@ def may_stand_anywhere(maker_note: bytes) -> bool:
     return maker_note.startswith(_SELF_CONTAINED)
 
 
-def reason_changed(before: Fact, after: Fact, *, from_raw: bool = False) -> str | None:
+def reason_changed(before: Tag, after: Tag, *, from_raw: bool = False) -> str | None:
     """Why this value may have become that one; None where there is no known reason.
 
     Args:
-        before: the fact in the source.
+        before: the tag in the source.
         after: in the result.
         from_raw: the source is a RAW file.
 
-    >>> reason_changed(Fact("IFD0", "Orientation", "6", 0x0112), Fact("IFD0", "Orientation", "1", 0x0112))
+    >>> reason_changed(Tag("IFD0", "Orientation", "6", 0x0112), Tag("IFD0", "Orientation", "1", 0x0112))
     'the turn is in the pixels now'
     """
     if is_orientation(before):
@@ -95,35 +95,35 @@ def reason_changed(before: Fact, after: Fact, *, from_raw: bool = False) -> str 
             return SOFTWARE
         if before.number in _STORAGE_TAGS:
             return STORAGE
-    if _SRGB_MARKS.get((before.group, before.tag)) == after.value:
+    if _SRGB_MARKS.get((before.group, before.name)) == after.value:
         return IN_SRGB
-    if (before.space, before.tag) == (DEVELOP, "AlreadyApplied"):
+    if (before.space, before.name) == (DEVELOP, "AlreadyApplied"):
         return DEVELOPED
-    if (before.space, before.tag) in _SIZE_PROPERTIES:
+    if (before.space, before.name) in _SIZE_PROPERTIES:
         return SIZE
-    if before.group in ("XMP-xmp", "XMP-xmpMM") and before.tag.startswith(_SOFTWARE_PROPERTIES):
+    if before.group in ("XMP-xmp", "XMP-xmpMM") and before.name.startswith(_SOFTWARE_PROPERTIES):
         return SOFTWARE
     if before.group == "ICC":
         return PROFILE
     if before.group == "Photoshop" and before.number == 0x0425:
         return DIGEST
-    if (before.space, before.tag) == (XMP_NOTE, "HasExtendedXMP"):
+    if (before.space, before.name) == (XMP_NOTE, "HasExtendedXMP"):
         return EXTENDED_ANEW
-    if before.tag == "DigitalSourceType" and after.value.endswith("/algorithmicallyEnhanced"):
+    if before.name == "DigitalSourceType" and after.value.endswith("/algorithmicallyEnhanced"):
         return ALTERED
     return ENCODER if before.group == "ADOBE" else None
 
 
-def reason_dropped(before: Fact, *, from_raw: bool, into: str, result_has_resolution: bool) -> str | None:
+def reason_dropped(before: Tag, *, from_raw: bool, into: str, result_has_resolution: bool) -> str | None:
     """Why a tag may be absent from the result; None where there is no known reason.
 
     Args:
-        before: the fact in the source.
+        before: the tag in the source.
         from_raw: the source is a RAW file.
         into: the result's container.
         result_has_resolution: the result's EXIF has XResolution, so that JFIF's density is not missed.
 
-    >>> reason_dropped(Fact("MPF", "Block", ""), from_raw=False, into="JPEG", result_has_resolution=False)
+    >>> reason_dropped(Tag("MPF", "Block", ""), from_raw=False, into="JPEG", result_has_resolution=False)
     'points at pictures behind the photograph that the result does not hold'
     """
     if before.group in _BLOCKS:
@@ -132,7 +132,7 @@ def reason_dropped(before: Fact, *, from_raw: bool, into: str, result_has_resolu
         return TURNED
     if before.group == "IFD1" or (before.group == "Photoshop" and before.number in THUMBNAILS):
         return THUMBNAIL
-    if before.space and (notice := dangling(before.space, before.tag.partition("[")[0], before.value)):
+    if before.space and (notice := reason_left_out(before.space, before.name.partition("[")[0], before.value)):
         return notice
     if from_raw:
         if before.space == DEVELOP:
@@ -150,7 +150,7 @@ def reason_dropped(before: Fact, *, from_raw: bool, into: str, result_has_resolu
         return None
     if before.group == "ICC" and format.holds is not None and not format.holds.profiles:
         return WITHOUT_PROFILE
-    if (before.space, before.tag) == (XMP_NOTE, "HasExtendedXMP") and Kind.EXTENDED_XMP not in format.carries:
+    if (before.space, before.name) == (XMP_NOTE, "HasExtendedXMP") and Kind.EXTENDED_XMP not in format.carries:
         return ONE_PACKET
     place = Kind.OTHER if before.group.startswith("APP") else _PLACES.get(before.group)
     return f"{format.spoken} has no place for it" if place is not None and place not in format.carries else None

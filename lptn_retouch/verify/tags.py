@@ -1,4 +1,4 @@
-"""A file's metadata as a flat list of facts (group, tag, value), whatever container it stands in."""
+"""A file's metadata as a flat list of tags (group, name, value), whatever container it stands in."""
 
 import hashlib
 import struct
@@ -24,55 +24,55 @@ from lptn_retouch.structures.tiff import (
 from lptn_retouch.verify.containers import Carried
 
 MAKER_NOTE = 0x927C
-# Pointers, and blocks that are facts of their own groups.
-_NOT_FACTS = frozenset({EXIF_POINTER, GPS_POINTER, INTEROP_POINTER, 0x02BC, 0x83BB, 0x8649, 0x8773, 0xEA1C})
+# Pointers, and what is told in groups of its own: XMP, IPTC, Photoshop's resources, ICC; and padding.
+_OF_OTHER_GROUPS = frozenset({EXIF_POINTER, GPS_POINTER, INTEROP_POINTER, 0x02BC, 0x83BB, 0x8649, 0x8773, 0xEA1C})
 _LONG_TEXT = 2000
 _IPTC_NAMES = {5: "ObjectName", 25: "Keywords", 55: "DateCreated", 60: "TimeCreated", 80: "By-line", 90: "City",
                101: "Country-PrimaryLocationName", 105: "Headline", 110: "Credit", 115: "Source",
                116: "CopyrightNotice", 120: "Caption-Abstract"}  # fmt: skip
 
 
-class Fact(NamedTuple):
+class Tag(NamedTuple):
     """One tag: its group, its name, its value as text, and what the rules need to know (tag number, namespace)."""
 
     group: str
-    tag: str
+    name: str
     value: str
     number: int = -1
     space: str = ""
     at: int = 0
 
 
-def facts_of(carried: Carried) -> list[Fact]:
-    """All facts in what a file carries; damaged parts become one fact that stands for the whole part.
+def tags_of(carried: Carried) -> list[Tag]:
+    """All tags in what a file carries; a damaged part becomes one tag that stands for all of it.
 
-    >>> facts_of(Carried("JPEG", texts=[("Comment", b"hi")]))
-    [Fact(group='Text', tag='Comment', value='hi', number=-1, space='', at=0)]
+    >>> tags_of(Carried("JPEG", texts=[("Comment", b"hi")]))
+    [Tag(group='Text', name='Comment', value='hi', number=-1, space='', at=0)]
 
     Source: Exif 3.0 (CIPA DC-008) 4.6; XMP part 1; IPTC-IIM 4.2; Adobe Photoshop File Formats Specification.
     """
     return [
-        *_exif_facts(carried),
-        *(fact for packet in carried.xmp for fact in _xmp_facts(packet)),
-        *_iptc_facts(carried.iptc),
+        *_exif_tags(carried),
+        *(tag for packet in carried.xmp for tag in _xmp_tags(packet)),
+        *_iptc_tags(carried.iptc),
         *(
-            Fact("Photoshop", f"0x{resource.id:04X}", _shown(resource.data), resource.id)
+            Tag("Photoshop", f"0x{resource.id:04X}", _shown(resource.data), resource.id)
             for resource in photoshop_resources(carried.photoshop)
             if resource.id != IPTC
         ),
-        *([Fact("ICC", "Profile", _shown(carried.icc))] if carried.icc else []),
-        *(Fact("Text", keyword, _text(text)) for keyword, text in carried.texts),
-        *_block_facts(carried),
+        *([Tag("ICC", "Profile", _shown(carried.icc))] if carried.icc else []),
+        *(Tag("Text", keyword, _text(text)) for keyword, text in carried.texts),
+        *_block_tags(carried),
     ]
 
 
-def _exif_facts(carried: Carried) -> Iterator[Fact]:
+def _exif_tags(carried: Carried) -> Iterator[Tag]:
     if carried.exif is None:
         return
     try:
         tiff = Tiff(carried.exif)
     except MetadataError:
-        yield Fact("EXIF", "Block", _shown(bytes(carried.exif)))
+        yield Tag("EXIF", "Block", _shown(bytes(carried.exif)))
         return
     ifds = list(tiff.chain())
     first = ifds[0] if ifds else None
@@ -86,8 +86,8 @@ def _exif_facts(carried: Carried) -> Iterator[Fact]:
     ]
     for group, ifd in named:
         for entry in ifd.entries if ifd else ():
-            if entry.tag not in _NOT_FACTS:
-                yield Fact(group, tag_name(group, entry.tag), _value(tiff, entry), entry.tag, at=entry.value_at)
+            if entry.tag not in _OF_OTHER_GROUPS:
+                yield Tag(group, tag_name(group, entry.tag), _value(tiff, entry), entry.tag, at=entry.value_at)
 
 
 def _value(tiff: Tiff, entry: Entry) -> str:
@@ -108,33 +108,33 @@ def _rational(pair: tuple[int, int]) -> str:
     return str(Fraction(*pair)) if pair[1] else f"{pair[0]}/0"
 
 
-def _xmp_facts(packet: bytes) -> Iterator[Fact]:
+def _xmp_tags(packet: bytes) -> Iterator[Tag]:
     try:
         properties = xmp_properties(packet)
     except MetadataError:
-        yield Fact("XMP", "Packet", _shown(packet))
+        yield Tag("XMP", "Packet", _shown(packet))
         return
     for item in properties:
-        yield Fact(f"XMP-{item.prefix}", item.path, item.value, space=item.space)
+        yield Tag(f"XMP-{item.prefix}", item.path, item.value, space=item.space)
 
 
-def _iptc_facts(data: bytes) -> Iterator[Fact]:
+def _iptc_tags(data: bytes) -> Iterator[Tag]:
     for record, dataset, value in iptc_records(data):
         name = _IPTC_NAMES.get(dataset, str(dataset)) if record == 2 else f"{record}:{dataset}"
-        yield Fact("IPTC", name, _text(value))
+        yield Tag("IPTC", name, _text(value))
 
 
-def _block_facts(carried: Carried) -> Iterator[Fact]:
+def _block_tags(carried: Carried) -> Iterator[Tag]:
     """JPEG blocks that no other group covers: JFIF's density, MPF, C2PA, and makers' own APPn."""
     for block in carried.blocks:
         if density := _density(block):
-            yield Fact("JFIF", "Density", density)
+            yield Tag("JFIF", "Density", density)
         elif block.kind in (Kind.MPF, Kind.GAIN_MAP, Kind.JUMBF, Kind.ADOBE, Kind.JFXX):
-            yield Fact(block.kind.name, "Block", _shown(block.data))
+            yield Tag(block.kind.name, "Block", _shown(block.data))
         elif block.kind is Kind.OTHER:
             name = block.data[:32].partition(b"\0")[0].decode("ascii", "replace")
             printable = name if name.isascii() and name.isprintable() else ""
-            yield Fact(f"APP{block.marker - 0xE0}", printable or "Block", _shown(block.data))
+            yield Tag(f"APP{block.marker - 0xE0}", printable or "Block", _shown(block.data))
 
 
 def _density(block: Block) -> str | None:

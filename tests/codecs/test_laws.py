@@ -32,7 +32,7 @@ from lptn_retouch.photo import Photo
 from lptn_retouch.picture.picture import Source
 from lptn_retouch.structures.tiff import RATIONAL, UNDEFINED, Tiff
 from lptn_retouch.verify.containers import carried_by
-from lptn_retouch.verify.tags import facts_of
+from lptn_retouch.verify.tags import tags_of
 from tests.builders import encoded, grey_profile, iptc_record, whole_exif, xmp_packet
 from tests.places import SAMPLES
 
@@ -352,7 +352,7 @@ def test_metadata_of_a_damaged_file_is_read_without_an_exception_and_goes_into_a
     metadata = read_metadata(damaged, format.name)
     assert sum(len(block.data) for block in metadata.blocks) < len(damaged) + 65536
     with contextlib.suppress(MetadataError):
-        facts_of(carried_by(damaged, detect(damaged) or format.name))
+        tags_of(carried_by(damaged, detect(damaged) or format.name))
     if format.holds:
         pixels = samples(8, 3)
         whole, _ = file_of(format, pixels, metadata)

@@ -13,7 +13,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from lptn_retouch.codecs.stderr import chatter
+from lptn_retouch.codecs.stderr import captured_stderr
 from lptn_retouch.color import adobe_rgb_profile
 from lptn_retouch.errors import UnreadablePhotoError
 from lptn_retouch.opening import open_photo
@@ -224,7 +224,7 @@ def test_damaged_tags_say_nothing_on_standard_error(tmp_path: Path) -> None:
 
 
 def test_other_lines_on_standard_error_come_through(capfd: pytest.CaptureFixture[str]) -> None:
-    with chatter() as said:
+    with captured_stderr() as said:
         os.write(2, b"JPEGFixupTagsSubsampling: Warning, odd.\nApparently should be 2,2..\n")
         os.write(2, b"JPEGLib: Bogus Huffman table definition.\nJPEG: done\nanother thread's line\n")
     assert said == ["JPEGLib: Bogus Huffman table definition."]

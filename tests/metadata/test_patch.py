@@ -20,7 +20,7 @@ from lptn_retouch.metadata.xmp.properties import xmp_properties
 from lptn_retouch.structures.tiff import ASCII, LONG, SHORT, Tiff
 from lptn_retouch.structures.xml import parse_xmp
 from lptn_retouch.verify.containers import carried_by
-from lptn_retouch.verify.tags import facts_of
+from lptn_retouch.verify.tags import tags_of
 
 quick = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TINY = bytes.fromhex("ffd8 ffc0 000b 08 0078 00a0 01 01 11 00 ffda 0002 ffd9")
@@ -227,7 +227,7 @@ def test_every_fact_of_hostile_exif_can_be_told(exif: bytes) -> None:
     result, _ = metadata.for_result(width=4, height=3, turned=True, make_thumbnail=no_thumbnail)
     assert len(result.exif or b"") == len(metadata.exif or b"")
     try:
-        facts_of(carried_by(exif, detect(exif) or "TIFF"))
+        tags_of(carried_by(exif, detect(exif) or "TIFF"))
     except MetadataError:
         return
 

@@ -14,7 +14,7 @@ from lptn_retouch.metadata import Block, Metadata
 from lptn_retouch.metadata.exif.build import Field, build_exif, rational_field, short_field, text_field
 from lptn_retouch.verify.compare import compare
 from lptn_retouch.verify.reasons import reason_changed
-from lptn_retouch.verify.tags import Fact
+from lptn_retouch.verify.tags import Tag
 from tests.builders import plain, xmp_packet
 
 XMP = xmp_packet(
@@ -156,5 +156,5 @@ def test_a_file_that_is_no_picture_is_refused_in_words(source: Path, tmp_path: P
 
 
 def test_software_may_change_but_the_author_may_not() -> None:
-    assert reason_changed(Fact("IFD0", "Software", "a", 0x0131), Fact("IFD0", "Software", "b", 0x0131))
-    assert reason_changed(Fact("IFD0", "Artist", "a", 0x013B), Fact("IFD0", "Artist", "b", 0x013B)) is None
+    assert reason_changed(Tag("IFD0", "Software", "a", 0x0131), Tag("IFD0", "Software", "b", 0x0131))
+    assert reason_changed(Tag("IFD0", "Artist", "a", 0x013B), Tag("IFD0", "Artist", "b", 0x013B)) is None

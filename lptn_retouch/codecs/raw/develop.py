@@ -21,7 +21,7 @@ from lptn_retouch.codecs.raw.exposure import (
     srgb16_table,
 )
 from lptn_retouch.codecs.raw.kind import cut_short, directories
-from lptn_retouch.codecs.stderr import chatter
+from lptn_retouch.codecs.stderr import captured_stderr
 from lptn_retouch.color import srgb_profile
 from lptn_retouch.errors import LptnRetouchError, UnreadablePhotoError, UnsupportedPhotoError
 from lptn_retouch.files import open_regular
@@ -62,10 +62,10 @@ def develop(picture: Encoded[Buffer]) -> Decoded:
         # Bytes and not a name: LibRaw cannot take names that are not UTF-8.
         with rawpy.imread(cast(BinaryIO, held)) as raw:
             picture.check_size(int(raw.sizes.width), int(raw.sizes.height), "uint16")
-            with chatter():  # a damaged preview is no damage to the picture
+            with captured_stderr():  # a damaged preview is no damage to the picture
                 thumb = _thumb(raw)
                 preview = None if thumb is None else _preview(thumb)
-            with chatter() as said:
+            with captured_stderr() as said:
                 raw.unpack()
             ends_flat = _ends_flat(raw)
             flip = int(raw.sizes.flip)  # asked now: developing without a turn sets it to 0

@@ -19,7 +19,7 @@ from lptn_retouch.codecs.decoded import DamageError, Decoded, in_range, several,
 from lptn_retouch.codecs.format import Encoded
 from lptn_retouch.codecs.limits import DEFLATE_RATIO, MAX_PIXELS
 from lptn_retouch.codecs.pillow import check, decoded, header
-from lptn_retouch.codecs.stderr import chatter
+from lptn_retouch.codecs.stderr import captured_stderr
 from lptn_retouch.color import cmyk_to_srgb, lab_to_srgb
 from lptn_retouch.errors import UnreadablePhotoError, UnsupportedPhotoError
 from lptn_retouch.picture.orientation import upright
@@ -95,7 +95,7 @@ def decode(picture: Encoded[Any]) -> Decoded:
 def _with_pillow(picture: Encoded[Any], file: BinaryIO, icc: bytes | None) -> Decoded:
     image = header(file, "TiffImagePlugin.TiffImageFile")
     check(picture, image)
-    with chatter() as complaints:  # libtiff tells of damage nowhere else
+    with captured_stderr() as complaints:  # libtiff tells of damage nowhere else
         image.load()  # and turned upright
     notices = (_DOUBTFUL,) if complaints else ()
     if image.mode == "CMYK":

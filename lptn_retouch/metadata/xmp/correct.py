@@ -40,10 +40,10 @@ class PatchedXmp:
     notices: tuple[str, ...] = ()
 
 
-def dangling(space: str, name: str, value: str) -> str | None:
+def reason_left_out(space: str, name: str, value: str) -> str | None:
     """Why a property cannot stay in a retouched picture, as a notice; None where it can.
 
-    >>> dangling(CAMERA, "MicroVideoOffset", "4100") == MOTION_DROPPED
+    >>> reason_left_out(CAMERA, "MicroVideoOffset", "4100") == MOTION_DROPPED
     True
 
     Source: Ultra HDR 1.1 and Motion Photo 1.0 (developer.android.com); XMP part 2, 1.2.1; C2PA 2.1, 11.
@@ -111,7 +111,7 @@ def patch_xmp(
     pending: list[Element] = [root]
     while pending:
         element = pending.pop()
-        reason = dangling(element.space, element.name, element.text)
+        reason = reason_left_out(element.space, element.name, element.text)
         if reason is not None:
             notices[reason] = None
             edits.append((with_indent(packet, element.start), element.end, b""))
@@ -121,7 +121,7 @@ def patch_xmp(
         if truth is not None and has_inside and not element.children and element.text.strip() != truth.decode():
             edits.append((element.content_start, element.content_end, truth))
         for attribute in element.attributes:
-            reason = dangling(attribute.space, attribute.name, attribute.value)
+            reason = reason_left_out(attribute.space, attribute.name, attribute.value)
             truth = truths.get((attribute.space, attribute.name))
             if reason is not None:
                 notices[reason] = None
