@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar, Generic, NamedTuple, TypeV
 
 from lptn_retouch.errors import shown
 from lptn_retouch.metadata import Block, Kind, Metadata
-from lptn_retouch.metadata.exif.tags import says_adobe_rgb
+from lptn_retouch.metadata.exif.directories import says_adobe_rgb
 from lptn_retouch.structures import Buffer
 
 if TYPE_CHECKING:

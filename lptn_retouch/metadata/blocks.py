@@ -1,7 +1,7 @@
 """What a metadata block is, what kind of thing it carries, and how a bare EXIF, XMP or ICC is wrapped as one."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from lptn_retouch.structures.jpeg import JFIF_LENGTH, Segment, is_metadata
@@ -15,6 +15,7 @@ EXTENDED_XMP_PREFIX = b"http://ns.adobe.com/xmp/extension/\0"
 ICC_PREFIX = b"ICC_PROFILE\0"
 PHOTOSHOP_PREFIX = b"Photoshop 3.0\0"
 GAIN_MAP_PREFIX = b"urn:iso:std:iso:ts:21496:-1\0"
+LONGEST_EXIF = SEGMENT_LIMIT - len(EXIF_PREFIX)
 
 MAX_EXTENDED_XMP = 32 << 20
 """Longest extended XMP put together, in bytes: its length is the file's word, which is not trusted."""
@@ -61,6 +62,7 @@ _PREFIXES: tuple[tuple[int, bytes, Kind], ...] = (
     (COMMENT, b"", Kind.COMMENT),
     (PNG_CHUNK, b"", Kind.PNG_CHUNK),
 )
+_CONTENT_AT = {Kind.EXIF: len(EXIF_PREFIX), Kind.XMP: len(XMP_PREFIX), Kind.PHOTOSHOP: len(PHOTOSHOP_PREFIX)}
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,19 @@ class Block:
             if self.marker == marker and self.data.startswith(prefix):
                 return kind
         return Kind.OTHER
+
+    @property
+    def content(self) -> bytes:
+        """What follows the prefix: EXIF from its II or MM on, an XMP packet, Photoshop's resources from the first on.
+
+        >>> exif_block(b"II*\\0").content
+        b'II*\\x00'
+        """
+        return self.data[_CONTENT_AT.get(self.kind, 0) :]
+
+    def holding(self, content: bytes) -> "Block":
+        """The block with this content in place of the one it had."""
+        return replace(self, data=self.data[: _CONTENT_AT.get(self.kind, 0)] + content)
 
 
 def exif_block(exif: bytes) -> Block:

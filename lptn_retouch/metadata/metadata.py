@@ -5,9 +5,6 @@ from dataclasses import dataclass, replace
 
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.blocks import (
-    EXIF_PREFIX,
-    PHOTOSHOP_PREFIX,
-    XMP_PREFIX,
     Block,
     Kind,
     exif_block,
@@ -18,12 +15,13 @@ from lptn_retouch.metadata.blocks import (
     photoshop_block,
     xmp_block,
 )
-from lptn_retouch.metadata.exif.patch import ORIENTATION, ThumbnailMaker, declare_srgb, patch_exif
+from lptn_retouch.metadata.exif.directories import read_exif
+from lptn_retouch.metadata.exif.patch import ThumbnailMaker, declare_srgb, patch_exif
+from lptn_retouch.metadata.exif.tags import ORIENTATION
 from lptn_retouch.metadata.photoshop import IPTC, patch_photoshop, photoshop_resources
 from lptn_retouch.metadata.xmp.correct import CREDENTIALS_DROPPED, GAIN_MAP_DROPPED, TIFF, patch_xmp
 from lptn_retouch.structures import Buffer
-from lptn_retouch.structures.jpeg import jpeg_segments
-from lptn_retouch.structures.tiff import Tiff
+from lptn_retouch.structures.jpeg import JFIF_LENGTH, jpeg_segments
 from lptn_retouch.structures.xml import parse_xmp
 
 MPF_DROPPED = (
@@ -37,7 +35,6 @@ EXIF_UNREADABLE = (
 
 _DROPPED = {Kind.MPF: MPF_DROPPED, Kind.GAIN_MAP: GAIN_MAP_DROPPED, Kind.JUMBF: CREDENTIALS_DROPPED,
             Kind.JFXX: JFIF_THUMBNAIL_DROPPED}  # fmt: skip
-_JFIF_HEAD = 14
 
 
 @dataclass(frozen=True)
@@ -103,12 +100,12 @@ class Metadata:
     @property
     def exif(self) -> bytes | None:
         """The EXIF TIFF structure, without prefix; None where there is none."""
-        return next((b.data[len(EXIF_PREFIX) :] for b in self.blocks if b.kind is Kind.EXIF), None)
+        return next((block.content for block in self.blocks if block.kind is Kind.EXIF), None)
 
     @property
     def xmp(self) -> bytes | None:
         """The main XMP packet, without prefix; None where there is none."""
-        return next((b.data[len(XMP_PREFIX) :] for b in self.blocks if b.kind is Kind.XMP), None)
+        return next((block.content for block in self.blocks if block.kind is Kind.XMP), None)
 
     @property
     def icc(self) -> bytes | None:
@@ -123,8 +120,7 @@ class Metadata:
     @property
     def photoshop(self) -> bytes:
         """Photoshop's image resources, joined from all APP13 blocks, without prefix."""
-        parts = (b.data[len(PHOTOSHOP_PREFIX) :] for b in self.blocks if b.kind is Kind.PHOTOSHOP)
-        return b"".join(parts)
+        return b"".join(block.content for block in self.blocks if block.kind is Kind.PHOTOSHOP)
 
     @property
     def iptc(self) -> bytes:
@@ -152,20 +148,13 @@ class Metadata:
         >>> Metadata().byte_order
         '<'
         """
-        try:
-            tiff = Tiff(self.exif or b"")
-        except MetadataError:
-            return "<"
-        return tiff.order if tiff.ifd(tiff.first) is not None else "<"
+        found = read_exif(self.exif)
+        return found.tiff.order if found is not None else "<"
 
     def _exif_orientation(self) -> int | None:
-        try:
-            tiff = Tiff(self.exif or b"")
-        except MetadataError:
-            return None
-        first = tiff.ifd(tiff.first)
-        entry = first.get(ORIENTATION) if first else None
-        return (tiff.number(entry) or 0) if entry else None
+        found = read_exif(self.exif)
+        entry = found.main.get(ORIENTATION) if found is not None else None
+        return (found.tiff.number(entry) or 0) if found is not None and entry is not None else None
 
     def _xmp_orientation(self) -> int | None:
         try:
@@ -199,12 +188,17 @@ class Metadata:
         >>> Metadata.build(icc=b"wide").declared_srgb(b"narrow").icc
         b'narrow'
         """
-        head = len(EXIF_PREFIX)
-        said = (
-            replace(b, data=b.data[:head] + declare_srgb(b.data[head:])) if b.kind is Kind.EXIF else b
-            for b in self.blocks
-        )
+        said = (b.holding(declare_srgb(b.content)) if b.kind is Kind.EXIF else b for b in self.blocks)
         return Metadata(tuple(said)).with_icc(profile)
+
+    def with_xmp(self, packet: bytes) -> "Metadata":
+        """The same blocks with this main XMP packet in place of the one they had, or behind them.
+
+        >>> Metadata.build(xmp=b"<x/>").with_xmp(b"<y/>").xmp
+        b'<y/>'
+        """
+        at = next((i for i, block in enumerate(self.blocks) if block.kind is Kind.XMP), len(self.blocks))
+        return replace(self, blocks=(*self.blocks[:at], xmp_block(packet), *self.blocks[at + 1 :]))
 
     def _without(self, *kinds: Kind) -> tuple[Block, ...]:
         return tuple(block for block in self.blocks if block.kind not in kinds)
@@ -240,30 +234,29 @@ class Metadata:
             if block.kind in _DROPPED:
                 notices[_DROPPED[block.kind]] = None
                 continue
-            data, said = _patched(block, width, height, upright, make_thumbnail)
-            blocks.append(replace(block, data=data))
+            block, said = _patched(block, width, height, upright, make_thumbnail)
+            blocks.append(block)
             notices.update(dict.fromkeys(said))
         return Metadata(tuple(blocks)), tuple(notices)
 
 
 def _patched(
     block: Block, width: int, height: int, upright: bool, make_thumbnail: ThumbnailMaker
-) -> tuple[bytes, tuple[str, ...]]:
-    """The data of a block that stays, corrected, and notices."""
-    data = block.data
+) -> tuple[Block, tuple[str, ...]]:
+    """A block that stays, corrected, and notices."""
+    content = block.content
     if block.kind is Kind.EXIF:
-        head = len(EXIF_PREFIX)
         try:
-            exif = patch_exif(data[head:], width=width, height=height, upright=upright, make_thumbnail=make_thumbnail)
+            exif = patch_exif(content, width=width, height=height, upright=upright, make_thumbnail=make_thumbnail)
         except MetadataError:
-            return data, (EXIF_UNREADABLE,)
-        return data[:head] + exif.data, exif.notices
+            return block, (EXIF_UNREADABLE,)
+        return block.holding(exif.data), exif.notices
     if block.kind is Kind.XMP:
-        xmp = patch_xmp(data[len(XMP_PREFIX) :], width=width, height=height, upright=upright)
-        return XMP_PREFIX + xmp.data, xmp.notices
+        xmp = patch_xmp(content, width=width, height=height, upright=upright)
+        return block.holding(xmp.data), xmp.notices
     if block.kind is Kind.PHOTOSHOP:
-        resources, notices = patch_photoshop(data[len(PHOTOSHOP_PREFIX) :], make_thumbnail)
-        return PHOTOSHOP_PREFIX + resources, notices
-    if block.kind is Kind.JFIF and any(data[_JFIF_HEAD - 2 : _JFIF_HEAD]):
-        return data[: _JFIF_HEAD - 2] + b"\0\0", (JFIF_THUMBNAIL_DROPPED,)
-    return data, ()
+        resources, notices = patch_photoshop(content, make_thumbnail)
+        return block.holding(resources), notices
+    if block.kind is Kind.JFIF and any(content[JFIF_LENGTH - 2 : JFIF_LENGTH]):
+        return block.holding(content[: JFIF_LENGTH - 2] + b"\0\0"), (JFIF_THUMBNAIL_DROPPED,)
+    return block, ()

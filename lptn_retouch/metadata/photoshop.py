@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from lptn_retouch.structures.jpeg import jpeg_size
 
-IPTC = 0x0404
+IPTC, IPTC_DIGEST = 0x0404, 0x0425
 THUMBNAILS = (0x0409, 0x040C)
 _SIGNATURES = (b"8BIM", b"PHUT", b"AgHg", b"DCSR", b"MeSa")
 _THUMBNAIL_HEAD = 28
@@ -63,6 +63,26 @@ def coded_resource(number: int, data: bytes) -> bytes:
     Source: Adobe Photoshop File Formats Specification, "Image Resource Blocks".
     """
     return b"8BIM" + struct.pack(">HHI", number, 0, len(data)) + data + bytes(len(data) % 2)
+
+
+def with_iptc(resources: bytes, value: bytes) -> bytes:
+    """Image resources with the IPTC records of a TIFF's own tag among them, unless they hold some already.
+
+    Args:
+        resources: from the first 8BIM on.
+        value: of the tag: records, or anything else, which is left out. Some writers call these bytes LONGs, so that
+            a change of byte order has turned each four of them round.
+
+    >>> list(photoshop_resources(with_iptc(b"", b"\\5\\2\\x1c\\0")))
+    []
+    >>> [r.data for r in photoshop_resources(with_iptc(b"", b"\\5\\2\\2\\x1c\\0\\0\\1\\0"))]
+    [b'\\x1c\\x02\\x02\\x05\\x00\\x01\\x00\\x00']
+    """
+    if value[:1] != b"\x1c" and value[3:4] == b"\x1c":
+        value = b"".join(value[i : i + 4][::-1] for i in range(0, len(value), 4))
+    if value[:1] != b"\x1c" or any(resource.id == IPTC for resource in photoshop_resources(resources)):
+        return resources
+    return resources + coded_resource(IPTC, value)
 
 
 def iptc_records(data: bytes) -> Iterator[IptcRecord]:

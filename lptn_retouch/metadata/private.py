@@ -9,11 +9,10 @@ import struct
 
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.blocks import (
-    EXIF_PREFIX,
     EXTENDED_XMP_PREFIX,
+    LONGEST_EXIF,
     PHOTOSHOP_PREFIX,
     SEGMENT_LIMIT,
-    XMP_PREFIX,
     Block,
     Kind,
     exif_block,
@@ -22,9 +21,17 @@ from lptn_retouch.metadata.blocks import (
     xmp_block,
 )
 from lptn_retouch.metadata.exif.build import Field, build_exif
-from lptn_retouch.metadata.exif.tags import describes_photograph
+from lptn_retouch.metadata.exif.directories import read_exif
+from lptn_retouch.metadata.exif.tags import (
+    COMPRESSION,
+    PADDING,
+    PLAIN_TAGS,
+    THUMBNAIL_AT,
+    THUMBNAIL_LENGTH,
+    describes_photograph,
+)
 from lptn_retouch.metadata.metadata import Metadata
-from lptn_retouch.metadata.photoshop import IPTC, iptc_records, photoshop_resources
+from lptn_retouch.metadata.photoshop import IPTC, IPTC_DIGEST, iptc_records, photoshop_resources
 from lptn_retouch.metadata.recipe import RECIPE
 from lptn_retouch.metadata.xmp.correct import DEVELOP, EXIF
 from lptn_retouch.metadata.xmp.edit import without_properties
@@ -51,15 +58,9 @@ _KEPT_KINDS = frozenset({Kind.JFIF, Kind.ICC, Kind.ADOBE, Kind.COMMENT})
 # By the tag: body, lens and camera serial numbers (also Camera Raw's own), owners, and computers named after them.
 _PRIVATE_TAGS = {0xA431: SERIALS, 0xA435: SERIALS, 0xC62F: SERIALS, 0xFDE9: SERIALS, 0xA430: OWNERS, 0xFDE8: OWNERS,
                  0x013C: OWNERS, 0xFE4C: PATHS, MAKER_NOTE: NOTES, GPS_POINTER: PLACES}  # fmt: skip
-# Of the tags that describe storage, those that EXIF in a finished picture has as well.
-_PLAIN_TAGS = frozenset({0x000B, 0x0100, 0x0101, 0x0102, 0x0103, 0x0106, 0x010D, 0x0112, 0x0115, 0x011A, 0x011B, 0x0128,
-                         0x012D, 0x0132, 0x013E, 0x013F, 0x0211, 0x0212, 0x0213, 0x0214, 0x9102, 0xA002, 0xA003,
-                         0xA302})  # fmt: skip
 _INTEROP = frozenset({0x0001, 0x0002, 0x1000, 0x1001, 0x1002})
-_PADDING = 0xEA1C
-_UNSAID = frozenset({EXIF_POINTER, INTEROP_POINTER, _PADDING})
-_THUMBNAIL_AT, _THUMBNAIL_LENGTH, _COMPRESSION, _JPEG = 0x0201, 0x0202, 0x0103, 6
-_LONGEST_EXIF = SEGMENT_LIMIT - len(EXIF_PREFIX)
+_UNSAID = frozenset({EXIF_POINTER, INTEROP_POINTER, PADDING})
+_JPEG = 6  # of Compression
 
 IPTC_EXTENSION = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 PLUS = "http://ns.useplus.org/ldf/xmp/1.0/"
@@ -94,7 +95,6 @@ _PRIVATE_NAMES = (
 _CREDIT_SPACES = frozenset({PLUS, RIGHTS, DEVELOP})
 
 _COPY_RESOURCES = frozenset({0x0422, 0x0423, 0x0424})
-_DIGEST = 0x0425
 _APPLICATION, _FIRST_OF_VENDORS, _IPTC_RECORDS = 2, 185, range(1, 10)
 _PNG_KEYWORDS = frozenset({b"Title", b"Author", b"Description", b"Copyright"})
 
@@ -137,9 +137,9 @@ def _without_private(block: Block, names: dict[bytes, bytes], groups: set[str]) 
     """The block without what is private; nothing where nothing of it stays."""
     try:
         if block.kind is Kind.EXIF:
-            return (exif_block(_clean_exif(block.data[len(EXIF_PREFIX) :], groups)),)
+            return (exif_block(_clean_exif(block.content, groups)),)
         if block.kind is Kind.XMP:
-            packet = _clean_xmp(block.data[len(XMP_PREFIX) :], groups)
+            packet = _clean_xmp(block.content, groups)
             for old, new in names.items():
                 packet = packet.replace(old, new)
             return (xmp_block(packet),)
@@ -181,18 +181,14 @@ def _clean_extended(metadata: Metadata, groups: set[str]) -> tuple[list[Block], 
 
 def _clean_exif(exif: bytes, groups: set[str]) -> bytes:
     """The structure built anew from the tags that stay, so that no byte of the others can be found in it."""
-    tiff = Tiff(exif)
-    ifds = list(tiff.chain())
-    if not ifds:
-        raise MetadataError("The EXIF block has no directory; leave it out.")
-    shot = tiff.pointed(ifds[0], EXIF_POINTER)
-    interop = tiff.pointed(shot, INTEROP_POINTER)
-    main, exposed = (_public_fields(tiff, ifd, groups) for ifd in (ifds[0], shot))
-    index = [
-        Field(e.tag, e.type, e.count, tiff.raw(e)) for e in (interop.entries if interop else ()) if e.tag in _INTEROP
-    ]
+    found = read_exif(exif)
+    if found is None:
+        raise MetadataError("The EXIF block is damaged; leave it out.")
+    tiff = found.tiff
+    main, exposed = (_public_fields(tiff, ifd, groups) for ifd in (found.main, found.exif))
+    index = [_field(tiff, entry) for entry in (found.interop.entries if found.interop else ()) if entry.tag in _INTEROP]
     built = build_exif(tiff.order, main, exposed, interop=index)
-    thumbnail = _thumbnail(tiff, ifds[1]) if len(ifds) > 1 else None
+    thumbnail = _thumbnail(tiff, found.thumbnail) if found.thumbnail is not None else None
     return _with_thumbnail(built, tiff.order, thumbnail) if thumbnail else built
 
 
@@ -200,7 +196,7 @@ def _public_fields(tiff: Tiff, ifd: Ifd | None, groups: set[str]) -> list[Field]
     fields = []
     for entry in ifd.entries if ifd else ():
         group = _PRIVATE_TAGS.get(entry.tag)
-        if group is None and (describes_photograph(entry.tag) or entry.tag in _PLAIN_TAGS):
+        if group is None and (describes_photograph(entry.tag) or entry.tag in PLAIN_TAGS):
             fields.append(_field(tiff, entry))
         elif entry.tag not in _UNSAID:
             groups.add(group or FOREIGN)
@@ -212,7 +208,7 @@ def _field(tiff: Tiff, entry: Entry) -> Field:
 
 
 def _thumbnail(tiff: Tiff, ifd: Ifd) -> bytes | None:
-    at, length = (tiff.number(ifd.get(tag)) for tag in (_THUMBNAIL_AT, _THUMBNAIL_LENGTH))
+    at, length = (tiff.number(ifd.get(tag)) for tag in (THUMBNAIL_AT, THUMBNAIL_LENGTH))
     if at is None or length is None or length < 4 or at < 8 or at + length > len(tiff.data):
         return None
     thumbnail = bytes(tiff.data[at : at + length])
@@ -224,19 +220,20 @@ def _with_thumbnail(exif: bytes, order: str, thumbnail: bytes) -> bytes:
     at = len(exif) + len(exif) % 2
     picture_at = at + 2 + 3 * 12 + 4
     entries = (
-        (_COMPRESSION, SHORT, _JPEG),
-        (_THUMBNAIL_AT, LONG, picture_at),
-        (_THUMBNAIL_LENGTH, LONG, len(thumbnail)),
+        (COMPRESSION, SHORT, _JPEG),
+        (THUMBNAIL_AT, LONG, picture_at),
+        (THUMBNAIL_LENGTH, LONG, len(thumbnail)),
     )
     table = struct.pack(order + "H", len(entries))
     for tag, kind, number in entries:
         value = struct.pack(order + ("H" if kind == SHORT else "I"), number).ljust(4, b"\0")
         table += struct.pack(order + "HHI", tag, kind, 1) + value
-    first = Tiff(exif).ifd(Tiff(exif).first)
-    if first is None or first.next_at is None or picture_at + len(thumbnail) > _LONGEST_EXIF:
+    found = read_exif(exif)
+    link = found.main.next_at if found is not None else None
+    if link is None or picture_at + len(thumbnail) > LONGEST_EXIF:
         return exif
     out = bytearray(exif.ljust(at, b"\0"))
-    struct.pack_into(order + "I", out, first.next_at, at)
+    struct.pack_into(order + "I", out, link, at)
     return bytes(out) + table + bytes(4) + thumbnail
 
 
@@ -285,7 +282,7 @@ def _clean_photoshop(resources: bytes, groups: set[str]) -> bytes:
             data = records[resource.at]
             head = resources[start : resource.at - 4] + len(data).to_bytes(4, "big")
             out += head + data + bytes(len(data) % 2)
-        elif resource.id != _DIGEST or same:
+        elif resource.id != IPTC_DIGEST or same:
             out += resources[start:at]
     if resources[at:].strip(b"\0"):
         groups.add(DAMAGED)

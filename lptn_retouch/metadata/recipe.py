@@ -3,12 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Container
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from lptn_retouch.choices import BitDepth, MetadataChoice, ProfileChoice
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.metadata.blocks import Kind, xmp_block
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.xmp.edit import is_xml_text, with_properties, without_properties
 from lptn_retouch.metadata.xmp.properties import Property, xmp_properties
@@ -130,11 +129,7 @@ def with_recipe(metadata: Metadata, recipe: Recipe, *, altered: bool) -> tuple[M
             packet = with_properties(packet, IPTC_EXTENSION, "Iptc4xmpExt", source_type)
     except MetadataError:
         return metadata, (_UNREADABLE,)
-    block = xmp_block(packet)
-    at = next((i for i, other in enumerate(metadata.blocks) if other.kind is Kind.XMP), None)
-    if at is None:
-        return replace(metadata, blocks=(*metadata.blocks, block)), ()
-    return replace(metadata, blocks=(*metadata.blocks[:at], block, *metadata.blocks[at + 1 :])), ()
+    return metadata.with_xmp(packet), ()
 
 
 def _written(recipe: Recipe) -> dict[str, str]:

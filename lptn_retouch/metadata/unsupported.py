@@ -1,18 +1,13 @@
 """What other containers have no place for, of all that a JPEG or PNG can carry."""
 
-import struct
 from typing import NamedTuple
 
-from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.blocks import Kind
-from lptn_retouch.metadata.exif.build import Field, build_exif
+from lptn_retouch.metadata.exif.build import build_exif
+from lptn_retouch.metadata.exif.directories import read_exif
 from lptn_retouch.metadata.metadata import Metadata
-from lptn_retouch.metadata.photoshop import IPTC, photoshop_resources
-from lptn_retouch.structures.tiff import RATIONAL, SHORT, Tiff
-
-X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
-_NO_UNIT, _CENTIMETRE = 1, 3
-_IPTC_DIGEST = 0x0425
+from lptn_retouch.metadata.photoshop import IPTC, IPTC_DIGEST, photoshop_resources
+from lptn_retouch.metadata.resolution import resolution_fields
 
 
 def left_out(metadata: Metadata, container: str, *held: Kind) -> tuple[str, ...]:
@@ -31,7 +26,7 @@ def left_out(metadata: Metadata, container: str, *held: Kind) -> tuple[str, ...]
     """
     names: dict[str, None] = {}
     resources = photoshop_resources(metadata.photoshop)
-    has_more = any(resource.id not in (IPTC, _IPTC_DIGEST) for resource in resources)
+    has_more = any(resource.id not in (IPTC, IPTC_DIGEST) for resource in resources)
     for block in metadata.blocks:
         if block.kind in held:
             continue
@@ -46,41 +41,6 @@ def left_out(metadata: Metadata, container: str, *held: Kind) -> tuple[str, ...]
     return (f"Left out, as {container} has no place for it: {', '.join(names)}.",) if names else ()
 
 
-def resolution_fields(metadata: Metadata, order: str) -> list[Field]:
-    """The resolution that JFIF's density or a PNG's pHYs gives, as EXIF says it; none where the EXIF says it itself.
-
-    Args:
-        metadata: all blocks of the picture.
-        order: byte order of the values, "<" or ">".
-
-    >>> from lptn_retouch.metadata.blocks import Block
-    >>> jfif = Block(0xE0, b"JFIF\\0\\1\\1\\1" + bytes((1, 44, 1, 44)) + bytes(2))
-    >>> [field.data for field in resolution_fields(Metadata((jfif,)), ">")]
-    [b'\\x00\\x00\\x01,\\x00\\x00\\x00\\x01', b'\\x00\\x00\\x01,\\x00\\x00\\x00\\x01', b'\\x00\\x02']
-
-    Source: JFIF 1.02, APP0; PNG third edition, 11.3.4.3; TIFF 6.0 section 8.
-    """
-    if has_resolution(metadata.exif):
-        return []
-    for block in metadata.blocks:
-        data = block.data
-        if block.kind is Kind.JFIF and len(data) >= 12:
-            unit, across, down = struct.unpack_from(">BHH", data, 7)
-            parts, unit = 1, min(unit, 2) + 1
-        elif block.kind is Kind.PNG_CHUNK and data.startswith(b"pHYs") and len(data) >= 13:
-            across, down, metres = struct.unpack_from(">IIB", data, 4)
-            parts, unit = (100, _CENTIMETRE) if metres == 1 else (1, _NO_UNIT)
-        else:
-            continue
-        if across and down:
-            return [
-                Field(X_RESOLUTION, RATIONAL, 1, struct.pack(order + "II", across, parts)),
-                Field(Y_RESOLUTION, RATIONAL, 1, struct.pack(order + "II", down, parts)),
-                Field(RESOLUTION_UNIT, SHORT, 1, struct.pack(order + "H", unit)),
-            ]
-    return []
-
-
 def exif_damaged(container: str) -> str:
     """The notice for an EXIF block that is not sound.
 
@@ -88,33 +48,6 @@ def exif_damaged(container: str) -> str:
         container: its name with an article, such as "a TIFF".
     """
     return f"The EXIF was left out: it is damaged, and {container} with it would not open everywhere."
-
-
-def is_sound(exif: bytes) -> bool:
-    """Whether an EXIF block has a TIFF header and a first directory.
-
-    >>> is_sound(b"II*")
-    False
-    """
-    try:
-        tiff = Tiff(exif)
-    except MetadataError:
-        return False
-    return tiff.ifd(tiff.first) is not None
-
-
-def has_resolution(exif: bytes | None) -> bool:
-    """Whether IFD0 of this EXIF gives a resolution.
-
-    >>> has_resolution(None)
-    False
-    """
-    try:
-        tiff = Tiff(exif or b"")
-    except MetadataError:
-        return False
-    first = tiff.ifd(tiff.first)
-    return first is not None and first.get(X_RESOLUTION) is not None
 
 
 class Boxed(NamedTuple):
@@ -143,7 +76,7 @@ def boxed(metadata: Metadata, container: str) -> Boxed:
     xmp, merged = merged_xmp(metadata)
     notices = (*moved, *merged, *left_out(metadata, container))
     resolution = resolution_fields(metadata, "<")
-    if metadata.exif is not None and not is_sound(metadata.exif):
+    if metadata.exif is not None and read_exif(metadata.exif) is None:
         notices += (exif_damaged(container),)
         return Boxed(None, xmp, notices)
     if metadata.exif is None:

@@ -16,8 +16,9 @@ BYTE, ASCII, SHORT, LONG, RATIONAL, SBYTE, UNDEFINED, SSHORT, SLONG, SRATIONAL, 
 LONG8, SLONG8, IFD8 = range(16, 19)
 UTF8 = 129
 
-_SIZES = {BYTE: 1, ASCII: 1, SHORT: 2, LONG: 4, RATIONAL: 8, SBYTE: 1, UNDEFINED: 1, SSHORT: 2, SLONG: 4,
-          SRATIONAL: 8, FLOAT: 4, DOUBLE: 8, IFD: 4, LONG8: 8, SLONG8: 8, IFD8: 8, UTF8: 1}  # fmt: skip
+TYPE_SIZES = {BYTE: 1, ASCII: 1, SHORT: 2, LONG: 4, RATIONAL: 8, SBYTE: 1, UNDEFINED: 1, SSHORT: 2, SLONG: 4,
+              SRATIONAL: 8, FLOAT: 4, DOUBLE: 8, IFD: 4, LONG8: 8, SLONG8: 8, IFD8: 8, UTF8: 1}  # fmt: skip
+"""Bytes that one value of a type takes."""
 _CODES = {BYTE: "B", SHORT: "H", LONG: "I", RATIONAL: "I", SBYTE: "b", SSHORT: "h", SLONG: "i", SRATIONAL: "i",
           FLOAT: "f", DOUBLE: "d", IFD: "I", LONG8: "Q", SLONG8: "q", IFD8: "Q"}  # fmt: skip
 _INTEGERS = frozenset({BYTE, SHORT, LONG, SBYTE, SSHORT, SLONG, IFD, LONG8, SLONG8, IFD8})
@@ -130,9 +131,9 @@ class Tiff:
     def _entry(self, at: int) -> Entry | None:
         head = self.data[at : at + struct.calcsize(self.order + self.entry_code)]
         tag, kind, count = struct.unpack(self.order + self.entry_code, head)
-        if kind not in _SIZES:
+        if kind not in TYPE_SIZES:
             return None
-        size = _SIZES[kind] * count
+        size = TYPE_SIZES[kind] * count
         value_at = at + struct.calcsize(self.order + self.entry_code)
         if size > struct.calcsize(self.order + self.offset_code):
             value_at = self._number(self.offset_code, value_at)

@@ -11,6 +11,7 @@ from typing import BinaryIO, Literal, TypeAlias
 from lptn_retouch.choices import MetadataChoice
 from lptn_retouch.codecs.detect import detect_file
 from lptn_retouch.errors import MetadataError, shown
+from lptn_retouch.metadata.exif.tags import RESOLUTION_TAGS, X_RESOLUTION
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.private import without_private
 from lptn_retouch.metadata.recipe import read_recipe
@@ -21,19 +22,19 @@ from lptn_retouch.verify.reasons import (
     MOVED,
     PRIVATE,
     TURNED,
+    is_maker_note,
     is_orientation,
     is_storage,
     may_stand_anywhere,
     reason_changed,
     reason_dropped,
 )
-from lptn_retouch.verify.tags import MAKER_NOTE, Tag, tags_of
+from lptn_retouch.verify.tags import Tag, tags_of
 
 Verdict: TypeAlias = Literal["kept", "changed", "dropped", "lost", "added"]
 _ORDER: tuple[Verdict, ...] = ("lost", "changed", "dropped", "added", "kept")
 _CELL = 40
 _OF_PIXELS = ("ICC", "JFIF", "ADOBE")
-_RESOLUTION = (0x011A, 0x011B, 0x0128)  # which every TIFF has
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +159,8 @@ def compare(before: Path, after: Path, metadata: MetadataChoice | None = None) -
 
 
 def _is_of_pixels(tag: Tag) -> bool:
-    """Whether a picture without metadata says this as well."""
-    return is_storage(tag) or tag.group in _OF_PIXELS or (tag.group == "IFD0" and tag.number in _RESOLUTION)
+    """Whether a picture without metadata says this as well: every TIFF has a resolution."""
+    return is_storage(tag) or tag.group in _OF_PIXELS or (tag.group == "IFD0" and tag.number in RESOLUTION_TAGS)
 
 
 def _meant(entry: TagVerdict, left_out: set[tuple[str, str]], reason: str) -> TagVerdict:
@@ -215,7 +216,7 @@ def _kind(file: BinaryIO) -> str:
 
 def _with_note_kind(tag: Tag, carried: Carried) -> Tag:
     """A maker note that may stand anywhere gets place 0, so that only the others are compared by place."""
-    if tag.number != MAKER_NOTE or tag.group != "ExifIFD" or carried.exif is None:
+    if not is_maker_note(tag) or carried.exif is None:
         return tag
     return tag._replace(at=0) if may_stand_anywhere(bytes(carried.exif[tag.at : tag.at + 16])) else tag
 
@@ -229,7 +230,7 @@ def _verdicts(source: Carried, old: list[Tag], result: Carried, new: list[Tag]) 
     left: dict[tuple[str, str], list[Tag]] = {}
     for tag in new:
         left.setdefault(_key(tag), []).append(tag)
-    has_resolution = any(tag.group == "IFD0" and tag.number == 0x011A for tag in new)
+    has_resolution = any(tag.group == "IFD0" and tag.number == X_RESOLUTION for tag in new)
     same = {}
     for i, tag in enumerate(old):  # equal values find each other first, or a repeated tag would pair up wrongly
         twins = left.get(_key(tag), [])
@@ -256,7 +257,7 @@ def _verdicts(source: Carried, old: list[Tag], result: Carried, new: list[Tag]) 
 
 
 def _kept(tag: Tag, twin: Tag) -> TagVerdict:
-    if tag.number == MAKER_NOTE and tag.group == "ExifIFD" and tag.at != twin.at:
+    if is_maker_note(tag) and tag.at != twin.at:
         return TagVerdict(tag.group, tag.name, tag.value, twin.value, "changed", MOVED)
     return TagVerdict(tag.group, tag.name, tag.value, twin.value, "kept")
 

@@ -1,11 +1,22 @@
 """Why a tag may differ between a photograph and its retouched result; what has no reason here is a loss."""
 
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+from lptn_retouch.codecs.format import Format
 from lptn_retouch.codecs.registry import format_of
 from lptn_retouch.metadata import Kind
-from lptn_retouch.metadata.exif.tags import describes_photograph
-from lptn_retouch.metadata.photoshop import THUMBNAILS
+from lptn_retouch.metadata.exif.tags import (
+    EXIF_STORAGE_TAGS,
+    ORIENTATION,
+    SIZE_TAGS,
+    STORAGE_TAGS,
+    describes_photograph,
+)
+from lptn_retouch.metadata.photoshop import IPTC_DIGEST, THUMBNAILS
 from lptn_retouch.metadata.xmp.correct import DEVELOP, EXIF, TIFF, reason_left_out
-from lptn_retouch.verify.tags import MAKER_NOTE, Tag
+from lptn_retouch.structures.tiff import MAKER_NOTE
+from lptn_retouch.verify.tags import Tag
 
 TURNED = "the turn is in the pixels now"
 SIZE = "the size of the result"
@@ -32,17 +43,10 @@ ALTERED = "marked as algorithmically altered"
 PRIVATE = "left out with metadata=strip-private"
 ALL = "left out with metadata=none"
 
-_STORAGE_TAGS = frozenset({
-    0x00FE, 0x00FF, 0x0124, 0x0125, 0x0129, 0x0146, 0x0147, 0x0148, 0x014C, 0x014D, 0x0154, 0x0155, 0x935C,
-    0x0102, 0x0103, 0x0106, 0x0107, 0x010A, 0x0111, 0x0115, 0x0116, 0x0117, 0x0118, 0x0119, 0x011C,
-    0x012D, 0x013D, 0x0140, 0x0142, 0x0143, 0x0144, 0x0145, 0x014A, 0x0152, 0x0153, 0x015B, 0x0201, 0x0202, 0x0211,
-    0x0212, 0x0213, 0x0214, 0x9101, 0x9102,
-})  # fmt: skip
-_SIZE_TAGS = frozenset({0x0100, 0x0101, 0xA002, 0xA003})
+_ANY_STORAGE = STORAGE_TAGS | EXIF_STORAGE_TAGS
 _SOFTWARE_TAGS = frozenset({0x000B, 0x0131, 0x0132})
 _PLACES = {"IPTC": Kind.PHOTOSHOP, "Photoshop": Kind.PHOTOSHOP, "Text": Kind.COMMENT, "JFIF": Kind.JFIF}
 _SRGB_MARKS = {("ExifIFD", "ColorSpace"): "1", ("InteropIFD", "InteroperabilityIndex"): "R98"}
-_BLOCKS = {"MPF": MULTI_PICTURE, "GAIN_MAP": GAIN_MAP, "JUMBF": CREDENTIALS, "ADOBE": ENCODER, "JFXX": THUMBNAIL}
 _SIZE_PROPERTIES = {(TIFF, "ImageWidth"), (TIFF, "ImageLength"), (EXIF, "PixelXDimension"), (EXIF, "PixelYDimension")}
 _SOFTWARE_PROPERTIES = ("CreatorTool", "ModifyDate", "MetadataDate", "InstanceID", "DocumentID", "History")
 XMP_NOTE = "http://ns.adobe.com/xmp/note/"
@@ -52,12 +56,12 @@ _SELF_CONTAINED = (b"Nikon\0\2", b"OLYMPUS\0", b"OM SYSTEM\0", b"FUJIFILM", b"Ap
 
 def is_orientation(tag: Tag) -> bool:
     """Whether a tag says how the pixels must be turned."""
-    return (tag.group == "IFD0" and tag.number == 0x0112) or (tag.space == TIFF and tag.name == "Orientation")
+    return (tag.group == "IFD0" and tag.number == ORIENTATION) or (tag.space == TIFF and tag.name == "Orientation")
 
 
 def is_storage(tag: Tag) -> bool:
     """Whether a tag only says how pixels are stored in their file."""
-    return tag.group == "IFD0" and tag.number in _STORAGE_TAGS | _SIZE_TAGS
+    return tag.group == "IFD0" and tag.number in _ANY_STORAGE | SIZE_TAGS
 
 
 def may_stand_anywhere(maker_note: bytes) -> bool:
@@ -71,6 +75,97 @@ def may_stand_anywhere(maker_note: bytes) -> bool:
     return maker_note.startswith(_SELF_CONTAINED)
 
 
+def is_maker_note(tag: Tag) -> bool:
+    """Whether a tag is the camera's maker note."""
+    return tag.group == "ExifIFD" and tag.number == MAKER_NOTE
+
+
+class _Case(NamedTuple):
+    """A tag of the source, and the picture that it is looked for in.
+
+    Args:
+        tag: in the source.
+        from_raw: the source is a RAW file.
+        value: in the result; None where the result does not have the tag.
+        into: the result's container.
+        has_resolution: the result's EXIF gives one.
+    """
+
+    tag: Tag
+    from_raw: bool
+    value: str | None = None
+    into: Format[Any] | None = None
+    has_resolution: bool = False
+
+    @property
+    def of_exif(self) -> bool:
+        return self.tag.group in ("IFD0", "ExifIFD")
+
+    @property
+    def property(self) -> tuple[str, str]:
+        """The namespace and the name of one of XMP's."""
+        return self.tag.space, self.tag.name
+
+    def has_place_for(self, kind: Kind) -> bool:
+        """Whether the result's container, if it is known, can hold such a block."""
+        return self.into is None or kind in self.into.carries
+
+
+def _is_thumbnail(case: _Case) -> bool:
+    tag = case.tag
+    return tag.group == "IFD1" or (tag.group == "Photoshop" and tag.number in THUMBNAILS)
+
+
+def _is_raw_note(case: _Case) -> bool:
+    return case.from_raw and is_maker_note(case.tag)
+
+
+def _names_extended(case: _Case) -> bool:
+    return case.property == (XMP_NOTE, "HasExtendedXMP")
+
+
+_Rules: TypeAlias = tuple[tuple[str, Callable[[_Case], bool]], ...]
+
+# Read from top to bottom; the first that holds is the reason.
+_CHANGED: _Rules = (
+    (TURNED, lambda c: is_orientation(c.tag) and c.value == "1"),
+    (THUMBNAIL, _is_thumbnail),
+    (RAW_MAKER_NOTE, _is_raw_note),
+    (SIZE, lambda c: c.of_exif and c.tag.number in SIZE_TAGS),
+    (SOFTWARE, lambda c: c.of_exif and c.tag.number in _SOFTWARE_TAGS),
+    (STORAGE, lambda c: c.of_exif and c.tag.number in _ANY_STORAGE),
+    (IN_SRGB, lambda c: _SRGB_MARKS.get((c.tag.group, c.tag.name)) == c.value),
+    (DEVELOPED, lambda c: c.property == (DEVELOP, "AlreadyApplied")),
+    (SIZE, lambda c: c.property in _SIZE_PROPERTIES),
+    (SOFTWARE, lambda c: c.tag.group in ("XMP-xmp", "XMP-xmpMM") and c.tag.name.startswith(_SOFTWARE_PROPERTIES)),
+    (PROFILE, lambda c: c.tag.group == "ICC"),
+    (DIGEST, lambda c: c.tag.group == "Photoshop" and c.tag.number == IPTC_DIGEST),
+    (EXTENDED_ANEW, _names_extended),
+    (ALTERED, lambda c: c.tag.name == "DigitalSourceType" and str(c.value).endswith("/algorithmicallyEnhanced")),
+    (ENCODER, lambda c: c.tag.group == "ADOBE"),
+)
+_DROPPED: _Rules = (
+    (MULTI_PICTURE, lambda c: c.tag.group == "MPF"),
+    (GAIN_MAP, lambda c: c.tag.group == "GAIN_MAP"),
+    (CREDENTIALS, lambda c: c.tag.group == "JUMBF"),
+    (ENCODER, lambda c: c.tag.group == "ADOBE"),
+    (THUMBNAIL, lambda c: c.tag.group == "JFXX"),
+    (TURNED, lambda c: is_orientation(c.tag)),
+    (THUMBNAIL, _is_thumbnail),
+    (RAW_ONLY, lambda c: c.from_raw and c.tag.space == DEVELOP),
+    (RAW_MAKER_NOTE, _is_raw_note),
+    (RAW_ONLY, lambda c: c.from_raw and c.of_exif and not describes_photograph(c.tag.number)),
+    (STORAGE, lambda c: is_storage(c.tag) or (c.of_exif and c.tag.number in _ANY_STORAGE)),
+    (DENSITY, lambda c: c.tag.group == "JFIF" and c.has_resolution),
+    (WITHOUT_PROFILE, lambda c: c.tag.group == "ICC" and c.into is not None and not _holds_profiles(c.into)),
+    (ONE_PACKET, lambda c: _names_extended(c) and not c.has_place_for(Kind.EXTENDED_XMP)),
+)
+
+
+def _holds_profiles(container: Format[Any]) -> bool:
+    return container.holds is None or container.holds.profiles
+
+
 def reason_changed(before: Tag, after: Tag, *, from_raw: bool = False) -> str | None:
     """Why this value may have become that one; None where there is no known reason.
 
@@ -82,36 +177,7 @@ def reason_changed(before: Tag, after: Tag, *, from_raw: bool = False) -> str | 
     >>> reason_changed(Tag("IFD0", "Orientation", "6", 0x0112), Tag("IFD0", "Orientation", "1", 0x0112))
     'the turn is in the pixels now'
     """
-    if is_orientation(before):
-        return TURNED if after.value == "1" else None
-    if before.group == "IFD1" or (before.group == "Photoshop" and before.number in THUMBNAILS):
-        return THUMBNAIL
-    if from_raw and before.group == "ExifIFD" and before.number == MAKER_NOTE:
-        return RAW_MAKER_NOTE
-    if before.group in ("IFD0", "ExifIFD"):
-        if before.number in _SIZE_TAGS:
-            return SIZE
-        if before.number in _SOFTWARE_TAGS:
-            return SOFTWARE
-        if before.number in _STORAGE_TAGS:
-            return STORAGE
-    if _SRGB_MARKS.get((before.group, before.name)) == after.value:
-        return IN_SRGB
-    if (before.space, before.name) == (DEVELOP, "AlreadyApplied"):
-        return DEVELOPED
-    if (before.space, before.name) in _SIZE_PROPERTIES:
-        return SIZE
-    if before.group in ("XMP-xmp", "XMP-xmpMM") and before.name.startswith(_SOFTWARE_PROPERTIES):
-        return SOFTWARE
-    if before.group == "ICC":
-        return PROFILE
-    if before.group == "Photoshop" and before.number == 0x0425:
-        return DIGEST
-    if (before.space, before.name) == (XMP_NOTE, "HasExtendedXMP"):
-        return EXTENDED_ANEW
-    if before.name == "DigitalSourceType" and after.value.endswith("/algorithmicallyEnhanced"):
-        return ALTERED
-    return ENCODER if before.group == "ADOBE" else None
+    return _first(_CHANGED, _Case(before, from_raw, after.value))
 
 
 def reason_dropped(before: Tag, *, from_raw: bool, into: str, result_has_resolution: bool) -> str | None:
@@ -126,31 +192,19 @@ def reason_dropped(before: Tag, *, from_raw: bool, into: str, result_has_resolut
     >>> reason_dropped(Tag("MPF", "Block", ""), from_raw=False, into="JPEG", result_has_resolution=False)
     'points at pictures behind the photograph that the result does not hold'
     """
-    if before.group in _BLOCKS:
-        return _BLOCKS[before.group]
-    if is_orientation(before):
-        return TURNED
-    if before.group == "IFD1" or (before.group == "Photoshop" and before.number in THUMBNAILS):
-        return THUMBNAIL
+    case = _Case(before, from_raw, into=format_of(into), has_resolution=result_has_resolution)
     if before.space and (notice := reason_left_out(before.space, before.name.partition("[")[0], before.value)):
         return notice
-    if from_raw:
-        if before.space == DEVELOP:
-            return RAW_ONLY
-        if before.group == "ExifIFD" and before.number == MAKER_NOTE:
-            return RAW_MAKER_NOTE
-        if before.group in ("IFD0", "ExifIFD") and not describes_photograph(before.number):
-            return RAW_ONLY
-    if is_storage(before) or (before.group == "ExifIFD" and before.number in _STORAGE_TAGS):
-        return STORAGE
-    if before.group == "JFIF" and result_has_resolution:
-        return DENSITY
-    format = format_of(into)
-    if format is None:
+    return _first(_DROPPED, case) or _no_place(case)
+
+
+def _first(rules: _Rules, case: _Case) -> str | None:
+    return next((reason for reason, holds in rules if holds(case)), None)
+
+
+def _no_place(case: _Case) -> str | None:
+    """That the result's container cannot hold the block which a tag stands in."""
+    kind = Kind.OTHER if case.tag.group.startswith("APP") else _PLACES.get(case.tag.group)
+    if kind is None or case.into is None or case.has_place_for(kind):
         return None
-    if before.group == "ICC" and format.holds is not None and not format.holds.profiles:
-        return WITHOUT_PROFILE
-    if (before.space, before.name) == (XMP_NOTE, "HasExtendedXMP") and Kind.EXTENDED_XMP not in format.carries:
-        return ONE_PACKET
-    place = Kind.OTHER if before.group.startswith("APP") else _PLACES.get(before.group)
-    return f"{format.spoken} has no place for it" if place is not None and place not in format.carries else None
+    return f"{case.into.spoken} has no place for it"

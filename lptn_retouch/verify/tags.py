@@ -1,31 +1,21 @@
 """A file's metadata as a flat list of tags (group, name, value), whatever container it stands in."""
 
 import hashlib
-import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.metadata.blocks import Block, Kind
-from lptn_retouch.metadata.exif.tags import tag_name
+from lptn_retouch.metadata.blocks import Kind
+from lptn_retouch.metadata.exif.directories import directories
+from lptn_retouch.metadata.exif.tags import BLOCK_TAGS, PADDING, POINTERS, tag_name
 from lptn_retouch.metadata.photoshop import IPTC, iptc_records, photoshop_resources
+from lptn_retouch.metadata.resolution import spoken_density
 from lptn_retouch.metadata.xmp.properties import xmp_properties
-from lptn_retouch.structures.tiff import (
-    EXIF_POINTER,
-    GPS_POINTER,
-    INTEROP_POINTER,
-    RATIONAL,
-    SRATIONAL,
-    Entry,
-    Ifd,
-    Tiff,
-)
+from lptn_retouch.structures.tiff import MAKER_NOTE, RATIONAL, SRATIONAL, Entry, Tiff
 from lptn_retouch.verify.containers import Carried
 
-MAKER_NOTE = 0x927C
-# Pointers, and what is told in groups of its own: XMP, IPTC, Photoshop's resources, ICC; and padding.
-_OF_OTHER_GROUPS = frozenset({EXIF_POINTER, GPS_POINTER, INTEROP_POINTER, 0x02BC, 0x83BB, 0x8649, 0x8773, 0xEA1C})
+_UNTOLD = POINTERS | BLOCK_TAGS | {PADDING}  # blocks are told in groups of their own
 _LONG_TEXT = 2000
 _IPTC_NAMES = {5: "ObjectName", 25: "Keywords", 55: "DateCreated", 60: "TimeCreated", 80: "By-line", 90: "City",
                101: "Country-PrimaryLocationName", 105: "Headline", 110: "Credit", 115: "Source",
@@ -70,24 +60,18 @@ def _exif_tags(carried: Carried) -> Iterator[Tag]:
     if carried.exif is None:
         return
     try:
-        tiff = Tiff(carried.exif)
+        found = directories(Tiff(carried.exif))
     except MetadataError:
         yield Tag("EXIF", "Block", _shown(bytes(carried.exif)))
         return
-    ifds = list(tiff.chain())
-    first = ifds[0] if ifds else None
-    exif = tiff.pointed(first, EXIF_POINTER)
-    named: list[tuple[str, Ifd | None]] = [
-        ("IFD0", first),
-        ("ExifIFD", exif),
-        ("GPS", tiff.pointed(first, GPS_POINTER)),
-        ("InteropIFD", tiff.pointed(exif, INTEROP_POINTER)),
-        ("IFD1", ifds[1] if len(ifds) > 1 and not carried.is_raw and carried.container != "TIFF" else None),
-    ]
-    for group, ifd in named:
+    if found is None:
+        return
+    is_file = carried.is_raw or carried.container == "TIFF"  # of which a second directory is no thumbnail
+    named = (*found.named, None if is_file else found.thumbnail)
+    for group, ifd in zip(("IFD0", "ExifIFD", "GPS", "InteropIFD", "IFD1"), named, strict=True):
         for entry in ifd.entries if ifd else ():
-            if entry.tag not in _OF_OTHER_GROUPS:
-                yield Tag(group, tag_name(group, entry.tag), _value(tiff, entry), entry.tag, at=entry.value_at)
+            if entry.tag not in _UNTOLD:
+                yield Tag(group, tag_name(group, entry.tag), _value(found.tiff, entry), entry.tag, at=entry.value_at)
 
 
 def _value(tiff: Tiff, entry: Entry) -> str:
@@ -127,7 +111,7 @@ def _iptc_tags(data: bytes) -> Iterator[Tag]:
 def _block_tags(carried: Carried) -> Iterator[Tag]:
     """JPEG blocks that no other group covers: JFIF's density, MPF, C2PA, and makers' own APPn."""
     for block in carried.blocks:
-        if density := _density(block):
+        if density := spoken_density(block):
             yield Tag("JFIF", "Density", density)
         elif block.kind in (Kind.MPF, Kind.GAIN_MAP, Kind.JUMBF, Kind.ADOBE, Kind.JFXX):
             yield Tag(block.kind.name, "Block", _shown(block.data))
@@ -135,24 +119,6 @@ def _block_tags(carried: Carried) -> Iterator[Tag]:
             name = block.data[:32].partition(b"\0")[0].decode("ascii", "replace")
             printable = name if name.isascii() and name.isprintable() else ""
             yield Tag(f"APP{block.marker - 0xE0}", printable or "Block", _shown(block.data))
-
-
-def _density(block: Block) -> str | None:
-    """The resolution that a JFIF block or a PNG's pHYs chunk states, so that the two compare; None where there is none.
-
-    Source: JFIF 1.02; PNG third edition, 11.3.4.3.
-    """
-    if block.kind is Kind.JFIF and len(block.data) >= 12:
-        unit, across, down = block.data[7], *struct.unpack(">HH", block.data[8:12])
-        per_inch = {1: 1.0, 2: 2.54}.get(unit)
-    elif block.kind is Kind.PNG_CHUNK and block.data[:4] == b"pHYs" and len(block.data) >= 13:
-        across, down, unit = struct.unpack(">IIB", block.data[4:13])
-        per_inch = 0.0254 if unit == 1 else None
-    else:
-        return None
-    if per_inch is not None:
-        return f"{across * per_inch:.0f} x {down * per_inch:.0f} per inch"
-    return None if across == down else f"{across} : {down}"  # square pixels of no size: it says nothing
 
 
 def _text(data: bytes) -> str:

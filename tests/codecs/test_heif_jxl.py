@@ -14,7 +14,7 @@ from lptn_retouch.codecs.jxl.blocks import embed_jxl, jxl_blocks
 from lptn_retouch.codecs.registry import read_metadata
 from lptn_retouch.metadata.blocks import Block, Kind, exif_block
 from lptn_retouch.metadata.exif.build import Field, build_exif, short_field
-from lptn_retouch.metadata.exif.patch import ORIENTATION
+from lptn_retouch.metadata.exif.tags import ORIENTATION
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.structures.boxes import box_of, walk
 from lptn_retouch.structures.heif_items import Items

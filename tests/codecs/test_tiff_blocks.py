@@ -20,7 +20,7 @@ from lptn_retouch.codecs.tiff.blocks import EXIF_IN_BIG, embed_tiff
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.blocks import PNG_CHUNK, Block, exif_block
 from lptn_retouch.metadata.exif.build import Field, build_exif, rational_field, text_field
-from lptn_retouch.metadata.exif.patch import ORIENTATION
+from lptn_retouch.metadata.exif.tags import ORIENTATION
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.photoshop import iptc_records
 from lptn_retouch.metadata.unsupported import exif_damaged

@@ -17,6 +17,7 @@ from lptn_retouch.metadata.blocks import (
     photoshop_block,
     xmp_block,
 )
+from lptn_retouch.metadata.exif.directories import read_exif
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.photoshop import IPTC, coded_resource, photoshop_resources
 from lptn_retouch.metadata.png_text import (
@@ -29,7 +30,7 @@ from lptn_retouch.metadata.png_text import (
     text_chunk,
 )
 from lptn_retouch.metadata.resolution import png_density
-from lptn_retouch.metadata.unsupported import exif_damaged, is_sound, left_out
+from lptn_retouch.metadata.unsupported import exif_damaged, left_out
 from lptn_retouch.metadata.xmp.extended import merged_xmp
 from lptn_retouch.structures.png import PngFile
 
@@ -194,8 +195,8 @@ def _added(metadata: Metadata) -> tuple[list[bytes], tuple[str, ...]]:
         chunks.append(b"iCCP" + _profile_name(metadata.icc) + b"\0\0" + zlib.compress(metadata.icc, 9))
     resolution = png_density(metadata.blocks)
     chunks += [resolution] if resolution else []
-    if metadata.exif and is_sound(metadata.exif):
-        chunks.append(b"eXIf" + metadata.exif)
+    if read_exif(metadata.exif) is not None:
+        chunks.append(b"eXIf" + (metadata.exif or b""))
     elif metadata.exif:
         notices += (exif_damaged("a PNG"),)
     if xmp:

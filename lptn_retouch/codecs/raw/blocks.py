@@ -1,46 +1,34 @@
 """What a RAW file says of the photograph, as metadata for the picture that is developed from it."""
 
 import mmap
-import struct
 from pathlib import Path
 
 from lptn_retouch.codecs.raw.ciff import exif_from_ciff, is_ciff
 from lptn_retouch.codecs.raw.cr3 import is_cr3, read_cr3
 from lptn_retouch.codecs.raw.maker_note import exif_with_note
+from lptn_retouch.codecs.tiff.blocks import blocks_in_tags
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.metadata.blocks import (
-    EXIF_PREFIX,
-    Block,
-    Kind,
-    exif_block,
-    jpeg_blocks,
-    photoshop_block,
-    xmp_block,
-)
+from lptn_retouch.metadata.blocks import Block, Kind, exif_block, jpeg_blocks, xmp_block
 from lptn_retouch.metadata.exif.build import Field
-from lptn_retouch.metadata.exif.tags import MAIN_TAGS, is_exif_tag
+from lptn_retouch.metadata.exif.directories import Directories, directories
+from lptn_retouch.metadata.exif.patch import declare_srgb
+from lptn_retouch.metadata.exif.tags import MAIN_TAGS, RESOLUTION_TAGS, is_exif_tag
 from lptn_retouch.metadata.metadata import Metadata
-from lptn_retouch.metadata.photoshop import IPTC, photoshop_resources
 from lptn_retouch.metadata.xmp.correct import patch_xmp
 from lptn_retouch.structures import Buffer
 from lptn_retouch.structures.jpeg import SOI, jpeg_segments
-from lptn_retouch.structures.tiff import EXIF_POINTER, GPS_POINTER, INTEROP_POINTER, LONG, MAKER_NOTE, SHORT, Ifd, Tiff
+from lptn_retouch.structures.tiff import INTEROP_POINTER, MAKER_NOTE, Ifd, Tiff
 from lptn_retouch.structures.xml import parse_xmp
 
-XMP_TAG, _IPTC_TAG, _PHOTOSHOP_TAG = 0x02BC, 0x83BB, 0x8649
 _PANASONIC, _PANASONIC_JPEG = 0x55, 0x2E
 _LONGEST_VALUE = 16384
 _LONGEST_BLOCK = 1 << 20
-
-_RESOLUTION_TAGS = frozenset({0x011A, 0x011B, 0x0128})
 
 SIDECAR_PASSED = "The XMP file beside it was left alone: the RAW file has XMP of its own."
 SIDECAR_USED = "Its XMP was taken from the sidecar file beside it."
 SIDECAR_DAMAGED = "The sidecar file beside it was left out: it is damaged."
 
 _LENS_INFO_DNG, _LENS_SPECIFICATION = 0xC630, 0xA432
-_EXIF_VERSION, _COLOR_SPACE, _INTEROP_INDEX = 0x9000, 0xA001, 0x0001
-_SRGB, _ADOBE_RGB_INDEX, _SRGB_INDEX = 1, b"R03\0", b"R98\0"
 
 
 def exif_from_raw(path: Path) -> bytes | None:
@@ -101,31 +89,12 @@ def metadata_from_raw(
 
 def _as_developed(block: Block) -> Block:
     """The block, true about a picture in sRGB to which the develop settings were applied."""
-    if block.kind is Kind.EXIF:
-        return exif_block(_as_srgb(block.data[len(EXIF_PREFIX) :]))
+    if block.kind is Kind.EXIF:  # which may say that the camera's own JPEG would be in another space
+        return block.holding(declare_srgb(block.content))
     if block.kind is Kind.XMP:
-        packet = Metadata((block,)).xmp or b""
         # The sizes in it are the sensor's; they are corrected when the result is saved.
-        return xmp_block(patch_xmp(packet, developed=True).data)
+        return block.holding(patch_xmp(block.content, developed=True).data)
     return block
-
-
-def _as_srgb(exif: bytes) -> bytes:
-    """EXIF that says sRGB where it said that the camera's own JPEG would be in another space."""
-    try:
-        tiff = Tiff(exif)
-    except MetadataError:
-        return exif
-    out = bytearray(exif)
-    shot = tiff.pointed(tiff.ifd(tiff.first), EXIF_POINTER)
-    space = shot.get(_COLOR_SPACE) if shot else None
-    if space is not None and (space.type, space.count) == (SHORT, 1):
-        struct.pack_into(tiff.order + "H", out, space.value_at, _SRGB)
-    interop = tiff.pointed(shot, INTEROP_POINTER)
-    index = interop.get(_INTEROP_INDEX) if interop else None
-    if index is not None and tiff.raw(index) == _ADOBE_RGB_INDEX:
-        out[index.value_at : index.value_at + index.size] = _SRGB_INDEX
-    return bytes(out)
 
 
 def _blocks(data: Buffer) -> tuple[tuple[Block, ...], tuple[str, ...]]:
@@ -170,54 +139,30 @@ def _of_minolta(data: Buffer) -> tuple[tuple[Block, ...], tuple[str, ...]]:
 
 
 def _of_tiff(tiff: Tiff) -> tuple[tuple[Block, ...], tuple[str, ...]]:
-    first = tiff.ifd(tiff.first)
-    if first is None:
+    found = directories(tiff)
+    if found is None:
         return (), ()
     if tiff.u16(2) == _PANASONIC:
-        entry = first.get(_PANASONIC_JPEG)
+        entry = found.main.get(_PANASONIC_JPEG)
         blocks = _of_jpeg(tiff.raw(entry)) if entry else ()
         if any(block.kind is Kind.EXIF for block in blocks):
             return blocks, ()
-    exif, notices = _shooting_data(tiff, first)
-    blocks = (exif_block(exif),) if exif else ()
-    packet = _value(tiff, first, XMP_TAG)
-    if packet:
-        blocks += (xmp_block(packet.rstrip(b"\0")),)
-    resources = _value(tiff, first, _PHOTOSHOP_TAG)
-    records = _records(tiff, first)
-    if records and all(resource.id != IPTC for resource in photoshop_resources(resources)):
-        head = b"8BIM" + struct.pack(">HHI", IPTC, 0, len(records))
-        resources = head + records + bytes(len(records) % 2) + resources
-    if resources:
-        blocks += (photoshop_block(resources),)
-    return blocks, notices
+    exif, notices = _shooting_data(found)
+    others = (block for block in blocks_in_tags(tiff, found.main, _LONGEST_BLOCK) if block.kind is not Kind.ICC)
+    return (*((exif_block(exif),) if exif else ()), *others), notices
 
 
-def _value(tiff: Tiff, ifd: Ifd, tag: int) -> bytes:
-    entry = ifd.get(tag)
-    return tiff.raw(entry) if entry is not None and entry.size <= _LONGEST_BLOCK else b""
-
-
-def _records(tiff: Tiff, ifd: Ifd) -> bytes:
-    """The IPTC records; some writers say that they are numbers of 32 bits, and turn each four bytes round."""
-    records, entry = _value(tiff, ifd, _IPTC_TAG), ifd.get(_IPTC_TAG)
-    if entry is not None and entry.type == LONG and records[:1] != b"\x1c" and records[3:4] == b"\x1c":
-        return b"".join(records[i : i + 4][::-1] for i in range(0, len(records), 4))
-    return records
-
-
-def _shooting_data(tiff: Tiff, first: Ifd) -> tuple[bytes | None, tuple[str, ...]]:
-    exif = tiff.pointed(first, EXIF_POINTER)
-    main = _fields(tiff, first, MAIN_TAGS | _RESOLUTION_TAGS)
-    photographic = _fields(tiff, exif) + [f for f in _fields(tiff, first) if f.tag not in MAIN_TAGS]
-    lens = first.get(_LENS_INFO_DNG)
+def _shooting_data(found: Directories) -> tuple[bytes | None, tuple[str, ...]]:
+    tiff = found.tiff
+    main = _fields(tiff, found.main, MAIN_TAGS | RESOLUTION_TAGS)
+    photographic = _fields(tiff, found.exif) + [f for f in _fields(tiff, found.main) if f.tag not in MAIN_TAGS]
+    lens = found.main.get(_LENS_INFO_DNG)
     if lens is not None and lens.size == 32:
         photographic.append(Field(_LENS_SPECIFICATION, lens.type, lens.count, tiff.raw(lens)))
-    place = _all_fields(tiff, tiff.pointed(first, GPS_POINTER))
-    interop = _all_fields(tiff, tiff.pointed(exif, INTEROP_POINTER))
+    place, interop = _all_fields(tiff, found.gps), _all_fields(tiff, found.interop)
     if not main and not photographic and not place:
         return None, ()
-    entry = exif.get(MAKER_NOTE) if exif else None
+    entry = found.exif.get(MAKER_NOTE) if found.exif else None
     note = (tiff.raw(entry), entry.value_at) if entry is not None and 4 < entry.size <= _LONGEST_BLOCK else None
     return exif_with_note(tiff.order, main, photographic, place, interop, note)
 
@@ -233,7 +178,7 @@ def _of_cr3(data: Buffer) -> tuple[tuple[Block, ...], tuple[str, ...]]:
     shot, note, gps = parts
     exif, notices = exif_with_note(
         tiff.order,
-        _fields(tiff, first, MAIN_TAGS | _RESOLUTION_TAGS),
+        _fields(tiff, first, MAIN_TAGS | RESOLUTION_TAGS),
         _fields(*shot) if shot else [],
         _all_fields(*gps) if gps else [],
         _all_fields(shot[0], shot[0].pointed(shot[1], INTEROP_POINTER)) if shot else [],

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from lptn_retouch.codecs.raw.maker_note import exif_with_note
 from lptn_retouch.metadata.exif.build import Field, build_exif, rational_field, short_field, text_field
 from lptn_retouch.structures import Buffer
-from lptn_retouch.structures.tiff import ASCII, LONG, SHORT
+from lptn_retouch.structures.tiff import ASCII, LONG, SHORT, TYPE_SIZES
 
 _MAGIC = b"HEAPCCDR"
 _MAX_DEPTH = 8
@@ -27,7 +27,6 @@ _NOTE_RECORDS = {
     0x1834: (0x0010, LONG), 0x1038: (0x0012, SHORT), 0x183B: (0x0015, LONG), 0x1093: (0x0093, SHORT),
     0x10A9: (0x00A9, SHORT), 0x10AE: (0x00AE, SHORT), 0x10B4: (0x00B4, SHORT), 0x1031: (0x00E0, SHORT),
 }  # fmt: skip
-_UNITS = {ASCII: 1, SHORT: 2, LONG: 4}
 
 _ISO_STEPS = {16: 50, 17: 100, 18: 200, 19: 400, 20: 800}
 
@@ -129,7 +128,7 @@ def _maker_note(records: dict[int, bytes]) -> tuple[bytes, int] | None:
         value = records.get(number, b"")
         value = value[:4] if kind == LONG else value  # which stands in eight bytes, of which the rest means nothing
         if len(value) >= 4:
-            fields.append(Field(tag, kind, len(value) // _UNITS[kind], value))
+            fields.append(Field(tag, kind, len(value) // TYPE_SIZES[kind], value))
     return (build_exif("<", fields)[8:], 8) if fields else None
 
 

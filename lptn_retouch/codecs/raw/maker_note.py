@@ -4,17 +4,14 @@ import struct
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lptn_retouch.metadata.blocks import EXIF_PREFIX, SEGMENT_LIMIT
+from lptn_retouch.metadata.blocks import LONGEST_EXIF
 from lptn_retouch.metadata.exif.build import Field, build_exif
-from lptn_retouch.structures.tiff import MAKER_NOTE, SHORT, UNDEFINED
+from lptn_retouch.metadata.exif.tags import EXIF_VERSION, ORIENTATION
+from lptn_retouch.structures.tiff import MAKER_NOTE, SHORT, TYPE_SIZES, UNDEFINED
 
 NOTE_DROPPED = "The maker note was left out: it is too long for EXIF or cannot be moved out of the RAW file."
 NOTE_SHORTENED = "Of the maker note, what has no place in EXIF was left out: embedded pictures and the longest tables."
 
-_EXIF_VERSION = 0x9000
-_LONGEST_EXIF = SEGMENT_LIMIT - len(EXIF_PREFIX)
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4,
-          16: 8, 17: 8, 18: 8}  # of TIFF's and BigTIFF's types, bytes  # fmt: skip
 _ORDERS = {b"II": "<", b"MM": ">"}
 _MAX_ENTRIES = 1024
 _MAX_DEPTH = 3
@@ -59,15 +56,15 @@ def exif_with_note(
 
     Source: Exif 3.0 (CIPA DC-008) 4.6.
     """
-    main = [Field(0x0112, SHORT, 1, struct.pack(order + "H", 1)), *main]
-    if exif and all(field.tag != _EXIF_VERSION for field in exif):
-        exif = [*exif, Field(_EXIF_VERSION, UNDEFINED, 4, b"0230")]
+    main = [Field(ORIENTATION, SHORT, 1, struct.pack(order + "H", 1)), *main]
+    if exif and all(field.tag != EXIF_VERSION for field in exif):
+        exif = [*exif, Field(EXIF_VERSION, UNDEFINED, 4, b"0230")]
     alone = build_exif(order, main, exif, gps, interop)
     if note is None:
         return alone, ()
     data, at = note
     # The note's own entry takes 12 bytes more; its pointer, where there was no Exif directory, 18 and 12.
-    fitted = fitted_note(data, at, order, room=_LONGEST_EXIF, free_at=len(alone) + len(alone) % 2 + 48)
+    fitted = fitted_note(data, at, order, room=LONGEST_EXIF, free_at=len(alone) + len(alone) % 2 + 48)
     if fitted is None:
         return alone, (NOTE_DROPPED,)
     whole = build_exif(
@@ -184,7 +181,11 @@ class _Item(NamedTuple):
 
 
 def _items(note: bytes, layout: _Layout, ifd: int, at: int) -> list[_Item] | None:
-    """The entries of a directory; None where it is none."""
+    """The entries of a directory; None where it is none.
+
+    `structures.tiff` reads structures that start with their byte order and whose values lie inside. A note's directory
+    has no header, its offsets count from elsewhere, and what lies outside must be known to be left out.
+    """
     if not 0 <= ifd <= len(note) - 2:
         return None
     count = struct.unpack_from(layout.order + "H", note, ifd)[0]
@@ -194,7 +195,7 @@ def _items(note: bytes, layout: _Layout, ifd: int, at: int) -> list[_Item] | Non
     items = []
     for place in range(ifd + 2, ifd + 2 + 12 * count, 12):
         tag, kind, number, offset = struct.unpack_from(layout.order + "HHII", note, place)
-        size = _SIZES.get(kind, 0) * number
+        size = TYPE_SIZES.get(kind, 0) * number
         start = place + 8 if size <= 4 else offset + shift
         items.append(_Item(note[place : place + 12], tag, start, start + size, size <= 4))
     return items

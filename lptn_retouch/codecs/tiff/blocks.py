@@ -12,16 +12,28 @@ import numpy as np
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.blocks import Block, Kind, exif_block, icc_blocks, photoshop_block, xmp_block
 from lptn_retouch.metadata.exif.build import Field, build_exif
+from lptn_retouch.metadata.exif.directories import Directories, directories, read_exif
+from lptn_retouch.metadata.exif.tags import (
+    BLOCK_TAGS,
+    ICC_TAG,
+    IPTC_TAG,
+    PHOTOSHOP_TAG,
+    POINTERS,
+    RESOLUTION_TAGS,
+    STORAGE_TAGS,
+    STRIP_OFFSETS,
+    TILE_OFFSETS,
+    XMP_TAG,
+)
 from lptn_retouch.metadata.metadata import Metadata
-from lptn_retouch.metadata.photoshop import IPTC, coded_resource, photoshop_resources
-from lptn_retouch.metadata.unsupported import exif_damaged, has_resolution, left_out, resolution_fields
+from lptn_retouch.metadata.photoshop import with_iptc
+from lptn_retouch.metadata.resolution import has_resolution, resolution_fields
+from lptn_retouch.metadata.unsupported import exif_damaged, left_out
+from lptn_retouch.metadata.xmp.extended import merged_xmp
 from lptn_retouch.structures.tiff import (
     ASCII,
     BYTE,
-    EXIF_POINTER,
-    GPS_POINTER,
     IFD8,
-    INTEROP_POINTER,
     LONG,
     LONG8,
     MAKER_NOTE,
@@ -35,20 +47,6 @@ from lptn_retouch.structures.tiff import (
     open_tiff,
 )
 
-XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, ICC_TAG = 700, 33723, 34377, 34675
-STORAGE_TAGS = frozenset(
-    {
-        *range(254, 260), *range(262, 267), 273, *range(277, 282), 284, *range(288, 294), 297, 301, 317,
-        *range(320, 329), 330, *range(332, 335), *range(336, 348), 351, *range(512, 522), *range(529, 533),
-        *range(32995, 32999), *range(34016, 34034), 33421, 33422, 37439, 37724, 50706, 50707,
-    }
-)  # fmt: skip
-"""Tags that say how a file stores its own pixels, and would be false in another."""
-
-_RESOLUTION_TAGS = frozenset({282, 283, 296})
-_POINTERS = frozenset({EXIF_POINTER, GPS_POINTER, INTEROP_POINTER})
-_BLOCK_TAGS = frozenset({XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, ICC_TAG})
-_STRIPS, _TILES = 273, 324
 _LONGEST_BLOCK = 16 << 20
 # Longer ones are other programs' private data; with them the block would fit into no JPEG.
 _LONGEST_VALUE = 16384
@@ -71,46 +69,43 @@ def tiff_blocks(tiff: Tiff) -> tuple[Block, ...]:
 
     Source: TIFF 6.0; Exif 3.0 (CIPA DC-008) 4.6; XMP part 3, 1.1.4; Adobe Photoshop TIFF Technical Notes (2002).
     """
-    first = tiff.ifd(tiff.first)
-    if first is None:
+    found = directories(tiff)
+    if found is None:
         return ()
-    found = {entry.tag: tiff.raw(entry) for entry in reversed(first.entries)
-             if entry.tag in _BLOCK_TAGS and 0 < entry.size <= _LONGEST_BLOCK}  # fmt: skip
-    resources = found.get(PHOTOSHOP_TAG, b"")
-    if all(resource.id != IPTC for resource in photoshop_resources(resources)):
-        resources += _iptc_resource(found.get(IPTC_TAG, b""))
-    exif = _exif(tiff, first)
-    xmp = found.get(XMP_TAG, b"").rstrip(b"\0")
+    exif = _exif(found)
+    return ((exif_block(exif),) if exif else ()) + blocks_in_tags(tiff, found.main, _LONGEST_BLOCK)
+
+
+def blocks_in_tags(tiff: Tiff, ifd: Ifd, longest: int) -> tuple[Block, ...]:
+    """What a TIFF holds as values of its first directory: XMP; IPTC and Photoshop's resources as one block; ICC.
+
+    Args:
+        tiff: the file.
+        ifd: its first directory.
+        longest: longest value that is read, in bytes.
+    """
+    values = {entry.tag: tiff.raw(entry) for entry in reversed(ifd.entries)
+              if entry.tag in BLOCK_TAGS and entry.size <= longest}  # fmt: skip
+    xmp = values.get(XMP_TAG, b"").rstrip(b"\0")
+    resources = with_iptc(values.get(PHOTOSHOP_TAG, b""), values.get(IPTC_TAG, b""))
     return (
-        *((exif_block(exif),) if exif else ()),
         *((xmp_block(xmp),) if xmp else ()),
         *((photoshop_block(resources),) if resources else ()),
-        *icc_blocks(found.get(ICC_TAG, b"")),
+        *icc_blocks(values.get(ICC_TAG, b"")),
     )
 
 
-def _iptc_resource(iptc: bytes) -> bytes:
-    """IPTC records as Photoshop holds them."""
-    if iptc[:1] != b"\x1c" and iptc[3:4] == b"\x1c":  # the records are bytes, but the tag's LONGs were swapped
-        iptc = b"".join(iptc[i : i + 4][::-1] for i in range(0, len(iptc), 4))
-    if iptc[:1] != b"\x1c":
-        return b""
-    return coded_resource(IPTC, iptc)
-
-
-def _exif(tiff: Tiff, first: Ifd) -> bytes | None:
-    photo = tiff.pointed(first, EXIF_POINTER)
+def _exif(found: Directories) -> bytes | None:
     main = [
         field
-        for field in _fields(tiff, first)
+        for field in _fields(found.tiff, found.main)
         if field.tag not in STORAGE_TAGS and (field.type == ASCII or len(field.data) <= _LONGEST_VALUE)
     ]
-    rest = [list(_fields(tiff, ifd)) for ifd in
-            (photo, tiff.pointed(first, GPS_POINTER), tiff.pointed(photo, INTEROP_POINTER))]  # fmt: skip
+    rest = [list(_fields(found.tiff, ifd)) for ifd in (found.exif, found.gps, found.interop)]
     if not main and not any(rest):
         return None
-    note = photo.get(MAKER_NOTE) if photo else None
-    return build_exif(tiff.order, main, *rest, pinned=note.value_at if note else None)
+    note = found.exif.get(MAKER_NOTE) if found.exif else None
+    return build_exif(found.tiff.order, main, *rest, pinned=note.value_at if note else None)
 
 
 def _fields(tiff: Tiff, ifd: Ifd | None) -> Iterator[Field]:
@@ -118,21 +113,12 @@ def _fields(tiff: Tiff, ifd: Ifd | None) -> Iterator[Field]:
     room = _LONGEST_BLOCK
     for entry in ifd.entries if ifd else ():
         room -= entry.size
-        if entry.tag in _POINTERS or entry.tag in _BLOCK_TAGS or room < 0:
+        if entry.tag in POINTERS | BLOCK_TAGS or room < 0:
             continue
         if entry.type < LONG8 or entry.type > IFD8:
             yield Field(entry.tag, entry.type, entry.count, tiff.raw(entry))
         elif (number := tiff.number(entry)) is not None and entry.count == 1 and 0 <= number < 1 << 32:
             yield Field(entry.tag, LONG, 1, struct.pack(tiff.order + "I", number))
-
-
-def _sound_exif(exif: bytes | None) -> tuple[Tiff, Ifd] | None:
-    try:
-        tiff = Tiff(exif or b"")
-    except MetadataError:
-        return None
-    first = tiff.ifd(tiff.first)
-    return (tiff, first) if first is not None else None
 
 
 def embed_tiff(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
@@ -154,8 +140,6 @@ def embed_tiff(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ..
 
     Source: TIFF 6.0 section 2; XMP part 3, 1.1.4; Adobe Photoshop TIFF Technical Notes (2002).
     """
-    from lptn_retouch.metadata.xmp.extended import merged_xmp
-
     tiff = open_tiff(picture)
     stored = tiff.ifd(tiff.first) if tiff is not None else None
     if tiff is None or stored is None:
@@ -165,26 +149,20 @@ def embed_tiff(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ..
         return picture, (TOO_LARGE,)
     xmp, said = merged_xmp(metadata)
     notices = [*said, *left_out(metadata, "a TIFF", Kind.PHOTOSHOP)]
-    exif = _sound_exif(metadata.exif)
+    exif = read_exif(metadata.exif)
     if metadata.exif is not None and (exif is None or is_big):
         notices.append(EXIF_IN_BIG if is_big else exif_damaged("a TIFF"))
         metadata, exif = Metadata(tuple(b for b in metadata.blocks if b.kind is not Kind.EXIF)), None
-    if exif is not None and exif[0].order != tiff.order:
+    if exif is not None and exif.tiff.order != tiff.order:
         raise MetadataError("The TIFF and its EXIF differ in byte order; encode the picture in metadata.byte_order.")
-
     header = 8 + 8 * is_big
-    ahead = b"" if exif is None else bytes(exif[0].data[header:])
+    ahead = b"" if exif is None else bytes(exif.tiff.data[header:])
     ahead += bytes(len(ahead) % 2)
     page = _Directory(tiff, len(ahead) + len(picture))
-    own = STORAGE_TAGS | {ICC_TAG} | (frozenset() if has_resolution(metadata.exif) else _RESOLUTION_TAGS)
-    for entry in stored.entries:
-        if entry.tag in (_STRIPS, _TILES):
-            page.add_offsets(entry, len(ahead))
-        elif entry.tag in own:
-            page.add_standing(tiff, entry, len(ahead))
+    page.add_picture(stored, len(ahead), with_resolution=not has_resolution(metadata.exif))
     if exif is not None:
-        for entry in _descriptions(*exif):
-            page.add_standing(exif[0], entry, 0)
+        for entry in _descriptions(exif):
+            page.add_standing(exif.tiff, entry, 0)
     for field in (*resolution_fields(metadata, tiff.order), *_block_fields(metadata, xmp)):
         page.add(field)
     at, behind = page.written()
@@ -192,11 +170,11 @@ def embed_tiff(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ..
     return b"".join((mark, ahead, memoryview(picture)[header:], behind)), tuple(notices)
 
 
-def _descriptions(exif: Tiff, first: Ifd) -> Iterator[Entry]:
+def _descriptions(exif: Directories) -> Iterator[Entry]:
     """What IFD0 of an EXIF block says of the photograph; without pointers that would lead into the pixels."""
-    for entry in first.entries:
-        leads_nowhere = entry.tag in _POINTERS and exif.pointed(first, entry.tag) is None
-        no_resolution = entry.tag in _RESOLUTION_TAGS and entry.type not in (SHORT, RATIONAL)  # Pillow refuses it
+    for entry in exif.main.entries:
+        leads_nowhere = entry.tag in POINTERS and exif.tiff.pointed(exif.main, entry.tag) is None
+        no_resolution = entry.tag in RESOLUTION_TAGS and entry.type not in (SHORT, RATIONAL)  # Pillow refuses it
         if entry.tag in STORAGE_TAGS or entry.tag == ICC_TAG or no_resolution:
             continue
         if entry.value_at >= 8 and not leads_nowhere:
@@ -232,6 +210,14 @@ class _Directory:
             self._values += field.data + bytes(len(field.data) % 2)
         head = self._packed(self._tiff.entry_code, field.tag, field.type, field.count)
         self._entries[field.tag] = head + value
+
+    def add_picture(self, stored: Ifd, shift: int, *, with_resolution: bool) -> None:
+        """Add what the encoder's directory says of its pixels, which stand so many bytes behind where they stood."""
+        for entry in stored.entries:
+            if entry.tag in (STRIP_OFFSETS, TILE_OFFSETS):
+                self.add_offsets(entry, shift)
+            elif entry.tag in STORAGE_TAGS | {ICC_TAG} or (with_resolution and entry.tag in RESOLUTION_TAGS):
+                self.add_standing(self._tiff, entry, shift)
 
     def add_standing(self, source: Tiff, entry: Entry, shift: int) -> None:
         """Add a value that stands in the file already, so many bytes behind where it stood in its source."""

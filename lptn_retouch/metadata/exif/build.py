@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from lptn_retouch.metadata.blocks import EXIF_PREFIX, SEGMENT_LIMIT
+from lptn_retouch.metadata.blocks import LONGEST_EXIF
 from lptn_retouch.structures.tiff import (
     ASCII,
     EXIF_POINTER,
@@ -18,7 +18,6 @@ from lptn_retouch.structures.tiff import (
 )
 
 _HEADER = 8
-_LONGEST = SEGMENT_LIMIT - len(EXIF_PREFIX)
 _POINTERS = (("main", EXIF_POINTER, "exif"), ("main", GPS_POINTER, "gps"), ("exif", INTEROP_POINTER, "interop"))
 
 
@@ -98,9 +97,9 @@ def build_exif(
         if tables[name]:
             tables[owner][tag] = Field(tag, LONG, 1, bytes(4))
     note = tables["exif"].get(MAKER_NOTE)
-    if note is not None and pinned is not None and pinned >= _HEADER and 4 < len(note.data) <= _LONGEST - pinned:
+    if note is not None and pinned is not None and pinned >= _HEADER and 4 < len(note.data) <= LONGEST_EXIF - pinned:
         around = _laid_out(order, tables, pinned)
-        if len(around) <= _LONGEST:
+        if len(around) <= LONGEST_EXIF:
             return around
     return _laid_out(order, tables)
 
@@ -131,26 +130,25 @@ def _laid_out(order: str, tables: dict[str, dict[int, Field]], pinned: int = 0) 
     """The structure, each directory followed by its values; around the maker note, where that is pinned."""
     note = tables["exif"][MAKER_NOTE] if pinned else None
     room = _Room(pinned, pinned + len(note.data)) if note else _Room(_HEADER, _HEADER)
-    at: dict[str, int] = {}
-    values: list[tuple[Field, int]] = []
+    at: dict[str, int] = {}  # of each directory
+    values_at: dict[tuple[str, int], int] = {}  # by directory and tag
     for name, table in tables.items():
         if not table and name != "main":
             continue
         at[name] = room.take(2 + 12 * len(table) + 4)
-        outside = (table[tag] for tag in sorted(table) if len(table[tag].data) > 4)
-        values += [(field, pinned if field is note else room.take(len(field.data))) for field in outside]
+        for tag in sorted(tag for tag, field in table.items() if len(field.data) > 4):
+            values_at[name, tag] = pinned if table[tag] is note else room.take(len(table[tag].data))
     for owner, tag, name in _POINTERS:
         if name in at:
             tables[owner][tag] = Field(tag, LONG, 1, struct.pack(order + "I", at[name]))
     out = bytearray(room.end)
     out[:_HEADER] = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, at["main"])
-    value_at = {id(field): place for field, place in values}
-    for field, place in values:
-        out[place : place + len(field.data)] = field.data
+    for (name, tag), place in values_at.items():
+        out[place : place + len(tables[name][tag].data)] = tables[name][tag].data
     for name, place in at.items():
-        fields = [tables[name][tag] for tag in sorted(tables[name])]
-        entries = b"".join(_entry(order, field, value_at.get(id(field))) for field in fields)
-        out[place : place + 2 + len(entries)] = struct.pack(order + "H", len(fields)) + entries
+        table = tables[name]
+        entries = b"".join(_entry(order, table[tag], values_at.get((name, tag))) for tag in sorted(table))
+        out[place : place + 2 + len(entries)] = struct.pack(order + "H", len(table)) + entries
     return bytes(out)
 
 

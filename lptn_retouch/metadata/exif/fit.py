@@ -1,16 +1,11 @@
 """An EXIF structure made short enough for a JPEG's segment, by leaving out what is longest and matters least."""
 
-from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.exif.build import Field, build_exif
-from lptn_retouch.metadata.exif.patch import ORIENTATION
-from lptn_retouch.metadata.exif.tags import tag_name
-from lptn_retouch.structures.tiff import EXIF_POINTER, GPS_POINTER, INTEROP_POINTER, MAKER_NOTE, Ifd, Tiff
+from lptn_retouch.metadata.exif.directories import Directories, read_exif
+from lptn_retouch.metadata.exif.tags import OFFSET_TAGS, ORIENTATION, POINTERS, THUMBNAIL_AT, tag_name
+from lptn_retouch.structures.tiff import MAKER_NOTE
 
-_THUMBNAIL_AT, _THUMBNAIL_LENGTH = 0x0201, 0x0202
-_POINTERS = frozenset({EXIF_POINTER, GPS_POINTER, INTEROP_POINTER})
-# What says where a file keeps its pixels; laid out anew, it would lead nowhere.
-_STORAGE = frozenset({0x0111, 0x0117, 0x0144, 0x0145, 0x014A, _THUMBNAIL_AT, _THUMBNAIL_LENGTH})
-_DIRECTORIES = ("IFD0", "ExifIFD", "GPS", "InteropIFD")
+_GROUPS = ("IFD0", "ExifIFD", "GPS", "InteropIFD")
 
 THUMBNAIL_LEFT_OUT = "The EXIF thumbnail was left out: with it the EXIF is too long for a JPEG."
 _NAMED = 8  # of what was left out, in the notice
@@ -41,80 +36,86 @@ def fitted_exif(exif: bytes, limit: int) -> tuple[bytes | None, tuple[str, ...]]
     """
     if len(exif) <= limit:
         return exif, ()
-    try:
-        tiff = Tiff(exif)
-    except MetadataError:
+    found = read_exif(exif)
+    if found is None:
         return None, (DAMAGED,)
-    ifds = list(tiff.chain())
-    if not ifds:
-        return None, (DAMAGED,)
-    photo = tiff.pointed(ifds[0], EXIF_POINTER)
-    named = (ifds[0], photo, tiff.pointed(ifds[0], GPS_POINTER), tiff.pointed(photo, INTEROP_POINTER))
-    cut = _without_thumbnail(tiff, ifds, [ifd for ifd in named if ifd is not None])
+    cut = _without_thumbnail(found)
     if cut is not None and len(cut) <= limit:
         return cut, (THUMBNAIL_LEFT_OUT,)
-    return _rebuilt(tiff, named, limit, has_thumbnail=len(ifds) > 1)
+    return _rebuilt(found, limit)
 
 
-def _without_thumbnail(tiff: Tiff, ifds: list[Ifd], others: list[Ifd]) -> bytes | None:
+def _without_thumbnail(found: Directories) -> bytes | None:
     """The structure up to a thumbnail, where nothing else stands behind that."""
-    if len(ifds) < 2 or ifds[0].next_at is None:
+    tiff, link = found.tiff, found.main.next_at
+    if found.thumbnail is None or link is None:
         return None
-    at = tiff.number(ifds[1].get(_THUMBNAIL_AT))
-    ends = [8]
-    for ifd in {ifd.at: ifd for ifd in (*ifds, *others)}.values():
-        ends += [
-            ifd.next_at + 4 if ifd.next_at is not None else len(tiff.data),
-            *(e.value_at + e.size for e in ifd.entries),
-        ]
-    if at is None or at < max(ends) or at >= len(tiff.data):
+    at = tiff.number(found.thumbnail.get(THUMBNAIL_AT))
+    if at is None or at < max(end for _, end in found.spans()) or not 8 <= at < len(tiff.data):
         return None
     out = bytearray(tiff.data[:at])
-    out[ifds[0].next_at : ifds[0].next_at + 4] = bytes(4)
+    out[link : link + 4] = bytes(4)
     return bytes(out)
 
 
-def _rebuilt(
-    tiff: Tiff, named: tuple[Ifd | None, ...], limit: int, *, has_thumbnail: bool
-) -> tuple[bytes | None, tuple[str, ...]]:
-    gone = ["the thumbnail"] if has_thumbnail else []
-    tables: list[dict[int, Field]] = []
-    room = limit * 4  # values may overlap in a damaged file, and come to more than the file has
-    for ifd in named:
-        table: dict[int, Field] = {}
-        for entry in sorted(ifd.entries, key=lambda e: e.size) if ifd is not None else ():
-            if entry.tag in _POINTERS or entry.tag in _STORAGE:
-                continue
-            room -= entry.size
-            if room >= 0:
-                table.setdefault(entry.tag, Field(entry.tag, entry.type, entry.count, tiff.raw(entry)))
-            else:
-                gone.append(tag_name(_DIRECTORIES[len(tables)], entry.tag))
-        tables.append(table)
-    note = named[1].get(MAKER_NOTE) if named[1] is not None else None
+def _rebuilt(found: Directories, limit: int) -> tuple[bytes | None, tuple[str, ...]]:
+    """The structure laid out anew, without the thumbnail and as many of the longest values as it takes."""
+    tables, gone = _tables(found, 4 * limit)
+    if found.thumbnail is not None:
+        gone.insert(0, "the thumbnail")
+    note = found.exif.get(MAKER_NOTE) if found.exif is not None else None
+    note_at = note.value_at if note is not None else None
     while True:
-        built = build_exif(tiff.order, *(t.values() for t in tables), pinned=note.value_at if note else None)
+        built = build_exif(found.tiff.order, *(table.values() for table in tables), pinned=note_at)
         if len(built) <= limit:
             break
-        excess = len(built) - limit
-        while excess > 0:
-            held = [(len(field.data), i, field.tag) for i, table in enumerate(tables) for field in table.values()]
-            if not held:
-                return None, (DAMAGED,)
-            size, i, tag = max(held, key=lambda item: (item[2] != ORIENTATION, item))
-            del tables[i][tag]
-            gone.append(tag_name(_DIRECTORIES[i], tag))
-            excess -= size + 12
+        if not any(tables):
+            return None, (DAMAGED,)
+        gone += _shortened(tables, len(built) - limit)
     more = f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else ""
     notices: tuple[str, ...] = (f"{TOO_LONG}: {', '.join(gone[:_NAMED])}{more}.",) if gone else ()
-    if note is not None and MAKER_NOTE in tables[1] and not _stands(built, note.value_at):
+    if note_at is not None and MAKER_NOTE in tables[1] and not _note_stands(built, note_at):
         notices += (NOTE_MOVED,)
     return built, notices
 
 
-def _stands(exif: bytes, at: int) -> bool:
+def _tables(found: Directories, room: int) -> tuple[list[dict[int, Field]], list[str]]:
+    """The values of each directory, the shortest first, and the names of those that there is no room for.
+
+    Values may overlap in a damaged file, and come to far more bytes than the file has.
+    """
+    tables: list[dict[int, Field]] = []
+    gone: list[str] = []
+    for group, ifd in zip(_GROUPS, found.named, strict=True):
+        table: dict[int, Field] = {}
+        for entry in sorted(ifd.entries, key=lambda e: e.size) if ifd is not None else ():
+            if entry.tag in POINTERS or entry.tag in OFFSET_TAGS:
+                continue
+            room -= entry.size
+            if room >= 0:
+                table.setdefault(entry.tag, Field(entry.tag, entry.type, entry.count, found.tiff.raw(entry)))
+            else:
+                gone.append(tag_name(group, entry.tag))
+        tables.append(table)
+    return tables, gone
+
+
+def _shortened(tables: list[dict[int, Field]], excess: int) -> list[str]:
+    """Take the longest values out, the orientation last, until so many bytes are saved or nothing is left; by name."""
+    held = [(len(field.data), i, field.tag) for i, table in enumerate(tables) for field in table.values()]
+    held.sort(key=lambda item: (item[2] != ORIENTATION, item), reverse=True)
+    gone = []
+    for size, i, tag in held:
+        if excess <= 0:
+            break
+        del tables[i][tag]
+        gone.append(tag_name(_GROUPS[i], tag))
+        excess -= size + 12
+    return gone
+
+
+def _note_stands(exif: bytes, at: int) -> bool:
     """Whether the maker note stands at this offset."""
-    tiff = Tiff(exif)
-    photo = tiff.pointed(tiff.ifd(tiff.first), EXIF_POINTER)
-    note = photo.get(MAKER_NOTE) if photo is not None else None
+    found = read_exif(exif)
+    note = found.exif.get(MAKER_NOTE) if found is not None and found.exif is not None else None
     return note is not None and note.value_at == at

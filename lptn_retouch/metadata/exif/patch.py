@@ -5,17 +5,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lptn_retouch.errors import MetadataError
+from lptn_retouch.metadata.exif.directories import Directories, directories, read_exif
+from lptn_retouch.metadata.exif.tags import (
+    COLOR_SPACE,
+    HEIGHT_TAGS,
+    INTEROP_INDEX,
+    ORIENTATION,
+    STRIP_OFFSETS,
+    THUMBNAIL_AT,
+    THUMBNAIL_LENGTH,
+    WIDTH_TAGS,
+)
 from lptn_retouch.structures.jpeg import SOI, jpeg_size
-from lptn_retouch.structures.tiff import EXIF_POINTER, GPS_POINTER, INTEROP_POINTER, LONG, SHORT, Entry, Ifd, Tiff
+from lptn_retouch.structures.tiff import LONG, SHORT, Entry, Ifd, Tiff
 
 ThumbnailMaker: TypeAlias = Callable[[tuple[int, int], int], bytes | None]
 """Called with the box (width, height in pixels) and the most bytes allowed; returns a JPEG, or None if none fits."""
 
-ORIENTATION = 0x0112
-_WIDTHS, _HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)
-_THUMBNAIL_AT, _THUMBNAIL_LENGTH, _STRIPS = 0x0201, 0x0202, 0x0111
-_COLOR_SPACE, _INTEROP_INDEX = 0xA001, 0x0001
 _DEFAULT_BOX = 160
 
 THUMBNAIL_DROPPED = (
@@ -61,22 +67,19 @@ def patch_exif(
 
     Source: Exif 3.0 (CIPA DC-008) 4.6.5.1 (orientation), 4.6.6.1 (pixel dimensions), 4.5.5 (thumbnail).
     """
-    tiff = Tiff(exif)
-    out = bytearray(exif)
-    ifds = list(tiff.chain())
-    if not ifds:
+    found = directories(Tiff(exif))
+    if found is None:
         return PatchedExif(exif)
-    first = ifds[0]
-    for ifd in (first, tiff.pointed(first, EXIF_POINTER)):
-        if ifd is not None:
-            _set_sizes(tiff, out, ifd, width, height)
+    tiff, main, out = found.tiff, found.main, bytearray(exif)
+    _set_sizes(tiff, out, main, width, height)
+    _set_sizes(tiff, out, found.exif, width, height)
     if upright:
-        for ifd in ifds:
+        for ifd in tiff.chain():
             _set_upright(tiff, out, ifd)
     notices: tuple[str, ...] = ()
-    if len(ifds) > 1 and not _replace_thumbnail(tiff, out, ifds, make_thumbnail):
-        if first.next_at is not None:
-            out[first.next_at : first.next_at + 4] = bytes(4)
+    if found.thumbnail is not None and not _replace_thumbnail(found, found.thumbnail, out, make_thumbnail):
+        if main.next_at is not None:
+            out[main.next_at : main.next_at + 4] = bytes(4)
         notices = (THUMBNAIL_DROPPED,)
     return PatchedExif(bytes(out), notices)
 
@@ -96,17 +99,14 @@ def declare_srgb(exif: bytes) -> bytes:
 
     Source: Exif 3.0 (CIPA DC-008) 4.6.6.2 (ColorSpace); DCF 2.0 (CIPA DC-009), Interoperability index R03.
     """
-    try:
-        tiff = Tiff(exif)
-    except MetadataError:
+    found = read_exif(exif)
+    if found is None:
         return exif
     out = bytearray(exif)
-    directory = tiff.pointed(tiff.ifd(tiff.first), EXIF_POINTER)
-    if directory is not None:
-        _set_number(tiff, out, directory.get(_COLOR_SPACE), 1)
-    interop = tiff.pointed(directory, INTEROP_POINTER)
-    index = interop.get(_INTEROP_INDEX) if interop is not None else None
-    if index is not None and tiff.raw(index)[:3] == b"R03":
+    if found.exif is not None:
+        _set_number(found.tiff, out, found.exif.get(COLOR_SPACE), 1)
+    index = found.interop.get(INTEROP_INDEX) if found.interop is not None else None
+    if index is not None and found.tiff.raw(index)[:3] == b"R03":
         out[index.value_at : index.value_at + 3] = b"R98"
     return bytes(out)
 
@@ -120,11 +120,11 @@ def _set_number(tiff: Tiff, out: bytearray, entry: Entry | None, number: int) ->
     struct.pack_into(tiff.order + ("I" if kind == LONG else "H"), out, entry.at + 8, number)
 
 
-def _set_sizes(tiff: Tiff, out: bytearray, ifd: Ifd, width: int, height: int) -> None:
-    for entry in ifd.entries:
-        if entry.tag in _WIDTHS:
+def _set_sizes(tiff: Tiff, out: bytearray, ifd: Ifd | None, width: int, height: int) -> None:
+    for entry in ifd.entries if ifd is not None else ():
+        if entry.tag in WIDTH_TAGS:
             _set_number(tiff, out, entry, width)
-        elif entry.tag in _HEIGHTS:
+        elif entry.tag in HEIGHT_TAGS:
             _set_number(tiff, out, entry, height)
 
 
@@ -136,14 +136,14 @@ def _set_upright(tiff: Tiff, out: bytearray, ifd: Ifd) -> None:
             struct.pack_into(tiff.order + "HIHH", out, entry.at + 2, SHORT, 1, 1, 0)
 
 
-def _replace_thumbnail(tiff: Tiff, out: bytearray, ifds: list[Ifd], make: ThumbnailMaker | None) -> bool:
+def _replace_thumbnail(found: Directories, second: Ifd, out: bytearray, make: ThumbnailMaker | None) -> bool:
     """Write the new thumbnail over the old one. False: the old one must be cut off instead."""
-    second = ifds[1]
-    at_entry, length_entry = second.get(_THUMBNAIL_AT), second.get(_THUMBNAIL_LENGTH)
+    tiff = found.tiff
+    at_entry, length_entry = second.get(THUMBNAIL_AT), second.get(THUMBNAIL_LENGTH)
     at, length = tiff.number(at_entry), tiff.number(length_entry)
     if at_entry is None and length_entry is None:
-        return second.get(_STRIPS) is None  # an IFD1 with no picture shows nothing stale; one in strips does
-    if at is None or length is None or not _is_free(tiff, ifds, at, length):
+        return second.get(STRIP_OFFSETS) is None  # an IFD1 with no picture shows nothing stale; one in strips does
+    if at is None or length is None or not _is_free(found, at, length):
         return False
     old = bytes(out[at : at + length])
     box = max(jpeg_size(old) or (_DEFAULT_BOX, _DEFAULT_BOX))
@@ -158,18 +158,7 @@ def _replace_thumbnail(tiff: Tiff, out: bytearray, ifds: list[Ifd], make: Thumbn
     return True
 
 
-def _is_free(tiff: Tiff, ifds: list[Ifd], at: int, length: int) -> bool:
+def _is_free(found: Directories, at: int, length: int) -> bool:
     """Whether a thumbnail's place is inside the block and overlaps no directory and no value, as in damaged files."""
-    if at < 8 or length < 1 or at + length > len(tiff.data):
-        return False
-    first = ifds[0]
-    exif = tiff.pointed(first, EXIF_POINTER)
-    others = (exif, tiff.pointed(first, GPS_POINTER), tiff.pointed(exif, INTEROP_POINTER))
-    for ifd in (*ifds, *others):
-        if ifd is None:
-            continue
-        table_end = ifd.next_at + 4 if ifd.next_at is not None else len(tiff.data)
-        spans = [(ifd.at, table_end)] + [(e.value_at, e.value_at + e.size) for e in ifd.entries]
-        if any(start < at + length and at < end for start, end in spans):
-            return False
-    return True
+    inside = at >= 8 and length >= 1 and at + length <= len(found.tiff.data)
+    return inside and not any(start < at + length and at < end for start, end in found.spans())

@@ -7,8 +7,9 @@ from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.xmp.correct import Edit, edited, with_indent
 from lptn_retouch.structures.xml import RDF, XML, Element, parse_xmp, quoted
 
-_HEAD = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
-_NEW = _HEAD + b'<rdf:RDF xmlns:rdf="%b"></rdf:RDF></x:xmpmeta><?xpacket end="w"?>' % RDF.encode()
+OPENING = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="%b">' % RDF.encode()
+CLOSING = b"</rdf:RDF></x:xmpmeta>"
+_HEADER, _TRAILER = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>', b'<?xpacket end="w"?>'
 _PADDING = re.compile(rb"(\s+)<\?xpacket end=[^>]*>\s*$")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -68,6 +69,50 @@ def _is_emptied(element: Element, gone: int) -> bool:
     return (element.space, element.name) == (RDF, "Description") and gone == properties
 
 
+def rdf_of(root: Element) -> Element:
+    """The element that holds a packet's Descriptions.
+
+    Raises:
+        MetadataError: there is none.
+    """
+    rdf = next((element for element in root.walk() if (element.space, element.name) == (RDF, "RDF")), None)
+    if rdf is None:
+        raise MetadataError("The XMP packet holds no RDF; keep it as it is or leave it out.")
+    return rdf
+
+
+def subject_of(rdf: Element) -> str | None:
+    """What the first Description speaks of, and so all: they speak of the same subject (XMP part 1, 7.4)."""
+    return next((child.attribute(RDF, "about") for child in rdf.children if child.name == "Description"), None)
+
+
+def with_description(packet: bytes | None, text: bytes) -> bytes:
+    """The packet with one more rdf:Description, or several, behind those that it has.
+
+    Args:
+        packet: as for `parse_xmp`; None for a new one.
+        text: the elements, with declarations of all their prefixes.
+
+    Raises:
+        MetadataError: the packet cannot be read, or holds no RDF.
+
+    >>> parse_xmp(with_description(None, b'<r:Description xmlns:r="u:"/>')).children[0].children[0].name
+    'Description'
+
+    Source: XMP part 1, 7.4.
+    """
+    if packet is None:
+        return _HEADER + OPENING + text + CLOSING + _TRAILER
+    return _with_description(packet, rdf_of(parse_xmp(packet)), text)
+
+
+def _with_description(packet: bytes, rdf: Element, text: bytes) -> bytes:
+    if rdf.content_end < rdf.end:
+        return edited(packet, [(rdf.content_end, rdf.content_end, text)])
+    name = f"{rdf.prefix}:RDF" if rdf.prefix else "RDF"  # <rdf:RDF/>, which has no inside yet
+    return edited(packet, [(rdf.end - 2, rdf.end, b">%b</%b>" % (text, name.encode()))])
+
+
 def with_properties(packet: bytes | None, space: str, prefix: str, properties: Mapping[str, str]) -> bytes:
     """Put simple properties of one namespace into a packet, in place of those of the same names.
 
@@ -89,22 +134,15 @@ def with_properties(packet: bytes | None, space: str, prefix: str, properties: M
 
     Source: XMP part 1, 7.4 and 7.9.2.2 (simple properties as attributes); XMP part 3, 1.1 (padding).
     """
-    found = _NEW if packet is None else packet
+    found = with_description(None, b"") if packet is None else packet
     rest, _ = without_properties(found, lambda where, name: where == space and name in properties)
-    rdf = next((e for e in parse_xmp(rest).walk() if (e.space, e.name) == (RDF, "RDF")), None)
-    if rdf is None:
-        raise MetadataError("The XMP packet holds no RDF; keep it as it is or leave it out.")
-    # All Descriptions of a packet speak of the same subject (XMP part 1, 7.4).
-    about = next((child.attribute(RDF, "about") for child in rdf.children if child.name == "Description"), None)
+    rdf = rdf_of(parse_xmp(rest))
     values = "".join(f"\n    {prefix}:{name}={quoted(value)}" for name, value in properties.items())
     text = (
-        f"\n<rdf:Description rdf:about={quoted(about or '')} xmlns:rdf={quoted(RDF)}\n"
+        f"\n<rdf:Description rdf:about={quoted(subject_of(rdf) or '')} xmlns:rdf={quoted(RDF)}\n"
         f"    xmlns:{prefix}={quoted(space)}{values}/>"
     ).encode()
-    if rdf.content_end == rdf.end:  # <rdf:RDF/>, which has no inside yet
-        name = f"{rdf.prefix}:RDF" if rdf.prefix else "RDF"
-        return _as_long(edited(rest, [(rdf.end - 2, rdf.end, b">%b</%b>" % (text, name.encode()))]), len(found))
-    return _as_long(edited(rest, [(rdf.content_end, rdf.content_end, text)]), len(found))
+    return _as_long(_with_description(rest, rdf, text), len(found))
 
 
 def _as_long(packet: bytes, length: int) -> bytes:

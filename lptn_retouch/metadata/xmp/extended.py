@@ -8,7 +8,15 @@ from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.blocks import EXTENDED_XMP_PREFIX, MAX_EXTENDED_XMP, Block, Kind, joined_extended_xmp
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.xmp.correct import Edit, edited, with_indent
-from lptn_retouch.metadata.xmp.edit import with_properties, without_properties
+from lptn_retouch.metadata.xmp.edit import (
+    CLOSING,
+    OPENING,
+    rdf_of,
+    subject_of,
+    with_description,
+    with_properties,
+    without_properties,
+)
 from lptn_retouch.structures.xml import RDF, XML, Attribute, Element, parse_xmp, quoted
 
 XMP_NOTE = "http://ns.adobe.com/xmp/note/"
@@ -19,8 +27,6 @@ _GUID = slice(len(EXTENDED_XMP_PREFIX), len(EXTENDED_XMP_PREFIX) + 32)
 _TRAILER = re.compile(rb"\s*<\?xpacket[ \t\r\n]+end=[^>]*>\s*$")
 _DECLARATION = re.compile(rb"""\s(xmlns(?::[^\s=/>"']+)?)\s*=\s*("[^"]*"|'[^']*')""")
 _QUOTED = re.compile(rb"""("[^"]*"|'[^']*')""")
-_OPENING = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="%b">' % RDF.encode()
-_CLOSING = b"</rdf:RDF></x:xmpmeta>"
 
 STRAY = "Extended XMP was left out: it does not belong to the picture's main XMP packet."
 DAMAGED = "The extended XMP was left out: {}."
@@ -79,39 +85,14 @@ def _simple(root: Element) -> Iterator[tuple[str, str, str]]:
 
 def _merged(main: bytes, extended: bytes) -> bytes:
     packet, _ = without_properties(main, _is_pointer)
-    rdf = _rdf(packet)
+    rdf = rdf_of(parse_xmp(packet))
     present = {(p.space, p.name) for description in rdf.children for p in _properties(description)}
-    about = next((d.attribute(RDF, "about") for d in rdf.children if d.name == "Description"), None)
+    about = subject_of(rdf)
     more = []
     for description, spaces in _descriptions(extended):
         twice = [p for p in _properties(description) if (p.space, p.name) in present]
         more.append(_standalone(extended, description, spaces, twice, about))
     return with_description(packet, b"".join(more))
-
-
-def with_description(packet: bytes | None, text: bytes) -> bytes:
-    """The packet with one more rdf:Description, or several, behind those that it has.
-
-    Args:
-        packet: as for `parse_xmp`; None for a new one.
-        text: the elements, with declarations of all their prefixes.
-
-    Raises:
-        MetadataError: the packet cannot be read, or holds no RDF.
-
-    >>> parse_xmp(with_description(None, b'<r:Description xmlns:r="u:"/>')).children[0].children[0].name
-    'Description'
-
-    Source: XMP part 1, 7.4.
-    """
-    if packet is None:
-        start = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>'
-        return start + _OPENING + text + _CLOSING + b'<?xpacket end="w"?>'
-    rdf = _rdf(packet)
-    if rdf.content_end < rdf.end:
-        return edited(packet, [(rdf.content_end, rdf.content_end, text)])
-    name = f"{rdf.prefix}:RDF" if rdf.prefix else "RDF"  # <rdf:RDF/>, which has no inside yet
-    return edited(packet, [(rdf.end - 2, rdf.end, b">%b</%b>" % (text, name.encode()))])
 
 
 def split_xmp(packet: bytes, limit: int) -> tuple[bytes, tuple[Block, ...]]:
@@ -155,13 +136,13 @@ def split_xmp(packet: bytes, limit: int) -> tuple[bytes, tuple[Block, ...]]:
         if len(main) <= limit:
             return main, _parts(extended, guid)
     # What makes it long is around its properties, and stays behind.
-    extended = _OPENING + b"".join(_standalone(packet, d, spaces, []) for d, spaces in descriptions) + _CLOSING
+    extended = OPENING + b"".join(_standalone(packet, d, spaces, []) for d, spaces in descriptions) + CLOSING
     guid = hashlib.md5(extended, usedforsecurity=False).hexdigest().upper()
     return with_properties(None, XMP_NOTE, "xmpNote", {_POINTER: guid}), _parts(extended, guid)
 
 
 def _shortest_enough(sizes: dict[tuple[str, str], int], excess: int) -> Iterator[set[tuple[str, str]]]:
-    """Ever more of the longest properties, from those on that could suffice; at most a few dozen steps."""
+    """Growing sets of the longest properties to move, from the first that could be enough; at most a few dozen sets."""
     names = sorted(sizes, key=lambda name: -sizes[name])
     count, room = 0, excess
     while count < len(names) and room > 0:
@@ -186,7 +167,7 @@ def _parted(
         if going:
             moved.append(_standalone(packet, description, spaces, staying))
             edits += _removals(packet, going)
-    return edited(packet, edits), _OPENING + b"".join(moved) + _CLOSING
+    return edited(packet, edits), OPENING + b"".join(moved) + CLOSING
 
 
 def _parts(extended: bytes, guid: str) -> tuple[Block, ...]:
@@ -195,18 +176,12 @@ def _parts(extended: bytes, guid: str) -> tuple[Block, ...]:
     return tuple(Block(0xE1, head + at.to_bytes(4, "big") + extended[at : at + _PART]) for at in starts)
 
 
-def _rdf(packet: bytes) -> Element:
-    rdf = next((e for e in parse_xmp(packet).walk() if (e.space, e.name) == (RDF, "RDF")), None)
-    if rdf is None:
-        raise MetadataError("The XMP packet holds no RDF; keep it as it is or leave it out.")
-    return rdf
-
-
 def _descriptions(packet: bytes) -> Iterator[tuple[Element, dict[bytes, bytes]]]:
     """The Descriptions of a packet, each with the namespace declarations, verbatim, that stand above it."""
-    rdf = _rdf(packet)
+    root = parse_xmp(packet)
+    rdf = rdf_of(root)
     spaces: dict[bytes, bytes] = {}
-    for element in parse_xmp(packet).walk():
+    for element in root.walk():
         if element.start <= rdf.start and element.end >= rdf.end:
             spaces |= _declarations(packet, element)
     for description in rdf.children:

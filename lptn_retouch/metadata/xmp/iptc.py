@@ -3,15 +3,12 @@
 import re
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import NamedTuple
 
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.metadata.blocks import Kind, xmp_block
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.photoshop import IptcRecord, iptc_records
-from lptn_retouch.metadata.xmp.edit import is_xml_text
-from lptn_retouch.metadata.xmp.extended import with_description
+from lptn_retouch.metadata.xmp.edit import is_xml_text, with_description
 from lptn_retouch.metadata.xmp.properties import xmp_properties
 from lptn_retouch.structures.xml import RDF, escaped
 
@@ -101,7 +98,7 @@ def with_iptc_in_xmp(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
         if held is not None and not _is_held(place, values, held):
             lost.append(f"{place.called} (the XMP says otherwise)")
     notices = (f"IPTC data that could not go into the XMP was left out: {', '.join(lost)}.",) if lost else ()
-    return _with_xmp(metadata, packet) if new and packet else metadata, notices
+    return metadata.with_xmp(packet) if new and packet else metadata, notices
 
 
 def _grouped(records: Iterable[IptcRecord], encoding: str | None) -> dict[_Place, list[str]]:
@@ -178,9 +175,3 @@ def _value(form: str, values: list[str]) -> str:
         return texts[0]
     language = ' xml:lang="x-default"' if form == _ALT else ""
     return f"<rdf:{form}>" + "".join(f"<rdf:li{language}>{text}</rdf:li>" for text in texts) + f"</rdf:{form}>"
-
-
-def _with_xmp(metadata: Metadata, packet: bytes) -> Metadata:
-    """The same blocks with this main packet in place of the one they had, or behind them."""
-    at = next((i for i, block in enumerate(metadata.blocks) if block.kind is Kind.XMP), len(metadata.blocks))
-    return replace(metadata, blocks=(*metadata.blocks[:at], xmp_block(packet), *metadata.blocks[at + 1 :]))
