@@ -1,15 +1,13 @@
 """Putting metadata blocks into a freshly encoded JPEG."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.blocks import (
     COMMENT,
-    EXIF_PREFIX,
+    LONGEST_EXIF,
     PHOTOSHOP_PREFIX,
     SEGMENT_LIMIT,
-    XMP_PREFIX,
     Block,
     Kind,
     exif_block,
@@ -22,7 +20,6 @@ from lptn_retouch.metadata.resolution import jfif_density
 from lptn_retouch.metadata.xmp.extended import merged_xmp, split_xmp
 from lptn_retouch.structures.jpeg import FRAMES, SOI, START_OF_SCAN, Segment, is_metadata, jpeg_segments
 
-_LONGEST_EXIF = SEGMENT_LIMIT - len(EXIF_PREFIX)
 _LONGEST_XMP = 65502  # what XMP part 3 says, two less than there is room for
 
 TEXT_LEFT_OUT = "A text was left out: it is damaged, or longer than a JPEG shall hold in comments."
@@ -83,13 +80,9 @@ def _coded(block: Block) -> bytes:
 
 def _segmented(metadata: Metadata) -> tuple[list[Block], tuple[str, ...]]:
     """Blocks that each fit into a segment, and notices."""
-    notices: dict[str, None] = {}
+    metadata, said = _with_one_packet(metadata)
+    notices = dict.fromkeys(said)
     blocks = [block for block in metadata.blocks if block.kind is not Kind.ADOBE]
-    if any(block.kind is Kind.XMP and len(block.data) > SEGMENT_LIMIT for block in blocks):
-        whole, said = merged_xmp(metadata)
-        notices.update(dict.fromkeys(said))
-        blocks = [b for b in blocks if b.kind is not Kind.EXTENDED_XMP]
-        blocks = [replace(b, data=XMP_PREFIX + (whole or b"")) if b.kind is Kind.XMP else b for b in blocks]
     density = jfif_density(blocks)
     if density is not None and all(block.kind is not Kind.JFIF for block in blocks):
         blocks.append(density)
@@ -97,18 +90,24 @@ def _segmented(metadata: Metadata) -> tuple[list[Block], tuple[str, ...]]:
     room = _MOST_TEXT
     for block in blocks:
         if block.kind is Kind.PNG_CHUNK:
-            comments = list(_comments(block, room))
-            room -= sum(len(comment.data) for comment in comments)
-            fitting += comments
-            if not comments and block.data[:4] in TEXT_CHUNKS:
-                notices[TEXT_LEFT_OUT] = None
+            parts, said = _comments(block, room)
+            room -= sum(len(part.data) for part in parts)
         elif len(block.data) > SEGMENT_LIMIT:
             parts, said = _split(block)
-            fitting += parts
-            notices.update(dict.fromkeys(said))
         else:
-            fitting.append(block)
+            parts, said = [block], ()
+        fitting += parts
+        notices.update(dict.fromkeys(said))
     return fitting, tuple(notices)
+
+
+def _with_one_packet(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
+    """The metadata with its extended XMP in the main packet where that is to be split anew; and notices."""
+    if all(block.kind is not Kind.XMP or len(block.data) <= SEGMENT_LIMIT for block in metadata.blocks):
+        return metadata, ()
+    whole, notices = merged_xmp(metadata)
+    others = Metadata(tuple(block for block in metadata.blocks if block.kind is not Kind.EXTENDED_XMP))
+    return others.with_xmp(whole or b""), notices
 
 
 def _split(block: Block) -> tuple[list[Block], tuple[str, ...]]:
@@ -116,17 +115,16 @@ def _split(block: Block) -> tuple[list[Block], tuple[str, ...]]:
     if block.kind is Kind.EXIF:
         from lptn_retouch.metadata.exif.fit import fitted_exif
 
-        exif, notices = fitted_exif(block.data[len(EXIF_PREFIX) :], _LONGEST_EXIF)
+        exif, notices = fitted_exif(block.content, LONGEST_EXIF)
         return [exif_block(exif)] if exif else [], notices
     if block.kind is Kind.XMP:
         try:
-            main, extended = split_xmp(block.data[len(XMP_PREFIX) :], _LONGEST_XMP)
+            main, extended = split_xmp(block.content, _LONGEST_XMP)
         except MetadataError:
             return [], (XMP_TOO_LONG,)
         return [xmp_block(main), *extended], ()
     if block.kind is Kind.PHOTOSHOP:  # readers join the resources of all segments
-        room = SEGMENT_LIMIT - len(PHOTOSHOP_PREFIX)
-        return [photoshop_block(part) for part in _parts(block.data[len(PHOTOSHOP_PREFIX) :], room)], ()
+        return [photoshop_block(part) for part in _parts(block.content, SEGMENT_LIMIT - len(PHOTOSHOP_PREFIX))], ()
     if block.kind is Kind.COMMENT:
         return [Block(COMMENT, part) for part in _parts(block.data, SEGMENT_LIMIT)], ()
     if block.kind is Kind.ICC:
@@ -138,13 +136,13 @@ def _parts(data: bytes, room: int) -> Iterator[bytes]:
     return (data[at : at + room] for at in range(0, len(data), room))
 
 
-def _comments(block: Block, room: int) -> Iterator[Block]:
-    """A PNG's text as a comment, with its keyword where that says something; nothing of its other chunks."""
-    found = read_text(block.data, room)
-    if found is None:
-        return
-    text = found.text if found.keyword == "Comment" else f"{found.keyword}: {found.text}"
-    yield from (Block(COMMENT, part) for part in _parts(text.encode("utf-8", "replace"), SEGMENT_LIMIT))
+def _comments(block: Block, room: int) -> tuple[list[Block], tuple[str, ...]]:
+    """A PNG's text as comments, with its keyword where that says something, and notices; nothing of other chunks."""
+    found, text = read_text(block.data, room), ""
+    if found is not None:
+        text = found.text if found.keyword == "Comment" else f"{found.keyword}: {found.text}"
+    comments = [Block(COMMENT, part) for part in _parts(text.encode("utf-8", "replace"), SEGMENT_LIMIT)]
+    return comments, (TEXT_LEFT_OUT,) if not comments and block.data[:4] in TEXT_CHUNKS else ()
 
 
 def _is_plain_rgb(segments: list[Segment]) -> bool:

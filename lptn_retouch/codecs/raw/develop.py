@@ -3,7 +3,7 @@
 import io
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -52,12 +52,52 @@ def develop(picture: Encoded[Buffer]) -> Decoded:
         UnreadablePhotoError: damaged or cut short.
         UnsupportedPhotoError: LibRaw does not know this camera or compression, or the picture is too large.
     """
+    if cut_short(directories(picture.file), len(picture.data)):
+        raise UnreadablePhotoError(
+            f"{picture.name}: the file ends before its picture does; copy it again from the camera."
+        )
+    held = _Held(bytes(picture.data))
+    shot, notices = _decoded(picture, held)
+    sample: FloatArray = shrink(shot.linear, _FIT_SIZE).astype(np.float32) / np.float32(65535)
+    gain = None if shot.preview is None else gain_from_preview(sample, shot.preview)
+    if gain is None:
+        gain = default_gain(sample)
+        notices += (_NO_PREVIEW,)
+    try:
+        metadata, more = metadata_from_raw(held.data, preview=shot.jpeg, sidecar=_sidecar(picture.path))
+        notices += more
+    except Exception:  # the picture is good whatever its metadata is
+        metadata = Metadata.build()
+        notices += (_NO_METADATA,)
+    pixels = unflipped(np.take(srgb16_table(gain), shot.linear), shot.flip)
+    if not shot.grey:  # developed here, so nobody need guess what the numbers mean; a profile of RGB is not for greys
+        metadata = metadata.with_icc(srgb_profile())
+    return Decoded(pixels, shot.grey, upright=True, metadata=metadata, notices=notices)
+
+
+class _Shot(NamedTuple):
+    """What LibRaw makes of a file.
+
+    Args:
+        linear: pixels, as the sensor lies.
+        flip: how to turn them upright, in LibRaw's words.
+        grey: the sensor has no colours.
+        preview: what the camera embedded, linear and shrunk; None where it cannot be read.
+        jpeg: the same as it is in the file; None where it is no JPEG.
+    """
+
+    linear: npt.NDArray[np.uint16]
+    flip: int
+    grey: bool
+    preview: FloatArray | None
+    jpeg: bytes | None
+
+
+def _decoded(picture: Encoded[Buffer], held: "_Held") -> tuple[_Shot, tuple[str, ...]]:
+    """The picture before its exposure is set, and what is doubtful about it."""
     import rawpy
 
-    name = picture.name
-    if cut_short(directories(picture.file), len(picture.data)):
-        raise UnreadablePhotoError(f"{name}: the file ends before its picture does; copy it again from the camera.")
-    held = _Held(bytes(picture.data))
+    damaged = UnreadablePhotoError(f"{picture.name}: this RAW is damaged or cut short; copy it again from the camera.")
     try:
         # Bytes and not a name: LibRaw cannot take names that are not UTF-8.
         with rawpy.imread(cast(BinaryIO, held)) as raw:
@@ -69,46 +109,23 @@ def develop(picture: Encoded[Buffer]) -> Decoded:
                 raw.unpack()
             ends_flat = _ends_flat(raw)
             flip = int(raw.sizes.flip)  # asked now: developing without a turn sets it to 0
-            linear = _developed(raw)
-            grey = int(raw.num_colors) == 1
-            balanced = grey or min(raw.camera_whitebalance[:3]) > 0
+            jpeg = thumb.data if thumb is not None and isinstance(thumb.data, bytes) else None
+            shot = _Shot(_developed(raw), flip, int(raw.num_colors) == 1, preview, jpeg)
+            balanced = shot.grey or min(raw.camera_whitebalance[:3]) > 0
     except (LptnRetouchError, MemoryError):
         raise
     except (rawpy.LibRawFileUnsupportedError, rawpy.NotSupportedError) as error:
         raise UnsupportedPhotoError(
-            f"{name}: this is a RAW that LibRaw does not develop; convert it to DNG or JPEG first."
+            f"{picture.name}: this is a RAW that LibRaw does not develop; convert it to DNG or JPEG first."
         ) from error
     except Exception as error:
-        raise UnreadablePhotoError(
-            f"{name}: this RAW is damaged or cut short; copy it again from the camera."
-        ) from error
+        raise damaged from error
     # LibRaw calls single values "corrupted" in files that are sound to the eye, so only the rest is fatal.
     fatal = next((line for line in said if "data corrupted at" not in line), None)
     if fatal:
-        raise UnreadablePhotoError(
-            f"{name}: this RAW is damaged or cut short; copy it again from the camera."
-        ) from ValueError(fatal)
-    notices: tuple[str, ...] = (_DOUBTFUL,) if said else ()
-    if ends_flat:
-        notices += (_ENDS_FLAT,)
-    if not balanced:
-        notices += (_NO_WHITE_BALANCE,)
-    sample: FloatArray = shrink(linear, _FIT_SIZE).astype(np.float32) / np.float32(65535)
-    gain = None if preview is None else gain_from_preview(sample, preview)
-    if gain is None:
-        gain = default_gain(sample)
-        notices += (_NO_PREVIEW,)
-    try:
-        jpeg = thumb.data if thumb is not None and isinstance(thumb.data, bytes) else None
-        metadata, more = metadata_from_raw(held.data, preview=jpeg, sidecar=_sidecar(picture.path))
-        notices += more
-    except Exception:  # the picture is good whatever its metadata is
-        metadata = Metadata.build()
-        notices += (_NO_METADATA,)
-    pixels = unflipped(np.take(srgb16_table(gain), linear), flip)
-    if not grey:  # developed here, so nobody need guess what the numbers mean; a profile of RGB is not for greys
-        metadata = metadata.with_icc(srgb_profile())
-    return Decoded(pixels, grey, upright=True, metadata=metadata, notices=notices)
+        raise damaged from ValueError(fatal)
+    doubts = ((_DOUBTFUL, bool(said)), (_ENDS_FLAT, ends_flat), (_NO_WHITE_BALANCE, not balanced))
+    return shot, tuple(notice for notice, holds in doubts if holds)
 
 
 class _Held:
