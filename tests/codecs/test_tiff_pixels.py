@@ -99,6 +99,60 @@ def test_a_reduced_copy_without_its_picture_says_so(tmp_path: Path, one_sentence
     assert "reduced copy" in one_sentence(*photo.notices)
 
 
+def rewritten(path: Path, samples: Numbers, tag: int, *, kind: int | None = None, count: int | None = None) -> Path:
+    """A TIFF, in which one entry of the directory says another type or another number of values."""
+    tifffile.imwrite(path, samples, photometric="rgb", metadata=None, software=False)
+    data = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tiff:
+        at = tiff.pages[0].tags[tag].offset  # type: ignore[union-attr]
+    if kind is not None:
+        struct.pack_into("<H", data, at + 2, kind)
+    if count is not None:
+        struct.pack_into("<I", data, at + 4, count)
+    path.write_bytes(data)
+    return path
+
+
+def with_entries(path: Path, more: int) -> Path:
+    """A TIFF whose directory says that it has so many entries more than it has."""
+    tifffile.imwrite(path, WHOLE, photometric="rgb", metadata=None, software=False)
+    data = bytearray(path.read_bytes())
+    at = int.from_bytes(data[4:8], "little")
+    struct.pack_into("<H", data, at, int.from_bytes(data[at : at + 2], "little") + more)
+    path.write_bytes(data)
+    return path
+
+
+def test_a_directory_that_only_libtiff_can_read_opens_with_a_doubt(tmp_path: Path, one_sentence: Sentence) -> None:
+    """RowsPerStrip without a value, or a text; two numbers of samples; thousands of entries that are not there."""
+    damaged = [
+        rewritten(tmp_path / "none.tif", WHOLE, 278, count=0),
+        rewritten(tmp_path / "text.tif", WHOLE, 278, kind=2, count=0),
+        rewritten(tmp_path / "two.tif", WHOLE, 277, count=2),
+        with_entries(tmp_path / "entries.tif", 4090),
+    ]
+    for path in damaged:
+        with pytest.raises(Exception), tifffile.TiffFile(path) as tiff:  # noqa: B017
+            tiff.pages[0].asarray()
+        photo = open_photo(path)
+        assert np.array_equal(photo.pixels, WHOLE), path.name
+        assert "one of two decoders" in one_sentence(*photo.notices)
+
+
+def test_what_libtiff_would_guess_stays_refused(tmp_path: Path) -> None:
+    """Of 16 bits Pillow gives 8; without a compression, a depth or one height it takes whatever comes."""
+    deep = WHOLE.astype(np.uint16) * np.uint16(257)
+    damaged = [
+        rewritten(tmp_path / "deep.tif", deep, 278, count=0),
+        rewritten(tmp_path / "compression.tif", WHOLE, 259, count=0),
+        rewritten(tmp_path / "bits.tif", WHOLE, 258, count=0),
+        rewritten(tmp_path / "height.tif", WHOLE, 257, kind=4, count=2),
+    ]
+    for path in damaged:
+        with pytest.raises(UnreadablePhotoError, match=path.name):
+            open_photo(path)
+
+
 def test_a_damaged_directory_below_leaves_the_copy(tmp_path: Path) -> None:
     path = with_whole_below(tmp_path / "a.tif", SMALL, WHOLE)
     data = bytearray(path.read_bytes())

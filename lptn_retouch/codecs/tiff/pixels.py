@@ -25,11 +25,13 @@ from lptn_retouch.errors import UnreadablePhotoError, UnsupportedPhotoError
 from lptn_retouch.picture.orientation import upright
 from lptn_retouch.picture.samples import Pixels
 from lptn_retouch.structures.jpeg import jpeg_size
+from lptn_retouch.structures.tiff import Tiff
 from lptn_retouch.threads import thread_count
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # or it tells the terminal of every odd tag
 
-_ORIENTATION, _ICC = 274, 34675
+_ORIENTATION, _ICC, _SUBFILE, _BITS = 274, 34675, 254, 258
+_NEEDED = (256, 257, 259)  # width, length, compression: without them Pillow would guess
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _INKS, _YCBCR, _LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
 _CHANNELS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _INKS: 4, _LAB: 3, _ICC_LAB: 3}
 _JPEG = 7
@@ -51,7 +53,7 @@ _ONE_OF_TWO = "Only one of two decoders could read it, so look whether the whole
 _ONLY_REDUCED = "Its header calls it a reduced copy of a larger picture, which the file does not hold."
 
 
-def decode(picture: Encoded[Any]) -> Decoded:
+def decode(picture: Encoded[Tiff | None]) -> Decoded:
     """Decode the first picture of a TIFF that is neither a thumbnail nor a mask, upright.
 
     What one library cannot decode the other is asked for, before the file is refused.
@@ -64,31 +66,62 @@ def decode(picture: Encoded[Any]) -> Decoded:
     """
     import tifffile
 
+    try:
+        tiff = tifffile.TiffFile(picture.file, name="picture", offset=0)
+        found = _picture(tiff)
+    except Exception as error:
+        return _without_tifffile(picture, error)
+    with tiff:
+        return _decoded_page(picture, tiff, *found)
+
+
+def _without_tifffile(picture: Encoded[Tiff | None], error: Exception) -> Decoded:
+    """What Pillow makes of a file that tifffile cannot open; that library's error where Pillow's word is not enough.
+
+    Pillow gives 8 bits of each sample that has more, and passes over tags that it cannot read. So those that it needs
+    must be there.
+    """
+
+    def refused() -> Decoded:
+        raise error
+
+    def with_pillow() -> Decoded:
+        picture.file.seek(0)
+        return _with_pillow(picture, picture.file, picture.metadata.icc)
+
+    tiff = picture.structure
+    first = tiff.ifd(tiff.first) if tiff is not None else None
+    if tiff is None or first is None:
+        return refused()
+    bits, kind = tiff.numbers(first.get(_BITS)), tiff.number(first.get(_SUBFILE)) or 0
+    vouched = all((entry := first.get(tag)) is not None and entry.count == 1 for tag in _NEEDED)
+    plain = bits and max(bits) <= 8 and not kind & _REDUCED_OR_MASK
+    return _first_of(refused, with_pillow) if vouched and plain else refused()
+
+
+def _decoded_page(picture: Encoded[Tiff | None], tiff: Any, first: Any, page: Any, notices: tuple[str, ...]) -> Decoded:
+    """Decode the page that `_picture` chose, by the library that is better at its kind."""
     file = picture.file
-    with tifffile.TiffFile(file, name="picture", offset=0) as tiff:
-        first, page, notices = _picture(tiff)
-        elsewhere = page is not first
-        own_icc = page.tags.valueof(_ICC) if elsewhere else None
-        icc = own_icc or picture.metadata.icc
+    elsewhere = page is not first
+    own_icc = page.tags.valueof(_ICC) if elsewhere else None
+    icc = own_icc or picture.metadata.icc
 
-        def with_tifffile() -> Decoded:
-            return _with_tifffile(picture, page, icc)
+    def with_tifffile() -> Decoded:
+        return _with_tifffile(picture, page, icc)
 
-        def with_pillow() -> Decoded:
-            file.seek(0)
-            return _with_pillow(
-                picture, io.BytesIO(_led_to(tiff, file.read(), page.offset)) if elsewhere else file, icc
-            )
+    def with_pillow() -> Decoded:
+        file.seek(0)
+        return _with_pillow(picture, io.BytesIO(_led_to(tiff, file.read(), page.offset)) if elsewhere else file, icc)
 
-        kind, bits = int(page.photometric), page.bitspersample
-        if kind == _YCBCR or int(page.compression) in _FOR_PILLOW or bits == 1 or (bits in (2, 4) and kind != _RGB):
-            found = _first_of(with_pillow, with_tifffile)
-        elif bits <= 8:
-            found = _first_of(with_tifffile, with_pillow)
-        else:  # of which Pillow would give eight
-            found = with_tifffile()
-        if elsewhere and _ORIENTATION not in page.tags:  # which stands where the photograph is described
-            found = found._replace(pixels=upright(found.pixels, first.tags.valueof(_ORIENTATION, 1)))
+    kind, bits = int(page.photometric), page.bitspersample
+    if kind == _YCBCR or int(page.compression) in _FOR_PILLOW or bits == 1 or (bits in (2, 4) and kind != _RGB):
+        found = _first_of(with_pillow, with_tifffile)
+    elif bits <= 8:
+        found = _first_of(with_tifffile, with_pillow)
+    else:  # of which Pillow would give eight
+        found = with_tifffile()
+    if elsewhere and _ORIENTATION not in page.tags:  # which stands where the photograph is described
+        found = found._replace(pixels=upright(found.pixels, first.tags.valueof(_ORIENTATION, 1)))
     return found._replace(icc=own_icc, notices=notices + found.notices)
 
 
