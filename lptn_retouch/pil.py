@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lptn_retouch.errors import UnreadablePhotoError, UsageError, reason
+from lptn_retouch.errors import UnreadablePhotoError, UsageError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,9 +26,7 @@ def load(image: Image) -> None:
     except MemoryError:
         raise
     except Exception as error:  # each plugin of Pillow's has errors of its own
-        raise UnreadablePhotoError(
-            f"this PIL image cannot be read ({reason(error)}); give one that is open and whole."
-        ) from error
+        raise UnreadablePhotoError("this PIL image cannot be read; give one that is open and whole.") from error
 
 
 def array_of(image: Image) -> npt.NDArray[np.uint8]:

@@ -25,7 +25,6 @@ from lptn_retouch.errors import (
     PresetNotFoundError,
     UnwritablePhotoError,
     UsageError,
-    reason,
     shown,
 )
 from lptn_retouch.names import did_you_mean, valid_name
@@ -221,8 +220,8 @@ def read_header(path: Path) -> dict[str, str]:
         return {"architecture": _printable(told.get("architecture", ""))} | _readable(told, path.name)
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise InvalidPresetError(
-            f"{shown(path.name)}: its header cannot be read ({reason(error)}); fetch it again from its source."
-        ) from None
+            f"{shown(path.name)}: its header cannot be read; fetch it again from its source."
+        ) from error
 
 
 def write_preset(path: Path, weights: Weights, header: dict[str, str], *, of: str = "") -> Path:

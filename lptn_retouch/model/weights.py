@@ -51,9 +51,14 @@ def read_safetensors(path: Path) -> tuple[Arrays, dict[str, str]]:
             }
         return arrays, header
     except (SafetensorError, OSError, ValueError, RuntimeError, TypeError, OverflowError) as error:
+        flaw = (
+            "in its header a name stands twice"
+            if isinstance(error, _TwiceError)
+            else "it is damaged or cannot be read to its end"
+        )
         raise InvalidPresetError(
-            f"{shown(path.name)}: not a sound .safetensors file ({reason(error)}); fetch it again from its source."
-        ) from None
+            f"{shown(path.name)}: not a sound .safetensors file, as {flaw}; fetch it again from its source."
+        ) from error
 
 
 def check_file(path: Path) -> None:
@@ -82,8 +87,12 @@ def _by_torch(path: Path, name: str) -> npt.NDArray[Any]:
     return np.asarray((tensor.float() if tensor.is_floating_point() else tensor).numpy())
 
 
+class _TwiceError(ValueError):
+    """A name stands twice in a header."""
+
+
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object, if no name stands in it twice: which of the two counts would depend on the reader."""
     if len(found := dict(pairs)) < len(pairs):
-        raise ValueError("a name stands twice in its header")
+        raise _TwiceError("a name stands twice")
     return found

@@ -87,7 +87,7 @@ def parse_xmp(packet: bytes) -> Element:
     try:
         reader.expat.Parse(packet[begin:end], True)
     except (expat.ExpatError, ValueError, LookupError) as error:
-        raise MetadataError(f"The XMP packet is damaged ({error}); keep it as it is or leave it out.") from error
+        raise MetadataError("The XMP packet is no well-formed XML; keep it as it is or leave it out.") from error
     if reader.root is None:
         raise MetadataError("The XMP packet is empty; leave it out.")
     return reader.root
