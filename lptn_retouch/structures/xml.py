@@ -12,7 +12,7 @@ XML = "http://www.w3.org/XML/1998/namespace"
 
 _MAX_BYTES = 64 << 20
 _MAX_ELEMENTS = 200_000
-_MAX_DEPTH = 64
+_MAX_LEVELS = 64
 
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#xD;"})
 _IN_QUOTES = str.maketrans({'"': "&quot;", "\n": "&#xA;", "\t": "&#x9;"})
@@ -138,7 +138,7 @@ class _Reader:
 
     def _start(self, name: str, pairs: list[str]) -> None:
         self.count += 1
-        if self.count > _MAX_ELEMENTS or len(self.open) >= _MAX_DEPTH:
+        if self.count > _MAX_ELEMENTS or len(self.open) >= _MAX_LEVELS:
             raise MetadataError("The XMP packet has too many or too deeply nested elements; leave it out.")
         values = dict(zip(pairs[::2], pairs[1::2], strict=True))
         spaces = self.spaces[-1]

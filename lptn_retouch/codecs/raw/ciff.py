@@ -11,7 +11,7 @@ from lptn_retouch.structures import Buffer
 from lptn_retouch.structures.tiff import ASCII, LONG, SHORT, TYPE_SIZES
 
 _MAGIC = b"HEAPCCDR"
-_MAX_DEPTH = 8
+_MAX_LEVELS = 8
 _MAX_RECORDS = 4096
 _MAX_VALUE = 65536
 
@@ -57,7 +57,7 @@ def ciff_records(data: Buffer) -> dict[int, bytes]:
         return {}
     start = int.from_bytes(data[2:6], "little")
     found: dict[int, bytes] = {}
-    for number, value in _heap(data, start, len(data), _MAX_DEPTH):
+    for number, value in _heap(data, start, len(data), _MAX_LEVELS):
         if value or number not in found:
             found[number] = value
         if len(found) >= _MAX_RECORDS:
@@ -65,9 +65,9 @@ def ciff_records(data: Buffer) -> dict[int, bytes]:
     return found
 
 
-def _heap(data: Buffer, start: int, end: int, depth: int) -> Iterator[tuple[int, bytes]]:
+def _heap(data: Buffer, start: int, end: int, levels: int) -> Iterator[tuple[int, bytes]]:
     """Records of the heap that lies in start..end: its directory stands where its last four bytes say."""
-    if depth == 0 or start < 0 or end - start < 6 or end > len(data):
+    if levels == 0 or start < 0 or end - start < 6 or end > len(data):
         return
     at = start + int.from_bytes(data[end - 4 : end], "little")
     if at + 2 > end:
@@ -84,7 +84,7 @@ def _heap(data: Buffer, start: int, end: int, depth: int) -> Iterator[tuple[int,
         elif start + offset + size <= end:
             inside = start + offset
             if tag & 0x3800 in (0x2800, 0x3000):
-                yield from _heap(data, inside, inside + size, depth - 1)
+                yield from _heap(data, inside, inside + size, levels - 1)
             elif size <= _MAX_VALUE:
                 yield number, bytes(data[inside : inside + size])
 

@@ -14,7 +14,7 @@ NOTE_SHORTENED = "Of the maker note, what has no place in EXIF was left out: emb
 
 _ORDERS = {b"II": "<", b"MM": ">"}
 _MAX_ENTRIES = 1024
-_MAX_DEPTH = 3
+_MAX_LEVELS = 3
 _LIMITS = tuple(1 << power for power in range(16, 3, -1))
 _SMALLEST = 64
 # Directories below the note's own.
@@ -238,7 +238,7 @@ class _Packer:
     shift: int
     limit: int
 
-    def directory(self, ifd: int, place: int, tag: int = 0, depth: int = _MAX_DEPTH) -> bytes | None:
+    def directory(self, ifd: int, place: int, tag: int = 0, levels: int = _MAX_LEVELS) -> bytes | None:
         """A directory with its values for this place in the new note; tag: what led to it."""
         items = _items(self.note, self.layout, ifd, self.at)
         if items is None:
@@ -250,11 +250,11 @@ class _Packer:
         # A damaged note may lead to one directory again and again, which would make it grow without end.
         below = {item.tag: item for item in reversed(items) if item.tag in self.layout.below}
         items = [item for item in items if below.get(item.tag, item) is item]
-        kept = [item for item in items if self._may_stay(item, tag, depth)]
+        kept = [item for item in items if self._may_stay(item, tag, levels)]
         entries, values = [], bytearray()
         values_at = place + 2 + 12 * len(kept) + len(between)
         for item in kept:
-            value = self._value(item, values_at + len(values), depth)
+            value = self._value(item, values_at + len(values), levels)
             if value:
                 where = struct.pack(self.layout.order + "I", values_at + len(values) + self.shift)
                 values += value + bytes(len(value) % 2)
@@ -263,17 +263,17 @@ class _Packer:
                 return None
         return struct.pack(self.layout.order + "H", len(kept)) + b"".join(entries) + between + bytes(values)
 
-    def _may_stay(self, item: _Item, tag: int, depth: int) -> bool:
+    def _may_stay(self, item: _Item, tag: int, levels: int) -> bool:
         if (tag, item.tag) in self.layout.previews:
             return False
         if item.tag in self.layout.below:
-            return depth > 1 and _items(self.note, self.layout, self._target(item), self.at) is not None
+            return levels > 1 and _items(self.note, self.layout, self._target(item), self.at) is not None
         return item.inline or (_is_inside(item, self.note) and item.end - item.start <= self.limit)
 
-    def _value(self, item: _Item, place: int, depth: int) -> bytes:
+    def _value(self, item: _Item, place: int, levels: int) -> bytes:
         """What an entry leads to, for this place; nothing where its value stands in it."""
         if item.tag in self.layout.below:
-            return self.directory(self._target(item), place, item.tag, depth - 1) or b""
+            return self.directory(self._target(item), place, item.tag, levels - 1) or b""
         return b"" if item.inline else self.note[item.start : item.end]
 
     def _target(self, item: _Item) -> int:

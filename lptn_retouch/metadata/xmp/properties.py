@@ -69,7 +69,7 @@ def _prefix(space: str) -> str:
 
 
 def _values(element: Element, path: str) -> Iterator[tuple[str, str]]:
-    """The values in an element; the depth of the tree is bounded by `parse_xmp`."""
+    """The values in an element; the levels of the tree are bounded by `parse_xmp`."""
     resource = element.attribute(RDF, "resource")
     if resource is not None:
         yield path, resource
