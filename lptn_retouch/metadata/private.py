@@ -32,7 +32,7 @@ from lptn_retouch.metadata.exif.tags import (
 )
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.photoshop import IPTC, IPTC_DIGEST, iptc_records, photoshop_resources
-from lptn_retouch.metadata.recipe import RECIPE
+from lptn_retouch.metadata.recipe import IPTC_EXTENSION, RECIPE
 from lptn_retouch.metadata.xmp.correct import DEVELOP, EXIF
 from lptn_retouch.metadata.xmp.edit import without_properties
 from lptn_retouch.structures.jpeg import SOI
@@ -62,7 +62,6 @@ _INTEROP = frozenset({0x0001, 0x0002, 0x1000, 0x1001, 0x1002})
 _UNSAID = frozenset({EXIF_POINTER, INTEROP_POINTER, PADDING})
 _JPEG = 6  # of Compression
 
-IPTC_EXTENSION = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 PLUS = "http://ns.useplus.org/ldf/xmp/1.0/"
 RIGHTS = "http://ns.adobe.com/xap/1.0/rights/"
 MEDIA = "http://ns.adobe.com/xap/1.0/mm/"

@@ -12,10 +12,9 @@ from lptn_retouch.choices import MetadataChoice
 from lptn_retouch.codecs.detect import detect_file
 from lptn_retouch.errors import MetadataError, shown
 from lptn_retouch.metadata.exif.tags import RESOLUTION_TAGS, X_RESOLUTION
-from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.private import without_private
 from lptn_retouch.metadata.recipe import read_recipe
-from lptn_retouch.verify.containers import Carried, carried_by, carried_of
+from lptn_retouch.verify.containers import Carried, carried_by
 from lptn_retouch.verify.reasons import (
     ALL,
     IN_COMMENT,
@@ -173,17 +172,16 @@ def _meant(entry: TagVerdict, left_out: set[tuple[str, str]], reason: str) -> Ta
 def _is_stripped(result: Carried) -> bool:
     """Whether a result says itself that its private metadata was left out on purpose."""
     with suppress(MetadataError):
-        recipe = read_recipe(Metadata(result.blocks))
+        recipe = read_recipe(result.metadata)
         return recipe is not None and recipe.metadata == "strip-private"
     return False
 
 
 def _private_tags(source: Carried) -> set[tuple[str, str]]:
     """The tags that `metadata="strip-private"` leaves out of a picture."""
-    spared, _ = without_private(Metadata(source.blocks))
-    left = {_key(tag) for tag in tags_of(carried_of(spared, source.container))}
-    everything = tags_of(carried_of(Metadata(source.blocks), source.container))
-    return {(tag.group, tag.name) for tag in everything if _key(tag) not in left}
+    spared, _ = without_private(source.metadata)
+    left = {_key(tag) for tag in tags_of(replace(source, metadata=spared))}
+    return {(tag.group, tag.name) for tag in tags_of(source) if _key(tag) not in left}
 
 
 def read_tags(path: Path) -> tuple[Carried, list[Tag]]:
@@ -203,8 +201,7 @@ def read_tags(path: Path) -> tuple[Carried, list[Tag]]:
         except MetadataError as error:
             raise MetadataError(f"{path}: {error}") from error
         tags = [_with_note_kind(tag, carried) for tag in tags_of(carried)]
-        carried.exif = None
-    return carried, tags
+    return replace(carried, file=None), tags
 
 
 def _kind(file: BinaryIO) -> str:

@@ -15,6 +15,7 @@ from lptn_retouch.metadata.exif.tags import (
 )
 from lptn_retouch.metadata.photoshop import IPTC_DIGEST, THUMBNAILS
 from lptn_retouch.metadata.xmp.correct import DEVELOP, EXIF, TIFF, reason_left_out
+from lptn_retouch.metadata.xmp.extended import XMP_NOTE
 from lptn_retouch.structures.tiff import MAKER_NOTE
 from lptn_retouch.verify.tags import Tag
 
@@ -49,7 +50,6 @@ _PLACES = {"IPTC": Kind.PHOTOSHOP, "Photoshop": Kind.PHOTOSHOP, "Text": Kind.COM
 _SRGB_MARKS = {("ExifIFD", "ColorSpace"): "1", ("InteropIFD", "InteroperabilityIndex"): "R98"}
 _SIZE_PROPERTIES = {(TIFF, "ImageWidth"), (TIFF, "ImageLength"), (EXIF, "PixelXDimension"), (EXIF, "PixelYDimension")}
 _SOFTWARE_PROPERTIES = ("CreatorTool", "ModifyDate", "MetadataDate", "InstanceID", "DocumentID", "History")
-XMP_NOTE = "http://ns.adobe.com/xmp/note/"
 # These makers' notes count offsets from their own start, so that they may stand anywhere.
 _SELF_CONTAINED = (b"Nikon\0\2", b"OLYMPUS\0", b"OM SYSTEM\0", b"FUJIFILM", b"Apple iOS\0", b"PENTAX \0")
 

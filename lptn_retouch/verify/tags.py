@@ -1,19 +1,19 @@
 """A file's metadata as a flat list of tags (group, name, value), whatever container it stands in."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.metadata.blocks import Kind
+from lptn_retouch.metadata.blocks import Block, Kind
 from lptn_retouch.metadata.exif.directories import directories
 from lptn_retouch.metadata.exif.tags import BLOCK_TAGS, PADDING, POINTERS, tag_name
 from lptn_retouch.metadata.photoshop import IPTC, iptc_records, photoshop_resources
 from lptn_retouch.metadata.resolution import spoken_density
 from lptn_retouch.metadata.xmp.properties import xmp_properties
 from lptn_retouch.structures.tiff import MAKER_NOTE, RATIONAL, SRATIONAL, Entry, Tiff
-from lptn_retouch.verify.containers import Carried
+from lptn_retouch.verify.containers import Carried, texts
 
 _UNTOLD = POINTERS | BLOCK_TAGS | {PADDING}  # blocks are told in groups of their own
 _LONG_TEXT = 2000
@@ -36,23 +36,25 @@ class Tag(NamedTuple):
 def tags_of(carried: Carried) -> list[Tag]:
     """All tags in what a file carries; a damaged part becomes one tag that stands for all of it.
 
-    >>> tags_of(Carried("JPEG", texts=[("Comment", b"hi")]))
-    [Tag(group='Text', name='Comment', value='hi', number=-1, space='', at=0)]
+    >>> from lptn_retouch.metadata import Metadata
+    >>> tags_of(Carried("JPEG", Metadata.build(icc=b"hi")))
+    [Tag(group='ICC', name='Profile', value='hi', number=-1, space='', at=0)]
 
     Source: Exif 3.0 (CIPA DC-008) 4.6; XMP part 1; IPTC-IIM 4.2; Adobe Photoshop File Formats Specification.
     """
+    found = carried.metadata
     return [
         *_exif_tags(carried),
-        *(tag for packet in carried.xmp for tag in _xmp_tags(packet)),
-        *_iptc_tags(carried.iptc),
+        *(tag for packet in (found.xmp, *found.extended_xmp) if packet for tag in _xmp_tags(packet)),
+        *_iptc_tags(found.iptc),
         *(
             Tag("Photoshop", f"0x{resource.id:04X}", _shown(resource.data), resource.id)
-            for resource in photoshop_resources(carried.photoshop)
+            for resource in photoshop_resources(found.photoshop)
             if resource.id != IPTC
         ),
-        *([Tag("ICC", "Profile", _shown(carried.icc))] if carried.icc else []),
-        *(Tag("Text", keyword, _text(text)) for keyword, text in carried.texts),
-        *_block_tags(carried),
+        *([Tag("ICC", "Profile", _shown(found.icc))] if found.icc else []),
+        *(Tag("Text", keyword, _text(text)) for keyword, text in texts(found)),
+        *_block_tags(found.blocks),
     ]
 
 
@@ -108,9 +110,9 @@ def _iptc_tags(data: bytes) -> Iterator[Tag]:
         yield Tag("IPTC", name, _text(value))
 
 
-def _block_tags(carried: Carried) -> Iterator[Tag]:
+def _block_tags(blocks: Iterable[Block]) -> Iterator[Tag]:
     """JPEG blocks that no other group covers: JFIF's density, MPF, C2PA, and makers' own APPn."""
-    for block in carried.blocks:
+    for block in blocks:
         if density := spoken_density(block):
             yield Tag("JFIF", "Density", density)
         elif block.kind in (Kind.MPF, Kind.GAIN_MAP, Kind.JUMBF, Kind.ADOBE, Kind.JFXX):

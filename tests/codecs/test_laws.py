@@ -26,7 +26,7 @@ from lptn_retouch.metadata import Block, Metadata
 from lptn_retouch.metadata.blocks import COMMENT, PNG_CHUNK
 from lptn_retouch.metadata.exif.build import Field, build_exif
 from lptn_retouch.metadata.photoshop import coded_resource
-from lptn_retouch.metadata.unsupported import resolution_fields
+from lptn_retouch.metadata.resolution import resolution_fields
 from lptn_retouch.opening import open_photo
 from lptn_retouch.photo import Photo
 from lptn_retouch.picture.picture import Source

@@ -12,10 +12,6 @@ from lptn_retouch.metadata.blocks import (
     Block,
     Kind,
     credentials_block,
-    exif_block,
-    icc_blocks,
-    photoshop_block,
-    xmp_block,
 )
 from lptn_retouch.metadata.exif.directories import read_exif
 from lptn_retouch.metadata.metadata import Metadata
@@ -147,13 +143,7 @@ class _Found:
         """Everything found, in the order in which a JPEG has it."""
         found = self.profiles | self.proper
         exif, xmp, icc = (found.get(kind) for kind in (Kind.EXIF, Kind.XMP, Kind.ICC))
-        return (
-            *((exif_block(exif),) if exif else ()),
-            *((xmp_block(xmp),) if xmp else ()),
-            *((photoshop_block(self.photoshop),) if self.photoshop else ()),
-            *(icc_blocks(icc) if icc else ()),
-            *self.others,
-        )
+        return (*Metadata.build(exif=exif, xmp=xmp, icc=icc, photoshop=self.photoshop).blocks, *self.others)
 
 
 def embed_png(png: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:

@@ -6,9 +6,9 @@ from pathlib import Path
 from lptn_retouch.codecs.raw.ciff import exif_from_ciff, is_ciff
 from lptn_retouch.codecs.raw.cr3 import is_cr3, read_cr3
 from lptn_retouch.codecs.raw.maker_note import exif_with_note
-from lptn_retouch.codecs.tiff.blocks import blocks_in_tags
+from lptn_retouch.codecs.tiff.blocks import with_blocks_in_tags
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.metadata.blocks import Block, Kind, exif_block, jpeg_blocks, xmp_block
+from lptn_retouch.metadata.blocks import Block, Kind, jpeg_blocks, xmp_block
 from lptn_retouch.metadata.exif.build import Field
 from lptn_retouch.metadata.exif.directories import Directories, directories
 from lptn_retouch.metadata.exif.patch import declare_srgb
@@ -101,7 +101,7 @@ def _blocks(data: Buffer) -> tuple[tuple[Block, ...], tuple[str, ...]]:
     """What the file's own structure holds, by its kind."""
     if is_ciff(data):
         exif = exif_from_ciff(data)
-        return ((exif_block(exif),) if exif else ()), ()
+        return Metadata.build(exif=exif).blocks, ()
     if is_cr3(data):
         return _of_cr3(data)
     if bytes(data[:16]) == b"FUJIFILMCCD-RAW ":
@@ -148,8 +148,7 @@ def _of_tiff(tiff: Tiff) -> tuple[tuple[Block, ...], tuple[str, ...]]:
         if any(block.kind is Kind.EXIF for block in blocks):
             return blocks, ()
     exif, notices = _shooting_data(found)
-    others = (block for block in blocks_in_tags(tiff, found.main, _LONGEST_BLOCK) if block.kind is not Kind.ICC)
-    return (*((exif_block(exif),) if exif else ()), *others), notices
+    return with_blocks_in_tags(exif, found, _LONGEST_BLOCK).with_icc(None).blocks, notices
 
 
 def _shooting_data(found: Directories) -> tuple[bytes | None, tuple[str, ...]]:
@@ -172,7 +171,6 @@ def _of_cr3(data: Buffer) -> tuple[tuple[Block, ...], tuple[str, ...]]:
     if found.main is None:
         return (), ()
     tiff, first = found.main
-    blocks: tuple[Block, ...] = ()
     # The parts are joined in one structure, so all must be in one byte order; Canon's are.
     parts = [part if part and part[0].order == tiff.order else None for part in (found.exif, found.note, found.gps)]
     shot, note, gps = parts
@@ -185,8 +183,7 @@ def _of_cr3(data: Buffer) -> tuple[tuple[Block, ...], tuple[str, ...]]:
         # CMT3 is a structure whose directory is the note, with offsets from the structure's start.
         (bytes(note[0].data[note[1].at :]), note[1].at) if note else None,
     )
-    blocks = (exif_block(exif),)
-    return (*blocks, xmp_block(found.xmp)) if found.xmp else blocks, notices
+    return Metadata.build(exif=exif, xmp=found.xmp).blocks, notices
 
 
 def _fields(tiff: Tiff, ifd: Ifd | None, tags: frozenset[int] | None = None) -> list[Field]:

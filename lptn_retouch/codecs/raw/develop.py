@@ -76,21 +76,13 @@ def develop(picture: Encoded[Buffer]) -> Decoded:
 
 
 class _Shot(NamedTuple):
-    """What LibRaw makes of a file.
+    """What LibRaw makes of a file."""
 
-    Args:
-        linear: pixels, as the sensor lies.
-        flip: how to turn them upright, in LibRaw's words.
-        grey: the sensor has no colours.
-        preview: what the camera embedded, linear and shrunk; None where it cannot be read.
-        jpeg: the same as it is in the file; None where it is no JPEG.
-    """
-
-    linear: npt.NDArray[np.uint16]
-    flip: int
+    linear: npt.NDArray[np.uint16]  # as the sensor lies
+    flip: int  # how to turn it upright, in LibRaw's words
     grey: bool
-    preview: FloatArray | None
-    jpeg: bytes | None
+    preview: FloatArray | None  # what the camera embedded, linear and shrunk
+    jpeg: bytes | None  # the same, as it is in the file
 
 
 def _decoded(picture: Encoded[Buffer], held: "_Held") -> tuple[_Shot, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.metadata.blocks import Block, Kind, exif_block, icc_blocks, photoshop_block, xmp_block
+from lptn_retouch.metadata.blocks import Block, Kind
 from lptn_retouch.metadata.exif.build import Field, build_exif
 from lptn_retouch.metadata.exif.directories import Directories, directories, read_exif
 from lptn_retouch.metadata.exif.tags import (
@@ -72,27 +72,22 @@ def tiff_blocks(tiff: Tiff) -> tuple[Block, ...]:
     found = directories(tiff)
     if found is None:
         return ()
-    exif = _exif(found)
-    return ((exif_block(exif),) if exif else ()) + blocks_in_tags(tiff, found.main, _LONGEST_BLOCK)
+    return with_blocks_in_tags(_exif(found), found, _LONGEST_BLOCK).blocks
 
 
-def blocks_in_tags(tiff: Tiff, ifd: Ifd, longest: int) -> tuple[Block, ...]:
-    """What a TIFF holds as values of its first directory: XMP; IPTC and Photoshop's resources as one block; ICC.
+def with_blocks_in_tags(exif: bytes | None, found: Directories, longest: int) -> Metadata:
+    """EXIF and what a TIFF holds as values of its first directory: XMP; IPTC and Photoshop's resources as one; ICC.
 
     Args:
-        tiff: the file.
-        ifd: its first directory.
+        exif: as it is laid out anew.
+        found: the file's directories.
         longest: longest value that is read, in bytes.
     """
-    values = {entry.tag: tiff.raw(entry) for entry in reversed(ifd.entries)
+    values = {entry.tag: found.tiff.raw(entry) for entry in reversed(found.main.entries)
               if entry.tag in BLOCK_TAGS and entry.size <= longest}  # fmt: skip
     xmp = values.get(XMP_TAG, b"").rstrip(b"\0")
     resources = with_iptc(values.get(PHOTOSHOP_TAG, b""), values.get(IPTC_TAG, b""))
-    return (
-        *((xmp_block(xmp),) if xmp else ()),
-        *((photoshop_block(resources),) if resources else ()),
-        *icc_blocks(values.get(ICC_TAG, b"")),
-    )
+    return Metadata.build(exif=exif, xmp=xmp, icc=values.get(ICC_TAG), photoshop=resources)
 
 
 def _exif(found: Directories) -> bytes | None:
