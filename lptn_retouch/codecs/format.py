@@ -180,7 +180,7 @@ class Format(ABC, Generic[Structure]):
         """Put metadata into a freshly encoded picture.
 
         Args:
-            head: the first of the parts that `encode` gave.
+            head: the first of the parts that `encode` gave, in the byte order of the metadata.
             metadata: usually `Metadata.for_result(...)`.
 
         Returns:

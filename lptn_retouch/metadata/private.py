@@ -10,7 +10,6 @@ import struct
 from lptn_retouch.errors import MetadataError
 from lptn_retouch.metadata.blocks import (
     EXTENDED_XMP_PREFIX,
-    LONGEST_EXIF,
     PHOTOSHOP_PREFIX,
     SEGMENT_LIMIT,
     Block,
@@ -23,7 +22,6 @@ from lptn_retouch.metadata.blocks import (
 from lptn_retouch.metadata.exif.build import Field, build_exif
 from lptn_retouch.metadata.exif.directories import read_exif
 from lptn_retouch.metadata.exif.tags import (
-    COMPRESSION,
     PADDING,
     PLAIN_TAGS,
     THUMBNAIL_AT,
@@ -40,9 +38,7 @@ from lptn_retouch.structures.tiff import (
     EXIF_POINTER,
     GPS_POINTER,
     INTEROP_POINTER,
-    LONG,
     MAKER_NOTE,
-    SHORT,
     Entry,
     Ifd,
     Tiff,
@@ -60,7 +56,6 @@ _PRIVATE_TAGS = {0xA431: SERIALS, 0xA435: SERIALS, 0xC62F: SERIALS, 0xFDE9: SERI
                  0x013C: OWNERS, 0xFE4C: PATHS, MAKER_NOTE: NOTES, GPS_POINTER: PLACES}  # fmt: skip
 _INTEROP = frozenset({0x0001, 0x0002, 0x1000, 0x1001, 0x1002})
 _UNSAID = frozenset({EXIF_POINTER, INTEROP_POINTER, PADDING})
-_JPEG = 6  # of Compression
 
 PLUS = "http://ns.useplus.org/ldf/xmp/1.0/"
 RIGHTS = "http://ns.adobe.com/xap/1.0/rights/"
@@ -186,9 +181,8 @@ def _clean_exif(exif: bytes, groups: set[str]) -> bytes:
     tiff = found.tiff
     main, exposed = (_public_fields(tiff, ifd, groups) for ifd in (found.main, found.exif))
     index = [_field(tiff, entry) for entry in (found.interop.entries if found.interop else ()) if entry.tag in _INTEROP]
-    built = build_exif(tiff.order, main, exposed, interop=index)
     thumbnail = _thumbnail(tiff, found.thumbnail) if found.thumbnail is not None else None
-    return _with_thumbnail(built, tiff.order, thumbnail) if thumbnail else built
+    return build_exif(tiff.order, main, exposed, interop=index, thumbnail=thumbnail)
 
 
 def _public_fields(tiff: Tiff, ifd: Ifd | None, groups: set[str]) -> list[Field]:
@@ -212,28 +206,6 @@ def _thumbnail(tiff: Tiff, ifd: Ifd) -> bytes | None:
         return None
     thumbnail = bytes(tiff.data[at : at + length])
     return thumbnail if thumbnail[:2] == SOI and b"Exif" not in thumbnail else None
-
-
-def _with_thumbnail(exif: bytes, order: str, thumbnail: bytes) -> bytes:
-    """A structure with an IFD1 behind it; as it was where that is too long for a JPEG."""
-    at = len(exif) + len(exif) % 2
-    picture_at = at + 2 + 3 * 12 + 4
-    entries = (
-        (COMPRESSION, SHORT, _JPEG),
-        (THUMBNAIL_AT, LONG, picture_at),
-        (THUMBNAIL_LENGTH, LONG, len(thumbnail)),
-    )
-    table = struct.pack(order + "H", len(entries))
-    for tag, kind, number in entries:
-        value = struct.pack(order + ("H" if kind == SHORT else "I"), number).ljust(4, b"\0")
-        table += struct.pack(order + "HHI", tag, kind, 1) + value
-    found = read_exif(exif)
-    link = found.main.next_at if found is not None else None
-    if link is None or picture_at + len(thumbnail) > LONGEST_EXIF:
-        return exif
-    out = bytearray(exif.ljust(at, b"\0"))
-    struct.pack_into(order + "I", out, link, at)
-    return bytes(out) + table + bytes(4) + thumbnail
 
 
 def private_group(space: str, name: str) -> str | None:

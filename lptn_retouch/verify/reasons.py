@@ -81,30 +81,26 @@ def is_maker_note(tag: Tag) -> bool:
 
 
 class _Case(NamedTuple):
-    """A tag of the source, and the picture that it is looked for in.
-
-    Args:
-        tag: in the source.
-        from_raw: the source is a RAW file.
-        value: in the result; None where the result does not have the tag.
-        into: the result's container.
-        has_resolution: the result's EXIF gives one.
-    """
+    """A tag of the source, and what the rules ask of the result."""
 
     tag: Tag
     from_raw: bool
-    value: str | None = None
-    into: Format[Any] | None = None
-    has_resolution: bool = False
+    value: str | None = None  # in the result, if it is there
+    into: Format[Any] | None = None  # the result's container
+    has_resolution: bool = False  # the result's EXIF gives one
 
     @property
     def of_exif(self) -> bool:
         return self.tag.group in ("IFD0", "ExifIFD")
 
     @property
-    def property(self) -> tuple[str, str]:
-        """The namespace and the name of one of XMP's."""
+    def xmp(self) -> tuple[str, str]:
+        """Namespace and name of a property in XMP."""
         return self.tag.space, self.tag.name
+
+    @property
+    def has_place_for_profile(self) -> bool:
+        return self.into is None or self.into.holds is None or self.into.holds.profiles
 
     def has_place_for(self, kind: Kind) -> bool:
         """Whether the result's container, if it is known, can hold such a block."""
@@ -121,7 +117,7 @@ def _is_raw_note(case: _Case) -> bool:
 
 
 def _names_extended(case: _Case) -> bool:
-    return case.property == (XMP_NOTE, "HasExtendedXMP")
+    return case.xmp == (XMP_NOTE, "HasExtendedXMP")
 
 
 _Rules: TypeAlias = tuple[tuple[str, Callable[[_Case], bool]], ...]
@@ -135,8 +131,8 @@ _CHANGED: _Rules = (
     (SOFTWARE, lambda c: c.of_exif and c.tag.number in _SOFTWARE_TAGS),
     (STORAGE, lambda c: c.of_exif and c.tag.number in _ANY_STORAGE),
     (IN_SRGB, lambda c: _SRGB_MARKS.get((c.tag.group, c.tag.name)) == c.value),
-    (DEVELOPED, lambda c: c.property == (DEVELOP, "AlreadyApplied")),
-    (SIZE, lambda c: c.property in _SIZE_PROPERTIES),
+    (DEVELOPED, lambda c: c.xmp == (DEVELOP, "AlreadyApplied")),
+    (SIZE, lambda c: c.xmp in _SIZE_PROPERTIES),
     (SOFTWARE, lambda c: c.tag.group in ("XMP-xmp", "XMP-xmpMM") and c.tag.name.startswith(_SOFTWARE_PROPERTIES)),
     (PROFILE, lambda c: c.tag.group == "ICC"),
     (DIGEST, lambda c: c.tag.group == "Photoshop" and c.tag.number == IPTC_DIGEST),
@@ -157,13 +153,9 @@ _DROPPED: _Rules = (
     (RAW_ONLY, lambda c: c.from_raw and c.of_exif and not describes_photograph(c.tag.number)),
     (STORAGE, lambda c: is_storage(c.tag) or (c.of_exif and c.tag.number in _ANY_STORAGE)),
     (DENSITY, lambda c: c.tag.group == "JFIF" and c.has_resolution),
-    (WITHOUT_PROFILE, lambda c: c.tag.group == "ICC" and c.into is not None and not _holds_profiles(c.into)),
+    (WITHOUT_PROFILE, lambda c: c.tag.group == "ICC" and not c.has_place_for_profile),
     (ONE_PACKET, lambda c: _names_extended(c) and not c.has_place_for(Kind.EXTENDED_XMP)),
 )
-
-
-def _holds_profiles(container: Format[Any]) -> bool:
-    return container.holds is None or container.holds.profiles
 
 
 def reason_changed(before: Tag, after: Tag, *, from_raw: bool = False) -> str | None:

@@ -17,7 +17,6 @@ from lptn_retouch.codecs.raw.blocks import (
     SIDECAR_DAMAGED,
     SIDECAR_PASSED,
     SIDECAR_USED,
-    exif_from_raw,
     metadata_from_raw,
 )
 from lptn_retouch.codecs.raw.cr3 import CANON, XMP
@@ -98,7 +97,7 @@ def test_our_own_diff_finds_nothing_lost(developed: dict[Path, Path]) -> None:
 
 def test_nothing_of_the_raw_files_own_structure_comes_along(shared: Path) -> None:
     for path in (shared / "data" / "raw").iterdir():
-        exif = exif_from_raw(path)
+        exif = metadata_from_raw(path)[0].exif
         assert exif is not None
         assert len(exif) < 65_528
         tiff = Tiff(exif)
@@ -115,7 +114,7 @@ def test_a_cut_raw_file_gives_what_it_can_and_never_crashes(shared: Path, tmp_pa
         for keep in (0, 1, 17, 18, 100, 1000, 4096):
             cut = tmp_path / path.name
             cut.write_bytes(whole[:keep])
-            exif = exif_from_raw(cut)
+            exif = metadata_from_raw(cut)[0].exif
             assert exif is None or Tiff(exif).order in "<>"
 
 
@@ -128,7 +127,7 @@ def test_place_lens_and_tiff_ep_tags_survive_in_both_byte_orders(order: str, tmp
             Field(0x0112, 3, 1, struct.pack(order + "H", 8))]  # fmt: skip
     path = tmp_path / "made.dng"
     path.write_bytes(build_exif(order, main, [text_field(0xA434, "A lens")], gps).ljust(4096, b"\0"))
-    tiff = Tiff(exif_from_raw(path) or b"")
+    tiff = Tiff(metadata_from_raw(path)[0].exif or b"")
     first = tiff.ifd(tiff.first)
     shot, place = tiff.pointed(first, 0x8769), tiff.pointed(first, 0x8825)
     assert first is not None and shot is not None and place is not None
@@ -166,7 +165,7 @@ def test_canons_third_stops_become_the_numbers_on_the_dial(tmp_path: Path) -> No
                0x1029: struct.pack("<4h", 2, 227, 0, 0)}  # fmt: skip
     path = tmp_path / "made.crw"
     path.write_bytes(crw(records))
-    tiff = Tiff(exif_from_raw(path) or b"")
+    tiff = Tiff(metadata_from_raw(path)[0].exif or b"")
     shooting = tiff.pointed(tiff.ifd(tiff.first), 0x8769)
     assert shooting is not None
     values = {entry.tag: tiff.value(entry) for entry in shooting.entries}

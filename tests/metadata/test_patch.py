@@ -183,7 +183,7 @@ def test_a_zlib_bomb_in_a_png_is_not_inflated() -> None:
     bomb = zlib.compress(bytes(40 << 20))
     body = b"profile\0\0" + bomb
     png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", len(body)) + b"iCCP" + body + bytes(4)
-    assert carried_by(png, detect(png) or "TIFF").icc is None
+    assert carried_by(png, detect(png) or "TIFF").metadata.icc is None
 
 
 def flipped(seed: bytes) -> st.SearchStrategy[bytes]:

@@ -12,10 +12,8 @@ from lptn_retouch.metadata.blocks import (
     GAIN_MAP_PREFIX,
     Block,
     credentials_block,
-    exif_block,
     exif_in,
     icc_blocks,
-    xmp_block,
 )
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.unsupported import boxed
@@ -66,7 +64,7 @@ def nclx(items: Items) -> tuple[int, int, int, bool] | None:
     return None
 
 
-def _described(items: Items) -> Iterator[Block]:
+def _described(items: Items) -> tuple[Block, ...]:
     """EXIF and XMP of the primary picture: others, such as gain maps and depth maps, may have their own."""
     primary, locations = items.primary(), items.locations()
     targets = {r.source: r.targets for r in items.references() if r.type == b"cdsc"}
@@ -76,14 +74,11 @@ def _described(items: Items) -> Iterator[Block]:
     exif = next((found for content in contents if content and (found := exif_in(content))), None)
     packets = (items.content(locations[item.id]) for item in ours if item.mime == _XMP_TYPE)
     xmp = next((packet for packet in packets if packet), None)
-    if exif:
-        yield exif_block(exif)
-    if xmp:
-        yield xmp_block(xmp)
+    return Metadata.build(exif=exif, xmp=xmp).blocks
 
 
-def _profile(items: Items) -> Iterator[Block]:
-    yield from icc_blocks(next(_colours(items, *_PROFILES), b""))
+def _profile(items: Items) -> tuple[Block, ...]:
+    return icc_blocks(next(_colours(items, *_PROFILES), b""))
 
 
 def _colours(items: Items, *kinds: bytes) -> Iterator[bytes]:
@@ -94,24 +89,19 @@ def _colours(items: Items, *kinds: bytes) -> Iterator[bytes]:
             yield bytes(items.data[box.at + 4 : box.end])
 
 
-def _gain_map(items: Items) -> Iterator[Block]:
+def _gain_map(items: Items) -> tuple[Block, ...]:
     auxiliary = (bytes(items.data[box.at + 4 : box.end][:64]) for box in items.all_properties() if box.type == b"auxC")
-    if any(item.type == b"tmap" for item in items.all()) or any(_APPLE_GAIN_MAP in kind for kind in auxiliary):
-        yield Block(0xE2, GAIN_MAP_PREFIX)
+    has_one = any(item.type == b"tmap" for item in items.all()) or any(_APPLE_GAIN_MAP in kind for kind in auxiliary)
+    return (Block(0xE2, GAIN_MAP_PREFIX),) if has_one else ()
 
 
 def embed_avif(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-    """Put metadata into a freshly encoded AVIF; the coded pixels are not touched.
+    """Put metadata into a freshly encoded AVIF; the coded pixels are not touched. See `Format.embed`.
 
     EXIF and XMP become items that describe the picture, with their bytes behind the end of the file; the colour
     profile becomes a property of it, beside the code points that the encoder wrote.
 
-    Args:
-        picture: an AVIF with one picture, without EXIF, XMP and profile; less than 4 GB.
-        metadata: what it shall carry, usually `Metadata.for_result(...)`.
-
-    Returns:
-        The AVIF, and a sentence for each thing that it cannot hold.
+    The file holds one picture, without EXIF, XMP and profile, and is shorter than 4 GB.
 
     Raises:
         MetadataError: the picture is no sound AVIF.

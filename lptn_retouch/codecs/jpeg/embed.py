@@ -29,19 +29,12 @@ ICC_TOO_LONG = "The colour profile was left out: it is longer than the 16.7 MB t
 
 
 def embed_jpeg(jpeg: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-    """Put metadata blocks into a freshly encoded JPEG; the coded pixels are not touched.
+    """Put metadata blocks into a freshly encoded JPEG; the coded pixels are not touched. See `Format.embed`.
 
     The blocks stand in the order JFIF, Exif, then as they stood in their source. From the encoder's own blocks,
     Adobe APP14 stays (it says how *these* pixels are coded; the source's does not), JFIF, Exif, XMP and ICC stay
     where the metadata has none of the kind, and the others go. What is too long for a segment is split, and what
     cannot be split is shortened. A PNG's texts become comments, and its resolution JFIF's.
-
-    Args:
-        jpeg: a picture as the encoder wrote it.
-        metadata: what it shall carry, usually `Metadata.for_result(...)`.
-
-    Returns:
-        The JPEG with these blocks, and a sentence for each thing that it cannot hold.
 
     Raises:
         MetadataError: the JPEG is damaged, or a block is of no kind that a JPEG or PNG has.

@@ -8,12 +8,8 @@ from lptn_retouch.metadata import Block, Metadata
 from lptn_retouch.metadata.blocks import (
     EXIF_PREFIX,
     credentials_block,
-    exif_block,
-    icc_blocks,
-    photoshop_block,
-    xmp_block,
 )
-from lptn_retouch.metadata.photoshop import IPTC, coded_resource
+from lptn_retouch.metadata.photoshop import with_iptc
 from lptn_retouch.metadata.unsupported import boxed
 from lptn_retouch.structures import Buffer
 from lptn_retouch.structures.boxes import Box, box_of, find_all
@@ -37,33 +33,20 @@ def jp2_blocks(header: Header) -> tuple[Block, ...]:
 
     Source: XMP part 3, 1.1.8; ISO/IEC 15444-1, I.5.3.3 (profile) and I.7.2 (uuid).
     """
-    found: dict[bytes, tuple[Block, ...]] = {}
+    found: dict[bytes, bytes] = {}
     for box in header.boxes:
-        content = bytes(header.data[box.at : min(box.end, box.at + _LONGEST)])
-        if not content or box.end - box.at > _LONGEST or box.type in found:
-            continue
-        if box.type == _EXIF and content != EXIF_PREFIX:
-            found[box.type] = (exif_block(content),)
-        elif box.type == _XMP:
-            found[box.type] = (xmp_block(content),)
-        elif box.type == _IPTC:
-            found[box.type] = (photoshop_block(coded_resource(IPTC, content)),)
-        elif box.type == b"jumb":
-            found[box.type] = (credentials_block(box_of(box.type, content)),)
-    order = (_EXIF, _XMP, _IPTC, b"jumb")
-    return (*(block for kind in order for block in found.get(kind, ())), *icc_blocks(header.icc or b""))
+        if box.type in (_EXIF, _XMP, _IPTC, b"jumb") and 0 < box.end - box.at <= _LONGEST:
+            found.setdefault(box.type, bytes(header.data[box.at : box.end]))
+    exif, resources = found.get(_EXIF, b"").removeprefix(EXIF_PREFIX), with_iptc(b"", found.get(_IPTC, b""))
+    credentials = (credentials_block(box_of(b"jumb", found[b"jumb"])),) if b"jumb" in found else ()
+    return Metadata.build(exif=exif, xmp=found.get(_XMP), icc=header.icc, photoshop=resources).blocks + credentials
 
 
 def embed_jp2(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-    """Put metadata into a freshly encoded JP2; the codestream is not touched.
+    """Put metadata into a freshly encoded JP2; the codestream is not touched. See `Format.embed`.
 
-    Args:
-        picture: a JP2 as the encoder wrote it.
-        metadata: what it shall carry, usually `Metadata.for_result(...)`.
-
-    Returns:
-        The JP2, with its profile in the place of the encoder's word on colours, and a word on transparency, which the
-        encoder leaves out; and a sentence for each thing that it cannot hold.
+    The profile takes the place of the encoder's word on colours. A word on transparency is added, which the encoder
+    leaves out.
 
     Raises:
         MetadataError: the picture is damaged.

@@ -6,7 +6,7 @@ The colour profile stands inside the codestream, coded like pixels, so it is the
 from collections.abc import Iterator
 
 from lptn_retouch.errors import MetadataError
-from lptn_retouch.metadata.blocks import Block, credentials_block, exif_block, exif_in, xmp_block
+from lptn_retouch.metadata.blocks import Block, credentials_block, exif_in
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.unsupported import boxed
 from lptn_retouch.structures import Buffer
@@ -32,15 +32,12 @@ def jxl_blocks(data: Buffer) -> tuple[Block, ...]:
     """
     if bytes(data[: len(_SIGNATURE)]) != _SIGNATURE:
         return ()
-    blocks: dict[bytes, Block] = {}
+    found: dict[bytes, bytes] = {}
     for kind, content in _boxes(data):
-        if kind == b"Exif" and (exif := exif_in(content)):
-            blocks.setdefault(kind, exif_block(exif))
-        elif kind == b"xml " and content:
-            blocks.setdefault(kind, xmp_block(content))
-        elif kind == b"jumb":
-            blocks.setdefault(kind, credentials_block(box_of(kind, content)))
-    return tuple(blocks.values())
+        if told := exif_in(content) if kind == b"Exif" else content:
+            found.setdefault(kind, told)
+    credentials = (credentials_block(box_of(b"jumb", found[b"jumb"])),) if b"jumb" in found else ()
+    return Metadata.build(exif=found.get(b"Exif"), xmp=found.get(b"xml ")).blocks + credentials
 
 
 def _boxes(data: Buffer) -> Iterator[tuple[bytes, bytes]]:
@@ -66,14 +63,9 @@ def _inflated(content: bytes) -> bytes:
 
 
 def embed_jxl(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-    """Put metadata into a freshly encoded JPEG XL; the coded pixels, and the profile among them, are not touched.
+    """Put metadata into a freshly encoded JPEG XL; the coded pixels, with the profile, stay. See `Format.embed`.
 
-    Args:
-        picture: a bare codestream, which becomes a file of boxes, or such a file without metadata.
-        metadata: what it shall carry, usually `Metadata.for_result(...)`.
-
-    Returns:
-        The file, and a sentence for each thing that it cannot hold.
+    A bare codestream becomes a file of boxes.
 
     Raises:
         MetadataError: the picture is no JPEG XL.

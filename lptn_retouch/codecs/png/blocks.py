@@ -147,17 +147,10 @@ class _Found:
 
 
 def embed_png(png: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-    """Put metadata into a freshly encoded PNG; the coded pixels are not touched.
+    """Put metadata into a freshly encoded PNG; the coded pixels are not touched. See `Format.embed`.
 
     Everything stands right behind the header, where readers that do not read a file to its end find it too. A profile
     takes the place of the encoder's own words on colour (iCCP, sRGB, gAMA, cHRM); without one they stay as they are.
-
-    Args:
-        png: a picture as the encoder wrote it.
-        metadata: what it shall carry, usually `Metadata.for_result(...)`.
-
-    Returns:
-        The PNG, and a sentence for each thing that it cannot hold.
 
     Raises:
         MetadataError: the PNG is damaged.

@@ -31,15 +31,6 @@ SIDECAR_DAMAGED = "The sidecar file beside it was left out: it is damaged."
 _LENS_INFO_DNG, _LENS_SPECIFICATION = 0xC630, 0xA432
 
 
-def exif_from_raw(path: Path) -> bytes | None:
-    """The shooting data of a RAW file, as `metadata_from_raw` finds it.
-
-    >>> exif_from_raw(Path("/dev/null")) is None
-    True
-    """
-    return metadata_from_raw(path)[0].exif
-
-
 def metadata_from_raw(
     raw: Path | Buffer, *, preview: bytes | None = None, sidecar: bytes | None = None
 ) -> tuple[Metadata, tuple[str, ...]]:

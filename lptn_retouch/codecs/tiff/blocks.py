@@ -117,18 +117,11 @@ def _fields(tiff: Tiff, ifd: Ifd | None) -> Iterator[Field]:
 
 
 def embed_tiff(picture: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-    """Put metadata into a freshly encoded TIFF; the coded pixels are not touched.
+    """Put metadata into a freshly encoded TIFF; the coded pixels are not touched. See `Format.embed`.
 
     The file starts with the EXIF block, verbatim but for the offset of its first directory. Then comes the picture,
     and at the end a new first directory: how the picture is stored, and what IFD0 of the EXIF block says of the
     photograph. The EXIF thumbnail gets no directory: in a TIFF it would be a second page.
-
-    Args:
-        picture: one page, encoded in the order of `Metadata.byte_order`.
-        metadata: what it shall carry, usually `Metadata.for_result(...)`.
-
-    Returns:
-        The TIFF, and a sentence for each thing that it cannot hold.
 
     Raises:
         MetadataError: the picture is no TIFF, or one in the other byte order.

@@ -9,9 +9,6 @@ from lptn_retouch.metadata.blocks import (
     XMP_PREFIX,
     Block,
     credentials_block,
-    exif_block,
-    icc_blocks,
-    xmp_block,
 )
 from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.unsupported import boxed
@@ -35,33 +32,21 @@ def webp_blocks(data: Buffer) -> tuple[Block, ...]:
 
     Source: RFC 9649, 2.7.1.
     """
-    found: dict[bytes, tuple[Block, ...]] = {}
+    found: dict[bytes, bytes] = {}
     for chunk in riff_chunks(data):
         kind = b"XMP " if chunk.type in _XMP else chunk.type
-        if kind not in _METADATA or kind in found or not 0 < chunk.end - chunk.at <= _LONGEST:
-            continue
-        content = bytes(data[chunk.at : chunk.end])
-        if kind == b"EXIF":  # many programs write the prefix of a JPEG in front, which the format does not have
-            found[kind] = (exif_block(content),) if content != EXIF_PREFIX else ()
-        elif kind == b"XMP ":
-            found[kind] = (xmp_block(content.removeprefix(XMP_PREFIX)),)
-        elif kind == b"ICCP":
-            found[kind] = icc_blocks(content)
-        elif kind == b"C2PA":
-            found[kind] = (credentials_block(content),)
-    order = (b"EXIF", b"XMP ", b"ICCP", b"C2PA")
-    return tuple(block for kind in order for block in found.get(kind, ()))
+        if kind in _METADATA and 0 < chunk.end - chunk.at <= _LONGEST:
+            found.setdefault(kind, bytes(data[chunk.at : chunk.end]))
+    # Many programs write the prefixes of a JPEG in front, which the format does not have.
+    exif, xmp = found.get(b"EXIF", b"").removeprefix(EXIF_PREFIX), found.get(b"XMP ", b"").removeprefix(XMP_PREFIX)
+    credentials = (credentials_block(found[b"C2PA"]),) if b"C2PA" in found else ()
+    return Metadata.build(exif=exif, xmp=xmp, icc=found.get(b"ICCP")).blocks + credentials
 
 
 def embed_webp(webp: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-    """Put metadata into a freshly encoded WebP; the coded pixels are not touched.
+    """Put metadata into a freshly encoded WebP; the coded pixels are not touched. See `Format.embed`.
 
-    Args:
-        webp: a picture as the encoder wrote it.
-        metadata: what it shall carry, usually `Metadata.for_result(...)`.
-
-    Returns:
-        The WebP, with EXIF as the format has it, without prefix; and a sentence for each thing that it cannot hold.
+    EXIF stands in it without the prefix that it has in a JPEG.
 
     Raises:
         MetadataError: the WebP is damaged.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from lptn_retouch.metadata.blocks import LONGEST_EXIF
+from lptn_retouch.metadata.exif.tags import COMPRESSION, THUMBNAIL_AT, THUMBNAIL_LENGTH
 from lptn_retouch.structures.tiff import (
     ASCII,
     EXIF_POINTER,
@@ -17,7 +18,7 @@ from lptn_retouch.structures.tiff import (
     SHORT,
 )
 
-_HEADER = 8
+_HEADER, _JPEG, _IFD1 = 8, 6, "thumbnail"
 _POINTERS = (("main", EXIF_POINTER, "exif"), ("main", GPS_POINTER, "gps"), ("exif", INTEROP_POINTER, "interop"))
 
 
@@ -68,6 +69,7 @@ def build_exif(
     interop: Iterable[Field] = (),
     *,
     pinned: int | None = None,
+    thumbnail: bytes | None = None,
 ) -> bytes:
     """A TIFF structure with IFD0 and, where they hold something, the Exif, GPS and Interoperability directories.
 
@@ -80,9 +82,10 @@ def build_exif(
         pinned: offset in bytes at which the maker note stood in its file. It stands there again, with everything else
             around it, because most cameras write offsets into it that count from the file's start; where the
             structure would grow longer than a JPEG's EXIF can be, it stands wherever there is room.
+        thumbnail: a JPEG for IFD1; it is left out where the structure would grow too long with it.
 
     Returns:
-        The structure from its II or MM on, without IFD1. Of a tag that is given twice the first is written.
+        The structure from its II or MM on. Of a tag that is given twice the first is written.
 
     >>> build_exif("<", [short_field(0x0112, 1)])[:10]
     b'II*\\x00\\x08\\x00\\x00\\x00\\x01\\x00'
@@ -101,6 +104,10 @@ def build_exif(
         around = _laid_out(order, tables, pinned)
         if len(around) <= LONGEST_EXIF:
             return around
+    if thumbnail is not None:
+        whole = _laid_out(order, tables | {_IFD1: _thumbnail_table(order, len(thumbnail))}, thumbnail=thumbnail)
+        if len(whole) <= LONGEST_EXIF:
+            return whole
     return _laid_out(order, tables)
 
 
@@ -109,6 +116,13 @@ def _table(fields: Iterable[Field]) -> dict[int, Field]:
     for field in fields:
         table.setdefault(field.tag, field)
     return table
+
+
+def _thumbnail_table(order: str, length: int, at: int = 0) -> dict[int, Field]:
+    """IFD1 of a JPEG of so many bytes, which stands at this offset."""
+    places = ((THUMBNAIL_AT, at), (THUMBNAIL_LENGTH, length))
+    return _table([Field(COMPRESSION, SHORT, 1, struct.pack(order + "H", _JPEG)),
+                   *(Field(tag, LONG, 1, struct.pack(order + "I", number)) for tag, number in places)])  # fmt: skip
 
 
 class _Room:
@@ -126,7 +140,7 @@ class _Room:
         return self.end - size
 
 
-def _laid_out(order: str, tables: dict[str, dict[int, Field]], pinned: int = 0) -> bytes:
+def _laid_out(order: str, tables: dict[str, dict[int, Field]], pinned: int = 0, thumbnail: bytes = b"") -> bytes:
     """The structure, each directory followed by its values; around the maker note, where that is pinned."""
     note = tables["exif"][MAKER_NOTE] if pinned else None
     room = _Room(pinned, pinned + len(note.data)) if note else _Room(_HEADER, _HEADER)
@@ -141,6 +155,9 @@ def _laid_out(order: str, tables: dict[str, dict[int, Field]], pinned: int = 0) 
     for owner, tag, name in _POINTERS:
         if name in at:
             tables[owner][tag] = Field(tag, LONG, 1, struct.pack(order + "I", at[name]))
+    if thumbnail:
+        thumbnail_at = room.take(len(thumbnail))
+        tables[_IFD1] = _thumbnail_table(order, len(thumbnail), thumbnail_at)
     out = bytearray(room.end)
     out[:_HEADER] = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, at["main"])
     for (name, tag), place in values_at.items():
@@ -149,6 +166,9 @@ def _laid_out(order: str, tables: dict[str, dict[int, Field]], pinned: int = 0) 
         table = tables[name]
         entries = b"".join(_entry(order, table[tag], values_at.get((name, tag))) for tag in sorted(table))
         out[place : place + 2 + len(entries)] = struct.pack(order + "H", len(table)) + entries
+    if thumbnail:
+        struct.pack_into(order + "I", out, at["main"] + 2 + 12 * len(tables["main"]), at[_IFD1])
+        out[thumbnail_at : thumbnail_at + len(thumbnail)] = thumbnail
     return bytes(out)
 
 

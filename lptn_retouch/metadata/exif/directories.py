@@ -37,7 +37,7 @@ class Directories(NamedTuple):
             yield from ((entry.value_at, entry.value_at + entry.size) for entry in ifd.entries)
 
 
-def directories(tiff: Tiff | None) -> Directories | None:
+def directories(tiff: Tiff) -> Directories | None:
     """The directories of a structure; None where it has not even the first.
 
     >>> directories(Tiff(b"II*\\0" + bytes(4))) is None
@@ -45,8 +45,8 @@ def directories(tiff: Tiff | None) -> Directories | None:
 
     Source: Exif 3.0 (CIPA DC-008) 4.6.3.
     """
-    main = tiff.ifd(tiff.first) if tiff is not None else None
-    if tiff is None or main is None:
+    main = tiff.ifd(tiff.first)
+    if main is None:
         return None
     exif = tiff.pointed(main, EXIF_POINTER)
     return Directories(tiff, main, exif, tiff.pointed(main, GPS_POINTER), tiff.pointed(exif, INTEROP_POINTER))
