@@ -36,6 +36,14 @@ class Decoded(NamedTuple):
     metadata: Metadata | None = None
 
 
+def from_inks(inks: Pixels, icc: bytes | None) -> Decoded:
+    """A picture of four inks, (H, W, 4) with 0 for none, in sRGB; icc is its profile, if it has one."""
+    from lptn_retouch.color import cmyk_to_srgb
+
+    colours, notices = cmyk_to_srgb(np.ascontiguousarray(inks), icc)
+    return Decoded(colours, converted=True, notices=("Its inks (CMYK) were converted to sRGB.", *notices))
+
+
 def three_channels(array: Pixels) -> tuple[Pixels, bool]:
     """Grey, grey with alpha, RGB or RGBA as (H, W, 3) or (H, W, 4), and whether it was grey.
 

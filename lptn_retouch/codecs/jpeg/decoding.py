@@ -5,11 +5,10 @@ import io
 import numpy as np
 from PIL import ImageFile, JpegImagePlugin
 
-from lptn_retouch.codecs.decoded import Decoded
+from lptn_retouch.codecs.decoded import Decoded, from_inks
 from lptn_retouch.codecs.format import Encoded
 from lptn_retouch.codecs.jpeg import pixels
 from lptn_retouch.codecs.pillow import check, decoded, frames, header
-from lptn_retouch.color import cmyk_to_srgb
 from lptn_retouch.structures.jpeg import Segment
 
 PILLOW = "JpegImagePlugin.jpeg_factory"
@@ -39,8 +38,8 @@ def decode(picture: Encoded[list[Segment]]) -> Decoded:
         inks = np.asarray(image)
         if "adobe" not in image.info:  # Pillow takes all to be inverted, as Adobe's are
             inks = np.invert(inks)
-        colours, said = cmyk_to_srgb(inks, picture.metadata.icc)
-        return Decoded(colours, converted=True, notices=(*notices, "Its inks (CMYK) were converted to sRGB.", *said))
+        found = from_inks(inks, picture.metadata.icc)
+        return found._replace(notices=notices + found.notices)
     return decoded(image)._replace(subsampling=subsampling, notices=notices)
 
 

@@ -8,10 +8,9 @@ Source: ITU-T T.81 (09/92).
 import imagecodecs
 import numpy as np
 
-from lptn_retouch.codecs.decoded import Decoded, three_channels, widened
+from lptn_retouch.codecs.decoded import Decoded, from_inks, three_channels, widened
 from lptn_retouch.codecs.format import Encoded
 from lptn_retouch.codecs.jpeg.decoding import DENSEST
-from lptn_retouch.color import cmyk_to_srgb
 from lptn_retouch.errors import UnreadablePhotoError
 from lptn_retouch.structures.jpeg import FRAMES, Segment
 
@@ -51,8 +50,7 @@ def decode(picture: Encoded[list[Segment]]) -> Decoded:
         samples = (widened(samples, bits) >> 8).astype(np.uint8)
     if samples.ndim == 3 and samples.shape[2] == 4:
         inverted = any(s.marker == _ADOBE and s.data.startswith(b"Adobe") for s in segments)
-        colours, said = cmyk_to_srgb(np.invert(samples) if inverted else samples, picture.metadata.icc)
-        return Decoded(colours, converted=True, notices=("Its inks (CMYK) were converted to sRGB.", *said))
+        return from_inks(np.invert(samples) if inverted else samples, picture.metadata.icc)
     pixels, grey = three_channels(samples)
     return Decoded(pixels, grey)
 

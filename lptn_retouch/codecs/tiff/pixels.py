@@ -15,12 +15,20 @@ from typing import Any, BinaryIO, Literal, cast
 import numpy as np
 from PIL import Image
 
-from lptn_retouch.codecs.decoded import DamageError, Decoded, in_range, several, three_channels, unpremultiplied
+from lptn_retouch.codecs.decoded import (
+    DamageError,
+    Decoded,
+    from_inks,
+    in_range,
+    several,
+    three_channels,
+    unpremultiplied,
+)
 from lptn_retouch.codecs.format import Encoded
 from lptn_retouch.codecs.limits import DEFLATE_RATIO, MAX_PIXELS
 from lptn_retouch.codecs.pillow import check, decoded, header
 from lptn_retouch.codecs.stderr import captured_stderr
-from lptn_retouch.color import cmyk_to_srgb, lab_to_srgb
+from lptn_retouch.color import lab_to_srgb
 from lptn_retouch.errors import UnreadablePhotoError, UnsupportedPhotoError
 from lptn_retouch.picture.orientation import upright
 from lptn_retouch.picture.samples import Pixels
@@ -47,7 +55,6 @@ _MOST_PAGES = 64
 _MOST_BYTES = 16 * MAX_PIXELS  # of all samples: four channels of 32 bits
 _MOST_CHANNELS = 16
 _ROWS = 64
-_CONVERTED = "Its inks (CMYK) were converted to sRGB."
 _DOUBTFUL = "Its decoder met damage in it, so look whether the whole picture is sound."
 _ONE_OF_TWO = "Only one of two decoders could read it, so look whether the whole picture is sound."
 _ONLY_REDUCED = "Its header calls it a reduced copy of a larger picture, which the file does not hold."
@@ -130,11 +137,8 @@ def _with_pillow(picture: Encoded[Any], file: BinaryIO, icc: bytes | None) -> De
     check(picture, image)
     with captured_stderr() as complaints:  # libtiff tells of damage nowhere else
         image.load()  # and turned upright
-    notices = (_DOUBTFUL,) if complaints else ()
-    if image.mode == "CMYK":
-        colours, said = cmyk_to_srgb(np.asarray(image), icc)
-        return Decoded(colours, upright=True, converted=True, notices=(*notices, _CONVERTED, *said))
-    return decoded(image)._replace(upright=True, notices=notices)
+    found = from_inks(np.asarray(image), icc) if image.mode == "CMYK" else decoded(image)
+    return found._replace(upright=True, notices=((_DOUBTFUL,) if complaints else ()) + found.notices)
 
 
 def _first_of(one: Callable[[], Decoded], other: Callable[[], Decoded]) -> Decoded:
@@ -288,8 +292,8 @@ def _decoded(
     if kind == _WHITE_IS_ZERO:
         colours = (1 if colours.dtype.kind == "f" else np.iinfo(colours.dtype).max) - colours
     elif kind == _INKS:
-        colours, said = cmyk_to_srgb(np.ascontiguousarray(colours), icc)
-        notices += (_CONVERTED, *said)
+        inks = from_inks(colours, icc)
+        colours, notices = inks.pixels, notices + inks.notices
     elif kind in (_LAB, _ICC_LAB):
         colours = lab_to_srgb(np.ascontiguousarray(colours), signed=kind == _LAB)
         notices += ("Its CIELab colours were converted to sRGB.",)
