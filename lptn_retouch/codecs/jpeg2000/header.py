@@ -4,6 +4,7 @@ Source: ISO/IEC 15444-1 (ITU-T T.800), annex A.5.1 (SIZ) and annex I (JP2).
 """
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lptn_retouch.structures import Buffer
@@ -67,6 +68,14 @@ def _colours(data: Buffer) -> tuple[int | None, bytes | None]:
         if len(content) > 3 and content[0] in _PROFILES:
             return None, content[3:]
     return None, None
+
+
+def profile_boxes(data: Buffer) -> Iterator[Box]:
+    """The colour specifications of a file that are profiles."""
+    outer = find(data, b"jp2h")
+    for box in find_all(data, b"colr", within=outer) if outer is not None else ():
+        if box.end > box.at and data[box.at] in _PROFILES:
+            yield box
 
 
 def _with_size(header: Header, at: int) -> Header:

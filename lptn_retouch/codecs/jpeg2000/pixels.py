@@ -5,7 +5,7 @@ import numpy as np
 
 from lptn_retouch.codecs.decoded import Decoded, in_range, three_channels
 from lptn_retouch.codecs.format import Encoded
-from lptn_retouch.codecs.jpeg2000.header import GREY, SRGB, Header
+from lptn_retouch.codecs.jpeg2000.header import GREY, SRGB, Header, profile_boxes
 from lptn_retouch.errors import UnreadablePhotoError, UnsupportedPhotoError
 from lptn_retouch.picture.samples import Pixels
 from lptn_retouch.threads import thread_count
@@ -32,10 +32,18 @@ def decode(picture: Encoded[Header]) -> Decoded:
         raise UnsupportedPhotoError(f"{name}: its samples are no photograph's; save it as 8 or 16 bits first.")
     if header.subsampled or header.space not in (SRGB, GREY, None):
         raise UnsupportedPhotoError(f"{name}: its colours are not RGB, and no others are read; save it as RGB first.")
-    samples = np.asarray(imagecodecs.jpeg2k_decode(bytes(picture.data), numthreads=thread_count()))
+    samples = np.asarray(imagecodecs.jpeg2k_decode(_without_profiles(header), numthreads=thread_count()))
     pixels, notices = in_range(samples, bits)
     pixels, grey = three_channels(pixels)
     return Decoded(np.ascontiguousarray(pixels), grey, notices=notices)
+
+
+def _without_profiles(header: Header) -> bytes:
+    """The file with its profiles hidden, by which OpenJPEG would convert the pixels that they describe."""
+    data = bytearray(header.data)
+    for box in profile_boxes(header.data):
+        data[box.start + 4 : box.start + 8] = b"free"
+    return bytes(data)
 
 
 def encode(pixels: Pixels, quality: int) -> bytes:
