@@ -225,6 +225,11 @@ def test_the_encoder_keeps_its_adobe_marker_and_loses_its_jfif() -> None:
         assert image.tobytes() == before.tobytes()
 
 
+def test_a_jfif_block_that_is_cut_short_does_not_cost_the_encoder_s_whole_one() -> None:
+    bare = plain(size=(8, 8))
+    assert embed_jpeg(bare, Metadata((Block(0xE0, b"JFIF\0\1\1"),)))[0] == bare
+
+
 def test_an_rgb_coded_jpeg_gets_no_jfif_that_would_turn_its_colours() -> None:
     coded = encoded(Image.new("RGB", (16, 16), (200, 30, 90)), keep_rgb=True)
     jfif = Metadata((Block(0xE0, b"JFIF\0\1\1\1\0\x48\0\x48\0\0"),))

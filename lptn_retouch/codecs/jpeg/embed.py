@@ -18,7 +18,7 @@ from lptn_retouch.metadata.metadata import Metadata
 from lptn_retouch.metadata.png_text import TEXT_CHUNKS, read_text
 from lptn_retouch.metadata.resolution import jfif_density
 from lptn_retouch.metadata.xmp.extended import merged_xmp, split_xmp
-from lptn_retouch.structures.jpeg import FRAMES, SOI, START_OF_SCAN, Segment, is_metadata, jpeg_segments
+from lptn_retouch.structures.jpeg import FRAMES, JFIF_LENGTH, SOI, START_OF_SCAN, Segment, is_metadata, jpeg_segments
 
 _LONGEST_XMP = 65502  # what XMP part 3 says, two less than there is room for
 
@@ -75,7 +75,7 @@ def _segmented(metadata: Metadata) -> tuple[list[Block], tuple[str, ...]]:
     """Blocks that each fit into a segment, and notices."""
     metadata, said = _with_one_packet(metadata)
     notices = dict.fromkeys(said)
-    blocks = [block for block in metadata.blocks if block.kind is not Kind.ADOBE]
+    blocks = [block for block in metadata.blocks if block.kind is not Kind.ADOBE and not _is_cut_jfif(block)]
     density = jfif_density(blocks)
     if density is not None and all(block.kind is not Kind.JFIF for block in blocks):
         blocks.append(density)
@@ -92,6 +92,11 @@ def _segmented(metadata: Metadata) -> tuple[list[Block], tuple[str, ...]]:
         fitting += parts
         notices.update(dict.fromkeys(said))
     return fitting, tuple(notices)
+
+
+def _is_cut_jfif(block: Block) -> bool:
+    """Whether a JFIF block is cut short; the encoder's own then stays, which is whole."""
+    return block.kind is Kind.JFIF and len(block.data) < JFIF_LENGTH
 
 
 def _with_one_packet(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
