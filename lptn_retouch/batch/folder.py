@@ -13,8 +13,8 @@ from lptn_retouch.batch.report import check_report
 from lptn_retouch.batch.rules import Rule, read_rules
 from lptn_retouch.batch.run import Batch
 from lptn_retouch.batch.settings import Look, Output
+from lptn_retouch.batch.storage import located
 from lptn_retouch.batch.work import Result
-from lptn_retouch.files import as_path
 from lptn_retouch.stack import Step
 
 
@@ -42,12 +42,14 @@ def retouch_folder(
     report: str | os.PathLike[str] | None = None,
     skip: bool = False,
     again: bool = False,
+    engine: str = "local",
+    address: str | None = None,
 ) -> Iterator[Result]:
     """Retouch a folder of photographs into another, on all cores; started again, it goes on where it ended.
 
     Args:
-        source: the folder; those in it are gone through as well.
-        results: the folder for the results, outside the source; a journal is kept there.
+        source: the folder; those in it are gone through as well. Or a URL, see :mod:`lptn_retouch.batch.storage`.
+        results: the folder for the results, outside the source; a journal is kept there. Or a URL.
         preset: name or file of a preset; or several, a stack: ``["retouch", ("winter", 0.6)]``.
         amount, detail: 0 to 2.
         mask: the file of a grey picture, white where the look is applied, for photographs of its shape.
@@ -66,6 +68,8 @@ def retouch_folder(
         report: an HTML file to write at the end.
         skip: leave files that are not of this batch, and call that "skipped", not "failed".
         again: retouch what is a result already; without, it is "skipped" with a reason.
+        engine: "local", or "ray" for a cluster.
+        address: of the cluster; None to start one on this machine, or for what RAY_ADDRESS says.
 
     Yields:
         A result for each file. A photograph that fails is one with the outcome "failed" and its reason.
@@ -101,6 +105,8 @@ def retouch_folder(
         report is not None,
         skip,
         again,
+        engine,
+        address,
     )
 
     def go() -> Iterator[Result]:
@@ -110,5 +116,5 @@ def retouch_folder(
             if page is not None:
                 batch.report(page)
 
-    batch = Batch(as_path(source), as_path(results), settings)
+    batch = Batch(located(source), located(results), settings)
     return go()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lptn_retouch.batch.plan import Job, Plan
+from lptn_retouch.batch.storage import Place, is_remote
 from lptn_retouch.batch.words import said
 from lptn_retouch.batch.work import Result, Work
 from lptn_retouch.errors import UsageError, shown
@@ -22,7 +24,11 @@ class Planned(Protocol):
     """What a forecast asks of a batch."""
 
     plan: Plan
-    workers: int
+
+    @property
+    def workers(self) -> int:
+        """Photographs in work at once."""
+        ...
 
     def work(self, job: Job) -> Work:
         """A job as it is given to a process."""
@@ -92,13 +98,15 @@ def check_space(batch: Planned, jobs: Iterable[Job]) -> None:
     expected = forecast(batch, jobs)
     if expected.size > free:
         raise UsageError(
-            f"{shown(batch.plan.results)}: the results take about {said(expected.size)} and {said(free)} are free; "
-            "free some space, choose another disk, or make smaller results with --format or --quality."
+            f"{shown(str(batch.plan.results))}: the results take about {said(expected.size)} and {said(free)} are "
+            "free; free some space, choose another disk, or make smaller results with --format or --quality."
         )
 
 
-def space_at(folder: Path) -> int:
-    """Free bytes where a folder is, or will be."""
+def space_at(folder: Place) -> int:
+    """Free bytes where a folder is, or will be; storage elsewhere has no end that could be asked for."""
+    if is_remote(folder):
+        return sys.maxsize
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return shutil.disk_usage(folder).free

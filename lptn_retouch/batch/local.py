@@ -8,12 +8,12 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from lptn_retouch.batch.process import DeadError, Process
 from lptn_retouch.batch.work import Result, Work, do, failed
 from lptn_retouch.errors import LptnRetouchError
+from lptn_retouch.threads import core_count
 
 PATIENCE, PATIENCE_PER_MB = 300.0, 6.0  # seconds that a photograph may take, and more for each megabyte of its file
 
@@ -31,6 +31,7 @@ class LocalRunner:
     """
 
     def __init__(self, workers: int, threads: int = 1, timeout: float | None = None, *, torch: bool = False) -> None:
+        self.workers = workers
         self._processes = [Process(threads, torch=torch) for _ in range(workers)]
         self._timeout = timeout
 
@@ -63,16 +64,7 @@ class LocalRunner:
     def run(
         self, works: Iterable[Work], begin: Callable[[Work], None], end: Callable[[Work, Result], None]
     ) -> Iterator[Result]:
-        """Do all work, in no particular order.
-
-        Args:
-            works: taken one by one, as processes are free; that it ends is how to stop.
-            begin: told of each before it is done, `end` when it is. Not at the same time as each other. What they
-                raise ends the run, when what is in work has ended.
-
-        Yields:
-            What became of each.
-        """
+        """Do all work, as processes are free; see :class:`lptn_retouch.batch.runner.Runner`."""
         upcoming, lock = iter(works), threading.Lock()
         results: queue.SimpleQueue[Result | BaseException | None] = queue.SimpleQueue()
         stopped = threading.Event()
@@ -124,12 +116,13 @@ class LocalRunner:
         if failure is not None:
             raise failure
 
+    def alone(self) -> LocalRunner:
+        """One at a time, on all cores."""
+        return LocalRunner(1, core_count(), self._timeout)
+
     def _done(self, process: Process, work: Work) -> Result:
-        timeout = self._timeout
-        if timeout is None:
-            with suppress(OSError):
-                timeout = PATIENCE + PATIENCE_PER_MB * work.source.stat().st_size / 1e6
+        timeout = self._timeout or PATIENCE + PATIENCE_PER_MB * work.size / 1e6
         try:
-            return process.call(do, work, timeout=timeout or PATIENCE)
+            return process.call(do, work, timeout=timeout)
         except DeadError as death:
             return failed(work, str(death), alone=death.killed)

@@ -27,6 +27,8 @@ class Settings:
         thumbnails: whether small pictures are kept for a report.
         skip: whether files that are not of this batch are left, and their photographs skipped.
         again: whether what is a result of ours already is retouched once more.
+        engine: "local", or "ray" for a cluster.
+        address: of the cluster; None to start one on this machine, or for what RAY_ADDRESS says.
     """
 
     outputs: tuple[Output, ...] = (Output(),)
@@ -40,6 +42,8 @@ class Settings:
     thumbnails: bool = False
     skip: bool = False
     again: bool = False
+    engine: str = "local"
+    address: str | None = None
 
     def shares(self) -> tuple[int, int, int | None]:
         """Workers, threads for each, and bytes for each."""

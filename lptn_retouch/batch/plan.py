@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -14,6 +15,7 @@ from lptn_retouch.batch.naming import Names, ending_for, is_of, is_too_long
 from lptn_retouch.batch.rules import Rule, decide, matches
 from lptn_retouch.batch.settings import Look, Output
 from lptn_retouch.batch.shot import read_shot
+from lptn_retouch.batch.storage import Place, fetched, is_remote, listed
 from lptn_retouch.batch.template import Subject, Template, taken
 from lptn_retouch.batch.walk import SIDECAR, Found, Listing, listing
 from lptn_retouch.errors import UsageError, shown
@@ -48,14 +50,16 @@ class Plan:
     Args:
         source, results: the folders, absolute.
         outputs: files written of each photograph.
+        there: bytes and date of what lies among results in storage elsewhere, which is listed once.
         jobs: photographs in the order of their names, then files that are copied.
         left_out: how many files were passed over, by the reason.
         unlisted: folders that cannot be listed, each with the system's reason.
     """
 
-    source: Path
-    results: Path
+    source: Place
+    results: Place
     outputs: tuple[Output, ...]
+    there: dict[str, tuple[int, int]] = field(default_factory=dict, repr=False)
     jobs: list[Job] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     unlisted: dict[str, str] = field(default_factory=dict)
@@ -98,14 +102,24 @@ class Choice:
         return None
 
 
-def check_folders(source: Path, results: Path) -> None:
+def check_folders(source: Place, results: Place) -> None:
     """Refuse a folder of results that is the source, in it or around it: a result could replace an input.
 
     Raises:
         UsageError: so it is, or the source is no folder.
     """
+    if is_remote(source) or is_remote(results):
+        one, other = (f"{place}/" if is_remote(place) else "" for place in (source, results))
+        if one and other and (one.startswith(other) or other.startswith(one)):
+            raise UsageError(
+                f"{shown(str(results))}: it and the source lie in one another; name another for the results."
+            )
+    if is_remote(source):
+        return
     if not source.is_dir():
         raise UsageError(f"{shown(source)}: there is no such folder; name the one that the photographs are in.")
+    if is_remote(results):
+        return
     if results.exists() and not results.is_dir():
         raise UsageError(f"{shown(results)}: this is a file; name a folder for the results.")
     here, there = Path(os.path.realpath(source)), Path(os.path.realpath(results))
@@ -125,7 +139,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def make_plan(
-    source: Path, results: Path, outputs: tuple[Output, ...], choice: Choice, owners: dict[str, str] | None = None
+    source: Place, results: Place, outputs: tuple[Output, ...], choice: Choice, owners: dict[str, str] | None = None
 ) -> Plan:
     """Plan a batch.
 
@@ -145,12 +159,18 @@ def make_plan(
     if len({os.path.normpath(output.folder or ".") for output in outputs}) != len(outputs):
         raise UsageError("two outputs have the same folder; give each one of its own.")
     found = listing(source)
-    plan = Plan(Path(os.path.realpath(source)), Path(os.path.abspath(results)), outputs, left_out=found.left_out)  # noqa: PTH100
+    plan = Plan(_whole(source, os.path.realpath), _whole(results, os.path.abspath), outputs, left_out=found.left_out)
+    if is_remote(results):
+        plan.there = {file: (size, modified) for file, size, modified in listed(results)}
     chosen = list(_chosen(plan, found, choice))
     plan.unlisted = found.unlisted
     plan.jobs = list(_named(plan, found, chosen, owners or {}))
     _count_others(plan, found, choice, owners or {})
     return plan
+
+
+def _whole(place: Place, whole: Callable[[Path], str]) -> Place:
+    return place if is_remote(place) else Path(whole(place))
 
 
 def _chosen(plan: Plan, found: Listing, choice: Choice) -> Iterator[tuple[Found, Look]]:
@@ -160,8 +180,10 @@ def _chosen(plan: Plan, found: Listing, choice: Choice) -> Iterator[tuple[Found,
             continue
         look: Look | None = choice.look
         if choice.rules or choice.rating is not None:
-            beside = [plan.source / name for name in sidecars_of(photograph.file, found.sidecars)]
-            shot = read_shot(plan.source / photograph.file, beside)
+            with ExitStack() as copies:
+                names = (photograph.file, *sidecars_of(photograph.file, found.sidecars))
+                shot_file, *beside = (copies.enter_context(fetched(plan.source / name)) for name in names)
+                shot = read_shot(shot_file, beside)
             if choice.rating is not None and (shot.rating or 0) < choice.rating:
                 plan.left_out[f"rated below {choice.rating}"] += 1
                 continue
@@ -232,9 +254,10 @@ class _Templated:
         self._numbers: set[int] = set()
         self._next = 1
 
-    def target(self, path: Path, file: str, look: Look, mine: list[str] | tuple[str, ...]) -> str:
+    def target(self, path: Place, file: str, look: Look, mine: list[str] | tuple[str, ...]) -> str:
         folder = os.path.normpath(os.path.join(self._output.folder, os.path.dirname(file)))  # noqa: PTH118, PTH120
-        subject = Subject(path, look.name, self._output.format, taken=partial(taken, path))
+        known = Path(path.path) if is_remote(path) else path
+        subject = Subject(known, look.name, self._output.format, taken=partial(_taken, path))
         if self._template.uses("number"):
             subject = replace(subject, number=self._number(folder, subject, mine))
         wanted = os.path.normpath(os.path.join(folder, self._template.filled(subject)))  # noqa: PTH118
@@ -252,6 +275,11 @@ class _Templated:
             self._next = number
         self._numbers.add(number)
         return number
+
+
+def _taken(place: Place) -> datetime:
+    with fetched(place) as here:
+        return taken(here)
 
 
 def _sidecar_copies(file: str, target: str, sidecars: dict[str, Found], names: Names) -> Iterator[tuple[str, str]]:

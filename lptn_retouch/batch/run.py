@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from lptn_retouch.batch.forecast import check_space
 from lptn_retouch.batch.journal import FOLDER, Journal, Past, Record, now
-from lptn_retouch.batch.local import LocalRunner
 from lptn_retouch.batch.options import Settings
 from lptn_retouch.batch.plan import Job, Plan, check_folders, make_plan, too_long
+from lptn_retouch.batch.runner import Runner, runner_for
 from lptn_retouch.batch.settings import Look, recipe_of
 from lptn_retouch.batch.standing import Standing, new_targets, standing
+from lptn_retouch.batch.storage import Place, in_one_process, is_remote, state_folder
 from lptn_retouch.batch.thumbnails import Thumbnails
 from lptn_retouch.batch.work import Result, Work, failed, prepare, skipped, thumbnails_of
 from lptn_retouch.errors import (
@@ -30,7 +31,6 @@ from lptn_retouch.errors import (
     shown,
 )
 from lptn_retouch.stack import Step
-from lptn_retouch.threads import core_count
 
 if TYPE_CHECKING:
     from lptn_retouch.batch.report import Entry
@@ -51,30 +51,32 @@ class Batch:
         UnwritablePhotoError: nothing can be written there.
     """
 
-    def __init__(self, source: Path, results: Path, settings: Settings, *, dry: bool = False) -> None:
+    def __init__(self, source: Place, results: Place, settings: Settings, *, dry: bool = False) -> None:
         check_folders(source, results)
         self.settings = settings
-        self.workers, threads, self._share = settings.shares()
+        self._share = settings.shares()[2] if settings.engine == "local" else None
         self.started = datetime.now().astimezone()
         self.stopping = threading.Event()
         self._prepared: set[tuple[Step, ...]] = set()
         self._fresh: set[str] = set()  # files that came to an end in this run
         self._exits = ExitStack()
         with self._exits:
-            here = os.path.realpath(source)
+            here = str(source) if is_remote(source) else os.path.realpath(source)
+            self._state = state_folder(results)
             if dry:
-                self.past = Past(results, here)
+                self.past = Past(self._state, here)
             else:
                 _hashes(settings.choice.look)  # a preset that is not there is told before anything is made
-                _make(results)
-                self.journal = self._exits.enter_context(Journal(results, here))
+                _make(self._state)
+                self.journal = self._exits.enter_context(Journal(self._state, here))
                 self.past = self.journal.past
-            self.thumbnails = Thumbnails(results / FOLDER) if settings.thumbnails and not dry else None
+            self.thumbnails = Thumbnails(self._state / FOLDER) if settings.thumbnails and not dry else None
             self._source, self._results = source, results
             self.plan = self._planned()
             self._hashes = {look: _hashes(look) for look in self._looks()}
             torch = any(_needs_torch(look, settings.device) for look in self._looks())
-            self._runner = self._exits.enter_context(LocalRunner(self.workers, threads, settings.timeout, torch=torch))
+            alone = in_one_process(source, results)
+            self._runner = self._exits.enter_context(runner_for(settings, torch=torch, in_one_process=alone))
             self._open = self._exits.pop_all()
 
     def __enter__(self) -> Batch:
@@ -86,6 +88,11 @@ class Batch:
     def stop(self) -> None:
         """Take up no further photograph: :meth:`run` ends when those in work have. From any thread or a signal."""
         self.stopping.set()
+
+    @property
+    def workers(self) -> int:
+        """Photographs in work at once."""
+        return self._runner.workers
 
     @property
     def stopped(self) -> bool:
@@ -150,7 +157,7 @@ class Batch:
         if alone and not self.stopped:
             # What a first try has written before it was killed is its own.
             whole = [replace(work, memory=self.settings.memory_limit, new=frozenset()) for work in alone]
-            with LocalRunner(1, core_count(), self.settings.timeout) as runner:
+            with self._runner.alone() as runner:
                 yield from self._through(runner, whole, None)
 
     def try_out(self, works: list[Work]) -> list[Result]:
@@ -164,7 +171,7 @@ class Batch:
                 self._prepared.add(look.steps)
                 self._runner.call(prepare, look, self.settings.device)
 
-    def _through(self, runner: LocalRunner, works: list[Work], alone: list[Work] | None) -> Iterator[Result]:
+    def _through(self, runner: Runner, works: list[Work], alone: list[Work] | None) -> Iterator[Result]:
         """Run work; what turns out too large for its share of the memory is put off, if there is a list for it."""
         trouble: list[LptnRetouchError] = []
         put_off = alone if self.workers > 1 else None  # where there is one worker, each has been alone
@@ -193,12 +200,13 @@ class Batch:
         """What would make all others fail as well."""
         if result.stops:
             return UnwritablePhotoError(
-                f"stopped, since the disk of the results is full or gone ({shown(self.plan.results)}); free some space "
-                "and run the same again, which goes on."
+                f"stopped, since the disk of the results is full or gone ({shown(str(self.plan.results))}); free some "
+                "space and run the same again, which goes on."
             )
-        if not work.source.exists() and not _has_content(self.plan.source):
+        source = self.plan.source
+        if not is_remote(source) and not work.source.exists() and not _has_content(source):
             return UnreadablePhotoError(
-                f"stopped, since {shown(self.plan.source)} is gone; connect it and run the same again, which goes on."
+                f"stopped, since {shown(source)} is gone; connect it and run the same again, which goes on."
             )
         return None
 
@@ -243,6 +251,7 @@ class Batch:
             ),
             self.settings.skip,
             self.settings.again,
+            job.found.size,
         )
 
     def _begun(self, work: Work) -> None:
@@ -250,7 +259,14 @@ class Batch:
         self.journal.append({"file": work.file, "outcome": "begun", "outputs": claims})
 
     def _files(self, work: Work) -> list[str]:
-        return [os.path.relpath(path, self.plan.results) for path in work.written]
+        return [self._file(path) for path in work.written]
+
+    def _file(self, place: Place) -> str:
+        """A result by its path from the folder of results."""
+        results = self.plan.results
+        if isinstance(place, Path) and isinstance(results, Path):
+            return os.path.relpath(place, results)
+        return str(place).removeprefix(f"{results}/")
 
     def _ended(self, work: Work, result: Result) -> Result:
         """Write what became of a photograph into the journal."""
@@ -269,7 +285,7 @@ class Batch:
         if result.is_result:
             record["is_result"] = True
         if result.unwritten:
-            record["unwritten"] = [os.path.relpath(path, self.plan.results) for path in result.unwritten]
+            record["unwritten"] = [self._file(path) for path in result.unwritten]
         self.journal.append(record)
         self._fresh.add(work.file)
         if self.thumbnails is not None:
@@ -340,7 +356,7 @@ class Batch:
         from lptn_retouch.files import remove_leftovers
 
         for folder in {path.parent for work in works for path in work.targets}:
-            if folder.is_dir():
+            if isinstance(folder, Path) and folder.is_dir():
                 remove_leftovers(folder)
 
 

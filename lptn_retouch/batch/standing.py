@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lptn_retouch.batch.journal import Past, Record
 from lptn_retouch.batch.plan import Job, Plan
+from lptn_retouch.batch.storage import is_remote, sha256_of
 from lptn_retouch.errors import InTheWayError, shown
 from lptn_retouch.files import check_free
 
@@ -45,7 +45,7 @@ def standing(
     elif record is not None:
         named = {output["file"] for output in record["outputs"]}
         same_work = record["recipe"] == recipe and named == set(job.written)
-        states = [_state(plan.results / output["file"], output, check=check) for output in record["outputs"]]
+        states = [_state_there(plan, output, check=check) for output in record["outputs"]]
         kept = "missing" not in states and "rotten" not in states
         if same_work and kept and _same_source(job, plan, record, check) and _same_sidecars(job, plan, record, check):
             return Standing(record)
@@ -56,8 +56,13 @@ def standing(
             return Standing(refusal=_in_the_way(job, "was changed by another program since", changed))
     for target in job.written:
         own = past.claims.get(target) == job.found.file
+        results = plan.results
+        if is_remote(results):
+            if target in plan.there and not (overwrite or own):
+                return Standing(refusal=_in_the_way(job, "is there already", target))
+            continue
         try:
-            check_free(plan.results / target, overwrite=overwrite or own)
+            check_free(results / target, overwrite=overwrite or own)
         except InTheWayError as error:
             return Standing(refusal=str(error))
     return Standing()
@@ -75,6 +80,18 @@ def _in_the_way(job: Job, what: str, target: str | None = None) -> str:
     )
 
 
+def _state_there(plan: Plan, output: dict[str, Any], *, check: bool) -> str:
+    """:func:`_state` of a result, wherever it is."""
+    place = plan.results / output["file"]
+    if not is_remote(place):
+        return _state(place, output, check=check)
+    if output["file"] not in plan.there:
+        return "missing"
+    if plan.there[output["file"]] != (output.get("size"), output.get("modified")):
+        return "changed"
+    return "rotten" if check and sha256_of(place) != output.get("sha256") else "same"
+
+
 def _state(path: Path, output: dict[str, Any], *, check: bool) -> str:
     """What has become of a result: as it was, missing, changed, or rotten: other bytes without anybody's writing."""
     try:
@@ -86,7 +103,7 @@ def _state(path: Path, output: dict[str, Any], *, check: bool) -> str:
         return "changed"
     if dated and not check:
         return "same"
-    if _sha256(path) == output.get("sha256"):
+    if sha256_of(path) == output.get("sha256"):
         return "same"
     return "rotten" if dated else "changed"
 
@@ -96,18 +113,17 @@ def _same_source(job: Job, plan: Plan, record: Record, check: bool) -> bool:
     same = bool((job.found.size, job.found.modified) == (known["size"], known["modified"]))
     if same and record["here"] and not check:
         return True
-    return bool(job.found.size == known["size"]) and _sha256(plan.source / job.found.file) == known["sha256"]
+    return bool(job.found.size == known["size"]) and sha256_of(plan.source / job.found.file) == known["sha256"]
 
 
 def _same_sidecars(job: Job, plan: Plan, record: Record, check: bool) -> bool:
     """A copy has its sidecar's size, date and SHA-256, so what is on record of the one is true of the other."""
     copies = {output["file"]: output for output in record["outputs"]}
-    return all(_state(plan.source / name, copies[copy], check=check) == "same" for name, copy in job.sidecars)
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return ""
+    for name, copy in job.sidecars:
+        place = plan.source / name
+        if is_remote(place) or is_remote(plan.results):  # whose dates are not those of their copies
+            if sha256_of(place) != copies[copy].get("sha256"):
+                return False
+        elif _state(place, copies[copy], check=check) != "same":
+            return False
+    return True

@@ -8,10 +8,15 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from lptn_retouch.batch.storage import Place, is_remote, listed
 from lptn_retouch.codecs.detect import detect_file
 from lptn_retouch.codecs.registry import FORMATS, format_of
 from lptn_retouch.errors import UsageError, reason, shown
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 # What systems, cameras and network disks put beside photographs. Names that begin with a dot are hidden as well.
 _SYSTEM = frozenset({
@@ -55,7 +60,7 @@ class Listing:
     unlisted: dict[str, str] = field(default_factory=dict)
 
 
-def listing(folder: Path) -> Listing:
+def listing(folder: Place) -> Listing:
     """List a folder and those in it. Whether a file is a photograph is told from its first bytes.
 
     Hidden and system files are passed over. A link to a file inside the folder counts as a file; other links, and all
@@ -64,6 +69,8 @@ def listing(folder: Path) -> Listing:
     Raises:
         UsageError: the folder is not there or cannot be listed.
     """
+    if is_remote(folder):
+        return _listing_elsewhere(folder)
     found = Listing()
     root = os.path.realpath(folder)
     for entry in _files(root, found):
@@ -80,6 +87,22 @@ def listing(folder: Path) -> Listing:
         if file.lower().endswith(SIDECAR):
             found.sidecars[file] = here
         elif _looks_like_a_photograph(entry.path):
+            found.photographs.append(here)
+        else:
+            found.others.append(here)
+    return found
+
+
+def _listing_elsewhere(folder: UPath) -> Listing:
+    """The same of storage elsewhere, by one request: what is a photograph is told by the ending, as no byte is read."""
+    found = Listing()
+    for file, size, modified in listed(folder):
+        here, name = Found(file, size, modified), file.lower()
+        if any(part.startswith(".") or part in _SYSTEM for part in name.split("/")):
+            found.left_out["hidden and system files"] += 1
+        elif name.endswith(SIDECAR):
+            found.sidecars[file] = here
+        elif name.endswith(tuple(_ENDINGS)):
             found.photographs.append(here)
         else:
             found.others.append(here)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lptn_retouch.batch.plan import Job
+from lptn_retouch.batch.storage import is_remote
 from lptn_retouch.batch.work import Result
 from lptn_retouch.errors import UnreadablePhotoError, UsageError, shown
 
@@ -30,6 +31,10 @@ def watch(batch: Batch) -> Iterator[Result | None]:
         UsageError: watchfiles is not installed.
         UnreadablePhotoError: the folder is gone.
     """
+    if is_remote(batch.plan.source):
+        raise UsageError(
+            f"{shown(str(batch.plan.source))}: only a folder of this machine can be watched; leave out --watch."
+        )
     try:
         from watchfiles import watch as changes
     except ImportError:

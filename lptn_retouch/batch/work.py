@@ -10,9 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lptn_retouch.batch.settings import Look, Output
+from lptn_retouch.batch.storage import Place, fetch, fetched, is_remote, put
 from lptn_retouch.errors import InTheWayError, LptnRetouchError, TooLargeError, causes, reason, shown
 from lptn_retouch.stack import Step
 
@@ -27,9 +29,27 @@ IS_RESULT = "it is a result already; --again retouches it once more."
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENODEV)
 
 
+class Here(NamedTuple):
+    """What of a photograph lies on this machine: its file, its results, its sidecars and their copies."""
+
+    source: Path
+    targets: tuple[Path, ...]
+    copies: tuple[tuple[Path, Path], ...]
+
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """All files that come of it."""
+        return (*self.targets, *(target for _, target in self.copies))
+
+
+def _path(place: Place) -> Path:
+    assert isinstance(place, Path)
+    return place
+
+
 @dataclass(frozen=True)
 class Work:
-    """A photograph to be retouched, by absolute paths.
+    """A photograph to be retouched, by absolute paths or URLs.
 
     Args:
         file: its path from the source folder, by which it is known.
@@ -44,23 +64,34 @@ class Work:
         new: those of the files it writes that may take the place of no other.
         skip: whether such a place, taken meanwhile, is no failure.
         again: whether what is a result of ours already is retouched once more.
+        size: of the file, in bytes.
     """
 
     file: str
-    source: Path
+    source: Place
     look: Look | None
     outputs: tuple[Output, ...]
-    targets: tuple[Path, ...]
-    copies: tuple[tuple[Path, Path], ...] = ()
+    targets: tuple[Place, ...]
+    copies: tuple[tuple[Place, Place], ...] = ()
     device: str = "auto"
     memory: int | None = None
     thumbnails: bool = False
-    new: frozenset[Path] = frozenset()
+    new: frozenset[Place] = frozenset()
     skip: bool = False
     again: bool = False
+    size: int = 0
 
     @property
-    def written(self) -> tuple[Path, ...]:
+    def here(self) -> Here:
+        """Its paths, all of this machine."""
+        return Here(
+            _path(self.source),
+            tuple(map(_path, self.targets)),
+            tuple((_path(source), _path(target)) for source, target in self.copies),
+        )
+
+    @property
+    def written(self) -> tuple[Place, ...]:
         """All files that come of it."""
         return (*self.targets, *(target for _, target in self.copies))
 
@@ -88,8 +119,8 @@ class Result:
 
     file: str
     outcome: str
-    source: Path
-    outputs: tuple[Path, ...] = ()
+    source: Place
+    outputs: tuple[Place, ...] = ()
     preset: str = ""
     amount: float = 1.0
     detail: float = 1.0
@@ -104,7 +135,7 @@ class Result:
     after: bytes | None = field(default=None, repr=False)
     stops: bool = field(default=False, repr=False)  # the disk is full or gone: the others would fail as well
     is_result: bool = field(default=False, repr=False)  # of ours, and so it was left out
-    unwritten: tuple[Path, ...] = field(default=(), repr=False)  # places that were meant for it and are not its own
+    unwritten: tuple[Place, ...] = field(default=(), repr=False)  # places that were meant for it and are not its own
     causes: tuple[str, ...] = field(default=(), repr=False)  # of a failure, in the libraries' words
     alone: bool = field(default=False, repr=False)  # it wants more than its share of the memory, and may have it alone
 
@@ -128,7 +159,7 @@ class Result:
 
 def failed(work: Work, sentence: str, **more: Any) -> Result:
     """The result of a photograph that failed, with a sentence that need not name it once more."""
-    sentence = sentence.removeprefix(f"{shown(work.source)}: ")
+    sentence = sentence.removeprefix(f"{shown(str(work.source))}: ")
     look = work.look or Look("")
     return Result(
         work.file,
@@ -151,6 +182,8 @@ def do(work: Work) -> Result:
     """Retouch one photograph and write its outputs, or copy one file. Never raises what a file can be the cause of."""
     started = time.perf_counter()
     try:
+        if any(is_remote(place) for place in (work.source, *work.written)):
+            return replace(_elsewhere(work), seconds=time.perf_counter() - started)
         result = _copied(work) if work.look is None else _retouched(work, work.look)
     except TooLargeError as error:
         return failed(work, str(error), alone=True, causes=causes(error))
@@ -167,6 +200,48 @@ def do(work: Work) -> Result:
     except Exception as error:  # a fault of ours must not cost the others either
         return failed(work, f"it failed in a way nobody thought of ({type(error).__name__}: {reason(error)}).")
     return replace(result, seconds=time.perf_counter() - started)
+
+
+def _elsewhere(work: Work) -> Result:
+    """Fetch a photograph, do it in a folder of this machine, and put its results where they belong."""
+    with TemporaryDirectory(prefix="lptn-retouch-") as made:
+        folder = Path(made)
+        here = {
+            place: _here(place, folder / str(n)) for n, place in enumerate((work.source, *(s for s, _ in work.copies)))
+        }
+        there: dict[Path, Place] = {}
+        for n, target in enumerate(work.written):
+            (folder / f"to{n}").mkdir()
+            there[folder / f"to{n}" / target.name] = target
+        targets = tuple(there)
+        result = do(
+            replace(
+                work,
+                source=here[work.source],
+                targets=targets[: len(work.targets)],
+                copies=tuple(zip((here[s] for s, _ in work.copies), targets[len(work.targets) :], strict=True)),
+                new=frozenset(),
+            )
+        )
+        result = replace(result, source=work.source, reason=result.reason.replace(str(here[work.source]), work.file))
+        if result.outcome not in ("done", "copied"):
+            return replace(result, unwritten=tuple(work.written) if result.unwritten else ())
+        files = tuple(_put(local, target, work) for local, target in there.items())
+    return replace(result, outputs=work.written, files=files)
+
+
+def _here(place: Place, folder: Path) -> Path:
+    if not is_remote(place):
+        return place
+    folder.mkdir()
+    return fetch(place, folder)
+
+
+def _put(source: Path, target: Place, work: Work) -> dict[str, Any]:
+    if is_remote(target):
+        return put(source, target, overwrite=target not in work.new)
+    _copy(source, target, overwrite=target not in work.new)
+    return _described(target)
 
 
 def prepare(look: Look, device: str) -> str:
@@ -210,7 +285,8 @@ def _retouched(work: Work, look: Look) -> Result:
     from lptn_retouch.metadata.recipe import is_result
 
     retoucher = _retoucher(look, work.device, work.memory)
-    photo = retoucher.open(work.source)
+    here = work.here
+    photo = retoucher.open(here.source)
     if not work.again and is_result(photo.metadata):
         return skipped(
             work, IS_RESULT, is_result=True, unwritten=_unwritten(work), source_sha256=photo.source.sha256 or ""
@@ -220,11 +296,11 @@ def _retouched(work: Work, look: Look) -> Result:
     mask = None if look.mask is None else _mask(look.mask)
     photo = retoucher.using_up(photo, amount=look.amount, detail=look.detail, mask=mask)
     notices = list(photo.notices)
-    for output, target in zip(work.outputs, work.targets, strict=True):
+    for output, target in zip(work.outputs, here.targets, strict=True):
         _make_folder(target)
         saved = output.save(photo, target, overwrite=target not in work.new)
         notices += [notice for notice in saved.notices if notice not in notices]
-    for source, target in work.copies:
+    for source, target in here.copies:
         _copy(source, target, overwrite=target not in work.new)
     return Result(
         work.file,
@@ -235,27 +311,28 @@ def _retouched(work: Work, look: Look) -> Result:
         look.amount,
         look.detail,
         notices=tuple(notices),
-        metadata=_metadata_kept(work),
+        metadata=_metadata_kept(work, here),
         megapixels=size,
         source_sha256=photo.source.sha256 or "",
-        files=tuple(_described(path) for path in work.written),
+        files=tuple(map(_described, here.written)),
         before=before,
         after=_small(photo) if work.thumbnails else None,
     )
 
 
 def _unwritten(work: Work, in_the_way: str | os.PathLike[str] = "") -> tuple[Path, ...]:
-    return tuple(path for path in work.written if not path.exists() or (path in work.new and path == in_the_way))
+    return tuple(path for path in work.here.written if not path.exists() or (path in work.new and path == in_the_way))
 
 
-def thumbnails_of(source: Path, result: Path) -> tuple[bytes | None, bytes | None]:
+def thumbnails_of(source: Place, result: Place) -> tuple[bytes | None, bytes | None]:
     """Small pictures of a photograph that was done before, and of its result."""
     from lptn_retouch.opening import open_photo
 
     pictures: list[bytes | None] = []
     for path in (source, result):
         try:
-            pictures.append(_small(open_photo(path)))
+            with fetched(path) as here:
+                pictures.append(_small(open_photo(here)))
         except (LptnRetouchError, MemoryError):
             pictures.append(None)
     return pictures[0], pictures[1]
@@ -270,20 +347,20 @@ def _small(photo: Photo) -> bytes | None:
     return thumbnailer(some.picture)((THUMBNAIL, THUMBNAIL), MOST_BYTES)
 
 
-def _metadata_kept(work: Work) -> dict[str, int]:
+def _metadata_kept(work: Work, here: Here) -> dict[str, int]:
     """The verdicts of `verify`, counted; it takes a millisecond."""
     from lptn_retouch.verify.compare import compare
 
     if work.outputs[0].metadata == "none":
         return {}
     with suppress(Exception):  # a container that verify does not read; the picture is what matters
-        return {str(verdict): count for verdict, count in compare(work.source, work.targets[0]).counts.items() if count}
+        return {str(verdict): count for verdict, count in compare(here.source, here.targets[0]).counts.items() if count}
     return {}
 
 
 def _copied(work: Work) -> Result:
-    (target,) = work.targets
-    _copy(work.source, target, overwrite=target not in work.new)
+    source, (target,), _ = work.here
+    _copy(source, target, overwrite=target not in work.new)
     described = _described(target)
     return Result(work.file, "copied", work.source, (target,), source_sha256=described["sha256"], files=(described,))
 

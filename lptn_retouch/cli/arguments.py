@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from lptn_retouch.batch.naming import ENDINGS, format_word
 from lptn_retouch.batch.settings import Look, Output
+from lptn_retouch.batch.storage import Place, located
 from lptn_retouch.batch.words import bytes_of
 from lptn_retouch.cli.parser import number
 from lptn_retouch.errors import TrainingError, UsageError, shown
@@ -93,6 +94,11 @@ def folder(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("the name of a folder, not an empty word")
     return Path(text)
+
+
+def place(text: str) -> Place:
+    """A command line's folder, or a URL for one."""
+    return located(text) if "://" in text else folder(text)
 
 
 def check_folders(*folders: Path | None) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lptn_retouch.batch.settings import Output
-from lptn_retouch.cli.arguments import add_look, add_machine, add_output, folder, look_of, output_of, seconds, whole
+from lptn_retouch.cli.arguments import add_look, add_machine, add_output, look_of, output_of, place, seconds, whole
 from lptn_retouch.cli.defaults import told, without
 from lptn_retouch.cli.parser import examples
 from lptn_retouch.cli.talk import add_talk, because
@@ -39,8 +39,12 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "lptn-retouch batch photos/ web/ --include '*.nef' --rating 3 --format jpg",
         ),
     )
-    parser.add_argument("source", metavar="SRC", type=folder, help="the folder of photographs; those in it as well")
-    parser.add_argument("results", metavar="DST", type=folder, help="the folder for the results, and for the journal")
+    parser.add_argument(
+        "source", metavar="SRC", type=place, help="the folder of photographs, or its URL; those in it as well"
+    )
+    parser.add_argument(
+        "results", metavar="DST", type=place, help="the folder for the results, and for the journal; or a URL"
+    )
     add_look(parser.add_argument_group("look"))
     results = parser.add_argument_group("results")
     add_output(results)
@@ -73,6 +77,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     add_machine(machine, "for all photographs in work together")
     machine.add_argument("--workers", type=whole, metavar="N", help="photographs in work at once (default: one a core)")
     machine.add_argument("--engine", choices=("local", "ray"), default="local", help="what runs it (default: local)")
+    machine.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: one is started here)")
     machine.add_argument(
         "--timeout", type=seconds, metavar="S", help="seconds for a photograph (default: 300 and more)"
     )
@@ -86,8 +91,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.engine == "ray":
-        raise UsageError("the engine ray is not in this version; leave out --engine.")
     from lptn_retouch.batch.report import check_report
     from lptn_retouch.batch.run import Batch
 
@@ -102,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
     with Batch(args.source, args.results, settings) as batch:
         page = check_report(args.report) if args.report else None  # which may lie among the results
         if not batch.plan.jobs and not args.watch:
-            raise UsageError(f"{shown(args.source)}: there is no photograph to be done{_left_out(batch)}.")
+            raise UsageError(f"{shown(str(args.source))}: there is no photograph to be done{_left_out(batch)}.")
         if args.verbose:
             print(f"  {len(batch.plan.jobs)} files, {batch.workers} at once", file=sys.stderr)
         with _stopping(batch):
@@ -140,6 +143,8 @@ def _settings(args: argparse.Namespace) -> Settings:
         args.report is not None,
         args.skip,
         args.again,
+        args.engine,
+        args.address,
     )
 
 
@@ -163,7 +168,7 @@ def _go(batch: Batch, args: argparse.Namespace) -> int:
             for result in results:
                 if result is None:
                     if not (args.quiet or args.json):
-                        gauge.say(f"Waiting for more in {shown(args.source)}; Ctrl-C ends it.")
+                        gauge.say(f"Waiting for more in {shown(str(args.source))}; Ctrl-C ends it.")
                     continue
                 counts[result.outcome] += 1
                 gauge.add(
@@ -242,7 +247,7 @@ def _dry_run(batch: Batch, *, json_lines: bool) -> int:
         file=sys.stderr,
     )
     if expected.size > free:
-        raise UsageError(f"{shown(batch.plan.results)}: the disk is too small for that; free some space.")
+        raise UsageError(f"{shown(str(batch.plan.results))}: the disk is too small for that; free some space.")
     if not batch.plan.jobs:
         return 2
     return 1 if refused else 0

@@ -1,0 +1,44 @@
+"""Photographs one after the other in this very process: for what lies in its memory. A decoder that dies ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from lptn_retouch.batch.work import Result, Work, do
+
+T = TypeVar("T")
+
+
+class HereRunner:
+    """Run work in this process."""
+
+    workers = 1
+
+    def __enter__(self) -> HereRunner:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        pass
+
+    def call(self, function: Callable[..., T], *arguments: object) -> T:
+        """Make one call."""
+        return function(*arguments)
+
+    def do(self, work: Work) -> Result:
+        """Do one photograph."""
+        return do(work)
+
+    def run(
+        self, works: Iterable[Work], begin: Callable[[Work], None], end: Callable[[Work, Result], None]
+    ) -> Iterator[Result]:
+        """Do all work in order; see :class:`lptn_retouch.batch.runner.Runner`."""
+        for work in works:
+            begin(work)
+            result = do(work)
+            end(work, result)
+            yield result
+
+    def alone(self) -> HereRunner:
+        """Each is alone."""
+        return self

@@ -1,0 +1,287 @@
+"""The same work on a cluster, by Ray: an actor a core, each with a process of its own that a photograph may die in.
+
+Photographs and results go between an actor and the storage; what goes through Ray is what to do and what became of it.
+An actor is given a few photographs at a time and tells of each as it ends. What a lost actor had not told of is given
+to another: results of it that are there already may be replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from lptn_retouch.batch.local import LocalRunner
+from lptn_retouch.batch.options import Settings
+from lptn_retouch.batch.work import Result, Work, failed
+from lptn_retouch.errors import LptnRetouchError, UsageError, reason
+
+T = TypeVar("T")
+
+INSTALL = 'pip install "lptn-retouch[ray]"'
+SHARD_SECONDS = 10.0  # of work that an actor is given at a time: a thousandth of it is spent on asking for more
+MOST_IN_SHARD = 32
+RETRIES = 4  # of a photograph whose actors were lost
+PATIENCE = 600.0  # seconds without any actor before the run is given up
+_SMOOTHING = 0.2  # of the mean time that a photograph takes
+
+
+class RayRunner:
+    """Run work on a Ray cluster.
+
+    Args:
+        settings: of the batch; `workers` is how many actors at most, None for one a core.
+        torch: whether the work needs torch.
+
+    Raises:
+        UsageError: Ray is not installed, or there is no cluster at the address.
+    """
+
+    def __init__(self, settings: Settings, *, torch: bool = False, whole_machines: bool = False) -> None:
+        self._ray = _connected(settings.address)
+        self._settings, self._torch, self._whole = settings, torch, whole_machines
+        self._actors: list[Any] = []
+        self.workers = 1 if whole_machines else self._room()
+
+    def __enter__(self) -> RayRunner:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        for actor in self._actors:
+            self._ray.kill(actor)
+        self._actors.clear()
+
+    def call(self, function: Callable[..., T], *arguments: object) -> T:
+        """Make one call on the cluster; see :class:`lptn_retouch.batch.runner.Runner`."""
+        return self._on_some_actor("call", function, *arguments)  # type: ignore[no-any-return]
+
+    def do(self, work: Work) -> Result:
+        """Do one photograph."""
+        return self._on_some_actor("do", work)  # type: ignore[no-any-return]
+
+    def alone(self) -> RayRunner:
+        """One photograph at a time, on an actor that has all cores of a machine."""
+        return RayRunner(self._settings, torch=self._torch, whole_machines=True)
+
+    def run(
+        self, works: Iterable[Work], begin: Callable[[Work], None], end: Callable[[Work, Result], None]
+    ) -> Iterator[Result]:
+        """Do all work; see :class:`lptn_retouch.batch.runner.Runner`."""
+        queue = _Queue(iter(works), self.workers)
+        running: dict[Any, _Shard] = {}  # by what an actor tells next
+        idle = [self._actor() for _ in range(self.workers)]
+        starting = {actor.ready.remote(): actor for actor in idle}
+        idle.clear()
+        seen = time.monotonic()
+        try:
+            while True:
+                while idle and (shard := queue.shard()):
+                    for work in shard:
+                        if work.file not in queue.begun:
+                            queue.begun.add(work.file)
+                            begin(work)
+                    actor = idle.pop()
+                    told = actor.do_all.remote(shard)
+                    running[next(told)] = _Shard(actor, told, deque(shard))
+                if not running and not queue.more():
+                    return
+                ready, _ = self._ray.wait([*running, *starting], num_returns=1, timeout=5)
+                if running or ready:
+                    seen = time.monotonic()
+                elif time.monotonic() - seen > PATIENCE:
+                    raise LptnRetouchError(
+                        f"no machine of the cluster took up work for {PATIENCE:.0f} seconds; look at it with "
+                        "`ray status`, and run the same again, which goes on."
+                    )
+                for answer in ready:
+                    if answer in starting:
+                        actor = starting.pop(answer)
+                        if self._is_lost(answer):
+                            starting |= self._another(actor)
+                        else:
+                            idle.append(actor)
+                        continue
+                    shard_ = running.pop(answer)
+                    result = self._told(answer)
+                    if result is None:  # the actor is lost
+                        yield from self._given_back(shard_, queue, end)
+                        starting |= self._another(shard_.actor)
+                        continue
+                    work = shard_.left.popleft()
+                    queue.took(result.seconds)
+                    end(work, result)
+                    if (following := next(shard_.told, None)) is not None and shard_.left:
+                        running[following] = shard_
+                    else:
+                        idle.append(shard_.actor)
+                    yield result
+        finally:
+            if running:  # left early: interrupted, or nobody wants the rest
+                self._end()
+
+    def _given_back(self, shard: _Shard, queue: _Queue, end: Callable[[Work, Result], None]) -> Iterator[Result]:
+        """What a lost actor had left goes to another, but for a photograph that has lost too many."""
+        first = True
+        for work in shard.left:
+            queue.lost[work.file] = queue.lost.get(work.file, 0) + first
+            first = False
+            if queue.lost[work.file] > RETRIES:
+                result = failed(
+                    work, f"{RETRIES + 1} machines or processes were lost while they worked on it; try it alone."
+                )
+                end(work, result)
+                yield result
+            else:
+                queue.back.append(replace(work, new=frozenset()))  # what the lost one has written is its own
+
+    def _told(self, answer: Any) -> Result | None:
+        """What became of a photograph; None where the actor is lost."""
+        try:
+            result: Result = self._ray.get(answer)
+            return result
+        except self._ray.exceptions.RayError:
+            return None
+
+    def _is_lost(self, answer: Any) -> bool:
+        try:
+            self._ray.get(answer)
+        except self._ray.exceptions.RayError:
+            return True
+        return False
+
+    def _on_some_actor(self, method: str, *arguments: object) -> Any:
+        """One call; again where the actor is lost."""
+        for left in reversed(range(RETRIES)):
+            actor = self._actors[0] if self._actors else self._actor()
+            try:
+                return self._ray.get(getattr(actor, method).remote(*arguments))
+            except self._ray.exceptions.RayTaskError as error:
+                raise error.cause or error from None
+            except self._ray.exceptions.RayError as error:
+                self._actors.remove(actor)
+                if not left:
+                    raise LptnRetouchError(
+                        f"the cluster does not answer ({reason(error)}); look at it with `ray status`."
+                    ) from error
+        raise AssertionError("the last try has returned or raised")
+
+    def _actor(self) -> Any:
+        """One more; Ray starts it where there is room."""
+        settings, room = self._settings, self._ray.cluster_resources()
+        gpus = 1 if settings.device in ("auto", "cuda") and room.get("GPU", 0) else 0
+        threads = self._cores_of_a_machine() if self._whole else 1
+        wanted = self._ray.remote(_Worker).options(num_cpus=threads, num_gpus=gpus, max_concurrency=2)
+        actor = wanted.remote(threads, settings.timeout, self._torch)
+        self._actors.append(actor)
+        return actor
+
+    def _another(self, lost: Any) -> dict[Any, Any]:
+        """An actor in the place of a lost one."""
+        self._actors.remove(lost)
+        actor = self._actor()
+        return {actor.ready.remote(): actor}
+
+    def _room(self) -> int:
+        """How many actors there is room for, as far as they are wanted."""
+        resources = self._ray.cluster_resources()
+        room = int(resources.get("CPU", 1))
+        if self._settings.device in ("auto", "cuda") and resources.get("GPU", 0):
+            room = int(resources["GPU"])
+        return max(1, min(room, self._settings.workers or room))
+
+    def _cores_of_a_machine(self) -> int:
+        return max(
+            1, int(max((node["Resources"].get("CPU", 1) for node in self._ray.nodes() if node["Alive"]), default=1))
+        )
+
+
+@dataclass
+class _Shard:
+    """What an actor is at: its answers as they come, and the photographs that it has not told of, in their order."""
+
+    actor: Any
+    told: Any
+    left: deque[Work]
+
+
+class _Queue:
+    """What is still to be given out: as much at a time as keeps an actor busy for a while, less and less at the end."""
+
+    def __init__(self, works: Iterator[Work], workers: int) -> None:
+        self._works, self._workers = works, workers
+        self._ahead: deque[Work] = deque()
+        self.back: deque[Work] = deque()  # given back by lost actors
+        self.lost: dict[str, int] = {}  # actors that were lost, by what they worked on
+        self.begun: set[str] = set()
+        self._seconds = 0.0  # that a photograph takes
+
+    def took(self, seconds: float) -> None:
+        """Learn from one that has ended."""
+        self._seconds += (seconds - self._seconds) * (_SMOOTHING if self._seconds else 1)
+
+    def shard(self) -> list[Work]:
+        """The next photographs for one actor; none where there are no more."""
+        size = 1 if not self._seconds else max(1, min(MOST_IN_SHARD, int(SHARD_SECONDS / self._seconds)))
+        wanted = size * self._workers * 2  # so that the end is seen in time to share it fairly
+        while len(self._ahead) < wanted and (work := next(self._works, None)) is not None:
+            self._ahead.append(work)
+        if len(self._ahead) < wanted:
+            size = max(1, min(size, len(self._ahead) // (2 * self._workers)))
+        source = self.back or self._ahead
+        return [source.popleft() for _ in range(min(size, len(source)))]
+
+    def more(self) -> bool:
+        """Whether anything is left."""
+        if not self.back and not self._ahead and (work := next(self._works, None)) is not None:
+            self._ahead.append(work)
+        return bool(self.back or self._ahead)
+
+
+class _Worker:
+    """An actor: a local runner of one process, somewhere in the cluster."""
+
+    def __init__(self, threads: int, timeout: float | None, torch: bool) -> None:
+        self._runner = LocalRunner(1, threads, timeout, torch=torch)
+
+    def ready(self) -> None:
+        """Answer when it is started."""
+
+    def call(self, function: Callable[..., T], *arguments: object) -> T:
+        return self._runner.call(function, *arguments)
+
+    def do(self, work: Work) -> Result:
+        return self._runner.do(work)
+
+    def do_all(self, works: list[Work]) -> Iterator[Result]:
+        """Tell of each as it ends."""
+        for work in works:
+            yield self._runner.do(work)
+
+
+def _connected(address: str | None) -> Any:
+    """Ray, connected to the cluster at an address or to one that is started on this machine for this run."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError:
+        raise UsageError(f"the engine ray needs Ray, which is not installed; install it with: {INSTALL}") from None
+    if ray.is_initialized():
+        return ray
+    more = (
+        {}
+        if address or os.environ.get("RAY_ADDRESS")
+        else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    )
+    try:
+        ray.init(address=address, logging_level="warning", **more)  # type: ignore[arg-type]
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise UsageError(
+            f"{address}: there is no Ray cluster ({reason(error)}); start one with `ray start`."
+        ) from error
+    return ray
