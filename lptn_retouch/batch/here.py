@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from lptn_retouch.batch.work import Result, Work, do
@@ -30,10 +30,16 @@ class HereRunner:
         return do(work)
 
     def run(
-        self, works: Iterable[Work], begin: Callable[[Work], None], end: Callable[[Work, Result], None]
+        self,
+        works: Sequence[Work],
+        begin: Callable[[Work], None],
+        end: Callable[[Work, Result], None],
+        stopped: Callable[[], bool],
     ) -> Iterator[Result]:
         """Do all work in order; see :class:`lptn_retouch.batch.runner.Runner`."""
         for work in works:
+            if stopped():
+                return
             begin(work)
             result = do(work)
             end(work, result)

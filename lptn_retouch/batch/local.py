@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from lptn_retouch.batch.process import DeadError, Process
@@ -62,18 +62,22 @@ class LocalRunner:
         return self._done(self._processes[0], work)
 
     def run(
-        self, works: Iterable[Work], begin: Callable[[Work], None], end: Callable[[Work, Result], None]
+        self,
+        works: Sequence[Work],
+        begin: Callable[[Work], None],
+        end: Callable[[Work, Result], None],
+        stopped: Callable[[], bool],
     ) -> Iterator[Result]:
         """Do all work, as processes are free; see :class:`lptn_retouch.batch.runner.Runner`."""
         upcoming, lock = iter(works), threading.Lock()
         results: queue.SimpleQueue[Result | BaseException | None] = queue.SimpleQueue()
-        stopped = threading.Event()
+        ended = threading.Event()
 
         def serve(process: Process) -> None:
             try:
                 while True:
                     with lock:
-                        work = None if stopped.is_set() else next(upcoming, None)
+                        work = None if ended.is_set() or stopped() else next(upcoming, None)
                         if work is not None:
                             begin(work)
                     if work is None:
@@ -85,7 +89,7 @@ class LocalRunner:
                         end(work, result)
                     results.put(result)
             except BaseException as error:
-                stopped.set()
+                ended.set()
                 results.put(error)
             finally:
                 results.put(None)
@@ -107,7 +111,7 @@ class LocalRunner:
                 else:
                     yield item
         finally:
-            stopped.set()
+            ended.set()
             if at_work:  # left early: interrupted, or nobody wants the rest
                 for process in self._processes:
                     process.kill(for_good=True)

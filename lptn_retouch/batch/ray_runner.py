@@ -8,11 +8,14 @@ to another: results of it that are there already may be replaced.
 from __future__ import annotations
 
 import os
+import socket
+import sys
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from lptn_retouch.batch.local import LocalRunner
 from lptn_retouch.batch.options import Settings
@@ -26,6 +29,8 @@ SHARD_SECONDS = 10.0  # of work that an actor is given at a time: a thousandth o
 MOST_IN_SHARD = 32
 RETRIES = 4  # of a photograph whose actors were lost
 PATIENCE = 600.0  # seconds without any actor before the run is given up
+_LOST, _ENDED = object(), object()
+_OURS = ("lptn_retouch:", "lptn-retouch:")  # how our own lines begin
 _SMOOTHING = 0.2  # of the mean time that a photograph takes
 
 
@@ -44,6 +49,7 @@ class RayRunner:
         self._ray = _connected(settings.address)
         self._settings, self._torch, self._whole = settings, torch, whole_machines
         self._actors: list[Any] = []
+        self._heard: set[str] = set()
         self.workers = 1 if whole_machines else self._room()
 
     def __enter__(self) -> RayRunner:
@@ -70,28 +76,36 @@ class RayRunner:
         return RayRunner(self._settings, torch=self._torch, whole_machines=True)
 
     def run(
-        self, works: Iterable[Work], begin: Callable[[Work], None], end: Callable[[Work, Result], None]
+        self,
+        works: Sequence[Work],
+        begin: Callable[[Work], None],
+        end: Callable[[Work, Result], None],
+        stopped: Callable[[], bool],
     ) -> Iterator[Result]:
         """Do all work; see :class:`lptn_retouch.batch.runner.Runner`."""
-        queue = _Queue(iter(works), self.workers)
-        running: dict[Any, _Shard] = {}  # by what an actor tells next
-        idle = [self._actor() for _ in range(self.workers)]
-        starting = {actor.ready.remote(): actor for actor in idle}
-        idle.clear()
+        queue = _Queue(works, self.workers)
+        running: dict[Any, _Shard] = {}  # by the stream of an actor's answers
+        starting: dict[Any, Any] = {}  # actors, by what they answer when they are there
+        idle = list(self._actors)
+        while len(self._actors) < self.workers:
+            starting |= self._one_more()
         seen = time.monotonic()
         try:
-            while True:
-                while idle and (shard := queue.shard()):
-                    for work in shard:
+            while queue or running:
+                if stopped():
+                    queue.clear()
+                    for shard in running.values():
+                        shard.actor.stop.remote()
+                while idle and queue:
+                    given = queue.shard()
+                    for work in given:
                         if work.file not in queue.begun:
                             queue.begun.add(work.file)
                             begin(work)
                     actor = idle.pop()
-                    told = actor.do_all.remote(shard)
-                    running[next(told)] = _Shard(actor, told, deque(shard))
-                if not running and not queue.more():
-                    return
-                ready, _ = self._ray.wait([*running, *starting], num_returns=1, timeout=5)
+                    running[actor.do_all.remote(given)] = _Shard(actor, deque(given))
+                waiting = [*running, *starting]
+                ready, _ = self._ray.wait(waiting, num_returns=1, timeout=1) if waiting else ([], [])
                 if running or ready:
                     seen = time.monotonic()
                 elif time.monotonic() - seen > PATIENCE:
@@ -107,20 +121,21 @@ class RayRunner:
                         else:
                             idle.append(actor)
                         continue
-                    shard_ = running.pop(answer)
-                    result = self._told(answer)
-                    if result is None:  # the actor is lost
-                        yield from self._given_back(shard_, queue, end)
-                        starting |= self._another(shard_.actor)
+                    shard = running[answer]
+                    told = self._next(answer)
+                    if isinstance(told, _Told):
+                        work = shard.left.popleft()
+                        self._say(told.words)
+                        queue.took(told.result.seconds)
+                        end(work, told.result)
+                        yield told.result
                         continue
-                    work = shard_.left.popleft()
-                    queue.took(result.seconds)
-                    end(work, result)
-                    if (following := next(shard_.told, None)) is not None and shard_.left:
-                        running[following] = shard_
+                    del running[answer]
+                    if told is _LOST:
+                        yield from self._given_back(shard, queue, end)
+                        starting |= self._another(shard.actor)
                     else:
-                        idle.append(shard_.actor)
-                    yield result
+                        idle.append(shard.actor)
         finally:
             if running:  # left early: interrupted, or nobody wants the rest
                 self._end()
@@ -138,15 +153,25 @@ class RayRunner:
                 end(work, result)
                 yield result
             else:
-                queue.back.append(replace(work, new=frozenset()))  # what the lost one has written is its own
+                queue.give_back(replace(work, new=frozenset()))  # what the lost one has written is its own
 
-    def _told(self, answer: Any) -> Result | None:
-        """What became of a photograph; None where the actor is lost."""
+    def _next(self, answers: Any) -> _Told | object:
+        """The next of an actor's answers, of which one is there; `_LOST` where the actor is, or `_ENDED`."""
         try:
-            result: Result = self._ray.get(answer)
-            return result
+            answer = next(answers)
+            told: _Told = self._ray.get(answer)
+            return told
+        except StopIteration:
+            return _ENDED
         except self._ray.exceptions.RayError:
-            return None
+            return _LOST
+
+    def _say(self, words: list[str]) -> None:
+        """What processes of the cluster say, each thing once."""
+        for line in words:
+            if line not in self._heard:
+                self._heard.add(line)
+                print(line, file=sys.stderr)
 
     def _is_lost(self, answer: Any) -> bool:
         try:
@@ -184,6 +209,9 @@ class RayRunner:
     def _another(self, lost: Any) -> dict[Any, Any]:
         """An actor in the place of a lost one."""
         self._actors.remove(lost)
+        return self._one_more()
+
+    def _one_more(self) -> dict[Any, Any]:
         actor = self._actor()
         return {actor.ready.remote(): actor}
 
@@ -203,50 +231,61 @@ class RayRunner:
 
 @dataclass
 class _Shard:
-    """What an actor is at: its answers as they come, and the photographs that it has not told of, in their order."""
+    """What an actor is at: the photographs that it has not told of, in their order."""
 
     actor: Any
-    told: Any
     left: deque[Work]
 
 
 class _Queue:
     """What is still to be given out: as much at a time as keeps an actor busy for a while, less and less at the end."""
 
-    def __init__(self, works: Iterator[Work], workers: int) -> None:
-        self._works, self._workers = works, workers
-        self._ahead: deque[Work] = deque()
-        self.back: deque[Work] = deque()  # given back by lost actors
+    def __init__(self, works: Sequence[Work], workers: int) -> None:
+        self._left, self._workers = deque(works), workers
         self.lost: dict[str, int] = {}  # actors that were lost, by what they worked on
         self.begun: set[str] = set()
         self._seconds = 0.0  # that a photograph takes
+
+    def __len__(self) -> int:
+        return len(self._left)
 
     def took(self, seconds: float) -> None:
         """Learn from one that has ended."""
         self._seconds += (seconds - self._seconds) * (_SMOOTHING if self._seconds else 1)
 
     def shard(self) -> list[Work]:
-        """The next photographs for one actor; none where there are no more."""
-        size = 1 if not self._seconds else max(1, min(MOST_IN_SHARD, int(SHARD_SECONDS / self._seconds)))
-        wanted = size * self._workers * 2  # so that the end is seen in time to share it fairly
-        while len(self._ahead) < wanted and (work := next(self._works, None)) is not None:
-            self._ahead.append(work)
-        if len(self._ahead) < wanted:
-            size = max(1, min(size, len(self._ahead) // (2 * self._workers)))
-        source = self.back or self._ahead
-        return [source.popleft() for _ in range(min(size, len(source)))]
+        """The next photographs for one actor; none where there are no more.
 
-    def more(self) -> bool:
-        """Whether anything is left."""
-        if not self.back and not self._ahead and (work := next(self._works, None)) is not None:
-            self._ahead.append(work)
-        return bool(self.back or self._ahead)
+        Half of a fair share at most, so that nobody waits long for the last one (guided self-scheduling,
+        Polychronopoulos and Kuck, 1987).
+        """
+        busy = int(SHARD_SECONDS / self._seconds) if self._seconds else 1
+        size = max(1, min(busy, MOST_IN_SHARD, len(self._left) // (2 * self._workers)))
+        return [self._left.popleft() for _ in range(min(size, len(self._left)))]
+
+    def give_back(self, work: Work) -> None:
+        """What a lost actor had not done is next."""
+        self._left.appendleft(work)
+
+    def clear(self) -> None:
+        """Give out no more."""
+        self._left.clear()
+
+
+class _Told(NamedTuple):
+    """What became of a photograph, and what the process that did it has said meanwhile."""
+
+    result: Result
+    words: list[str]
 
 
 class _Worker:
     """An actor: a local runner of one process, somewhere in the cluster."""
 
     def __init__(self, threads: int, timeout: float | None, torch: bool) -> None:
+        self._said: list[str] = []
+        self._stopped = threading.Event()
+        self._listen()
         self._runner = LocalRunner(1, threads, timeout, torch=torch)
 
     def ready(self) -> None:
@@ -258,10 +297,36 @@ class _Worker:
     def do(self, work: Work) -> Result:
         return self._runner.do(work)
 
-    def do_all(self, works: list[Work]) -> Iterator[Result]:
+    def do_all(self, works: list[Work]) -> Iterator[_Told]:
         """Tell of each as it ends."""
+        self._stopped.clear()
         for work in works:
-            yield self._runner.do(work)
+            if self._stopped.is_set():
+                return
+            result = self._runner.do(work)
+            words, self._said = self._said, []
+            yield _Told(result, words)
+
+    def stop(self) -> None:
+        """Take up none of those that are left."""
+        self._stopped.set()
+
+    def _listen(self) -> None:
+        """Keep what we say on standard error, for the driver; what others say there is in Ray's own logs."""
+        out, into = os.pipe()
+        elsewhere = os.fdopen(os.dup(2), "w")
+        os.dup2(into, 2)
+
+        def read() -> None:
+            with os.fdopen(out, errors="replace") as lines:
+                for line in lines:
+                    if line.startswith(_OURS):
+                        self._said.append(line.rstrip())
+                    else:
+                        elsewhere.write(line)
+                        elsewhere.flush()
+
+        threading.Thread(target=read, daemon=True).start()
 
 
 def _connected(address: str | None) -> Any:
@@ -273,15 +338,29 @@ def _connected(address: str | None) -> Any:
         raise UsageError(f"the engine ray needs Ray, which is not installed; install it with: {INSTALL}") from None
     if ray.is_initialized():
         return ray
+    _check_address(address)
     more = (
         {}
         if address or os.environ.get("RAY_ADDRESS")
         else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     )
     try:
-        ray.init(address=address, logging_level="warning", **more)  # type: ignore[arg-type]
+        ray.init(address=address, logging_level="error", log_to_driver=False, **more)  # type: ignore[arg-type]
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise UsageError(
             f"{address}: there is no Ray cluster ({reason(error)}); start one with `ray start`."
         ) from error
     return ray
+
+
+def _check_address(address: str | None) -> None:
+    """Refuse an address where nobody listens: Ray itself would ask for minutes."""
+    host, colon, port = (address or "").rpartition(":")
+    if not colon or "/" in host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"{address}: there is no Ray cluster ({reason(error)}); start one with `ray start`."
+        ) from error

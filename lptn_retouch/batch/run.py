@@ -176,12 +176,6 @@ class Batch:
         trouble: list[LptnRetouchError] = []
         put_off = alone if self.workers > 1 else None  # where there is one worker, each has been alone
 
-        def upcoming() -> Iterator[Work]:
-            for work in works:
-                if self.stopped or trouble:
-                    return
-                yield work
-
         def end(work: Work, result: Result) -> None:
             if result.alone and put_off is not None:
                 put_off.append(work)
@@ -190,7 +184,7 @@ class Batch:
                 trouble.append(cause)
             self._ended(work, result)
 
-        for result in runner.run(works=upcoming(), begin=self._begun, end=end):
+        for result in runner.run(works, self._begun, end, lambda: self.stopped or bool(trouble)):
             if not result.alone or put_off is None:
                 yield result
         if trouble:

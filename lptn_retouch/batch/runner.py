@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -36,14 +36,19 @@ class Runner(Protocol):
         """Do one photograph, whatever comes of it."""
 
     def run(
-        self, works: Iterable[Work], begin: Callable[[Work], None], end: Callable[[Work, Result], None]
+        self,
+        works: Sequence[Work],
+        begin: Callable[[Work], None],
+        end: Callable[[Work, Result], None],
+        stopped: Callable[[], bool],
     ) -> Iterator[Result]:
         """Do all work, in no particular order.
 
         Args:
-            works: taken one by one; that it ends is how to stop.
+            works: what there is to do.
             begin: told of each before it is done, `end` when it is. Not at the same time as each other. What they
                 raise ends the run, when what is in work has ended.
+            stopped: whether no more is to be taken up; asked before each.
 
         Yields:
             What became of each.

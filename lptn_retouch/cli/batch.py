@@ -8,7 +8,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -163,7 +163,10 @@ def _go(batch: Batch, args: argparse.Namespace) -> int:
     in_the_way = 0
     trouble: LptnRetouchError | None = None
     results: Iterator[Result | None] = watch(batch) if args.watch else batch.run()
-    with Gauge(None if args.watch else len(batch.plan.jobs), quiet=args.quiet or args.json) as gauge:
+    ours = sys.stdout
+    # Ray's threads print what they have to say where scripts read our lines.
+    others = redirect_stdout(sys.stderr) if args.engine == "ray" else nullcontext()
+    with others, Gauge(None if args.watch else len(batch.plan.jobs), quiet=args.quiet or args.json) as gauge:
         try:
             for result in results:
                 if result is None:
@@ -185,7 +188,7 @@ def _go(batch: Batch, args: argparse.Namespace) -> int:
                     if args.watch:  # which has no end to name them at
                         gauge.say(f"lptn-retouch: {failures[-1]}")
                 if args.json:
-                    print(json.dumps(result.to_json()), flush=True)
+                    print(json.dumps(result.to_json()), file=ours, flush=True)
         except LptnRetouchError as error:
             trouble = error
     for line in () if args.watch else failures:

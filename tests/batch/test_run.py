@@ -737,7 +737,7 @@ def test_a_fault_of_the_runner_is_raised_after_all_have_ended(source: Path, out:
         raise RuntimeError("the journal is gone")
 
     with LocalRunner(2) as runner, pytest.raises(RuntimeError, match="journal"):
-        list(runner.run([work, work], begin, lambda *_: None))
+        list(runner.run([work, work], begin, lambda *_: None, lambda: False))
 
 
 # Watching.
