@@ -7,6 +7,7 @@ to another: results of it that are there already may be replaced.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
@@ -28,6 +29,8 @@ INSTALL = 'pip install "lptn-retouch[ray]"'
 SHARD_SECONDS = 10.0  # of work that an actor is given at a time: a thousandth of it is spent on asking for more
 MOST_IN_SHARD = 32
 RETRIES = 4  # of a photograph whose actors were lost
+# A cluster of this machine listens on its loopback alone, whatever the system, and to those who know its token.
+_ON_THIS_MACHINE = {"RAY_AUTH_MODE": "token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 PATIENCE = 600.0  # seconds without any actor before the run is given up
 _LOST, _ENDED = object(), object()
 _OURS = ("lptn_retouch:", "lptn-retouch:")  # how our own lines begin
@@ -332,6 +335,9 @@ class _Worker:
 def _connected(address: str | None) -> Any:
     """Ray, connected to the cluster at an address or to one that is started on this machine for this run."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if alone := not (address or os.environ.get("RAY_ADDRESS")):  # nobody else is to reach what is started for this run
+        for name, value in _ON_THIS_MACHINE.items():
+            os.environ.setdefault(name, value)
     try:
         import ray
     except ImportError:
@@ -339,16 +345,13 @@ def _connected(address: str | None) -> Any:
     if ray.is_initialized():
         return ray
     _check_address(address)
-    more = (
-        {}
-        if address or os.environ.get("RAY_ADDRESS")
-        else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-    )
+    how: dict[str, Any] = {"include_dashboard": False} if alone else {}
     try:
-        ray.init(address=address, logging_level="error", log_to_driver=False, **more)  # type: ignore[arg-type]
+        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **how)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise UsageError(
-            f"{address}: there is no Ray cluster ({reason(error)}); start one with `ray start`."
+            f"there is no Ray cluster {f'at {address}' if address else 'to be had'} ({reason(error)}); start one with "
+            "`ray start`."
         ) from error
     return ray
 
@@ -362,5 +365,5 @@ def _check_address(address: str | None) -> None:
         socket.create_connection((host, int(port)), timeout=5).close()
     except (OSError, OverflowError) as error:
         raise UsageError(
-            f"{address}: there is no Ray cluster ({reason(error)}); start one with `ray start`."
+            f"there is no Ray cluster at {address} ({reason(error)}); start one with `ray start`."
         ) from error

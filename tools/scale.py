@@ -1,0 +1,149 @@
+"""What a batch costs besides the photographs: on Ray, in the driver, in the journal, in listing.
+
+    python tools/scale.py [--megapixels 24] [--photographs 24] [--save]
+
+Prints, and with --save writes to benchmarks/results/scale.json: seconds of one core for a photograph; two nodes of one
+core against one; Ray on this machine against the local runner, two at once; lines of the journal and files of a
+listing a second; and what the driver can hear a second. Ratios are taken in one run, between the first photograph that
+ends and the last, so starting is told apart. Run it where nothing else runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lptn_retouch.batch.folder import retouch_folder
+from lptn_retouch.batch.journal import Journal
+from lptn_retouch.batch.plan import Choice, make_plan
+from lptn_retouch.batch.settings import Output
+from lptn_retouch.batch.walk import listing
+from lptn_retouch.batch.work import Result
+from lptn_retouch.bench.machine import circumstances
+from lptn_retouch.bench.photograph import synthetic_scene, write_photograph
+from lptn_retouch.bench.setting import frame
+
+RESULT = Path(__file__).resolve().parent.parent / "benchmarks" / "results" / "scale.json"
+LINES, FILES, MESSAGES = 2_000, 20_000, 3_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megapixels", type=float, default=24)
+    parser.add_argument("--photographs", type=int, default=24)
+    parser.add_argument("--save", action="store_true")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="lptn-scale-") as folder:
+        root = Path(folder)
+        source = photographs(root / "in", args.megapixels, args.photographs)
+        figures: dict[str, Any] = {"megapixels": args.megapixels, "photographs": args.photographs}
+        figures |= journal(root / "journal") | walking(root / "many")
+        figures |= runners(source, root)
+    for name, value in figures.items():
+        print(f"{name:40} {value:,.4g}" if isinstance(value, float) else f"{name:40} {value}")
+    if args.save:
+        RESULT.write_text(json.dumps(circumstances() | {"figures": figures}, indent=1) + "\n")
+
+
+def photographs(folder: Path, megapixels: float, count: int) -> Path:
+    """As many different photographs as a camera would write."""
+    folder.mkdir()
+    scene = synthetic_scene()
+    for i in range(count):
+        write_photograph(folder / f"p{i:04}.jpg", scene, *frame(megapixels), seed=i)
+    return folder
+
+
+def runners(source: Path, root: Path) -> dict[str, Any]:
+    """Seconds a photograph by who does it; the nodes are of one core each, on this machine."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    cluster.add_node(num_cpus=1, include_dashboard=False)
+    found: dict[str, Any] = {}
+    try:
+        ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
+        found["local, one at once, s"], times = steady(source, root / "one", workers=1)
+        found["seconds of each"] = times
+        found["ray, one node, s"], _ = steady(source, root / "ray1", engine="ray")
+        found["messages/s"] = messages(ray)
+        cluster.add_node(num_cpus=1, include_dashboard=False)
+        cluster.wait_for_nodes()
+        found["ray, two nodes, s"], _ = steady(source, root / "ray2", engine="ray")
+        found["local, two at once, s"], _ = steady(source, root / "two", workers=2)
+        found["ray, two nodes, once more, s"], _ = steady(source, root / "ray3", engine="ray")
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    two = min(found["ray, two nodes, s"], found["ray, two nodes, once more, s"])
+    found["two nodes against one"] = found["ray, one node, s"] / two
+    found["ray against local"] = two / found["local, two at once, s"]
+    return found
+
+
+def steady(source: Path, results: Path, **how: Any) -> tuple[float, list[float]]:
+    """Seconds a photograph from the first that ends to the last, and what each took."""
+    ends: list[float] = []
+    took: list[float] = []
+    for result in retouch_folder(source, results, **how):
+        assert result.outcome == "done", result.reason
+        ends.append(time.perf_counter())
+        took.append(round(result.seconds, 4))
+    return (ends[-1] - ends[0]) / (len(ends) - 1), took
+
+
+def journal(folder: Path) -> dict[str, float]:
+    """Lines a second, each flushed to the disk."""
+    folder.mkdir()
+    record = {"file": "a/photograph.jpg", "outcome": "begun", "outputs": [{"file": "a/photograph.jpg"}]}
+    with Journal(folder, "/photographs") as lines:
+        started = time.perf_counter()
+        for i in range(LINES):
+            lines.append(record | {"file": f"a/{i}.jpg"})
+        return {"journal, lines/s": LINES / (time.perf_counter() - started)}
+
+
+def walking(folder: Path) -> dict[str, float]:
+    """Files a second, listed and planned, of folders of a thousand."""
+    for i in range(FILES):
+        if i % 1000 == 0:
+            (folder / str(i)).mkdir(parents=True)
+        (folder / str(i - i % 1000) / f"p{i}.jpg").touch()
+    started = time.perf_counter()
+    listing(folder)
+    listed = time.perf_counter()
+    make_plan(folder, folder.parent / "planned", (Output(),), Choice())
+    planned = time.perf_counter()
+    return {"listing, files/s": FILES / (listed - started), "planning, files/s": FILES / (planned - listed)}
+
+
+def messages(ray: Any) -> float:
+    """What one driver hears a second from an actor: as much as is told of a photograph."""
+    told = Result("a/photograph.jpg", "done", Path("/photographs/a/photograph.jpg"), notices=("x" * 80,))
+
+    class Telling:
+        def tell(self) -> Iterator[Result]:
+            for _ in range(MESSAGES):
+                yield told
+
+    actor = ray.remote(Telling).options(num_cpus=0).remote()
+    ray.get(next(actor.tell.remote()))
+    answers, heard, started = actor.tell.remote(), 0, time.perf_counter()
+    while heard < MESSAGES:
+        ray.wait([answers], timeout=10)
+        ray.get(next(answers))
+        heard += 1
+    ray.kill(actor)
+    return MESSAGES / (time.perf_counter() - started)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()
