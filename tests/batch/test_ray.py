@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 
+from tests.places import LAKE
+
 ray = pytest.importorskip("ray", reason="there is no wheel of Ray for this system and Python")
-SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+pytestmark = [pytest.mark.slow, pytest.mark.real]
+
 COUNT = 24
 
 
@@ -39,8 +42,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("cluster")
     (root / "in").mkdir()
     for i in range(COUNT):
-        shutil.copy(SAMPLES / "lake-sherburne.jpg", root / "in" / f"p{i:02}.jpg")
-    (root / "in" / "damaged.jpg").write_bytes((SAMPLES / "lake-sherburne.jpg").read_bytes()[:2000])
+        shutil.copy(LAKE, root / "in" / f"p{i:02}.jpg")
+    (root / "in" / "damaged.jpg").write_bytes((LAKE).read_bytes()[:2000])
     done = subprocess.run(command(root, "local"), capture_output=True, text=True, timeout=300)
     assert done.returncode == 1, done.stderr
     return root

@@ -19,11 +19,13 @@ import pytest
 from lptn_retouch import retouch_folder
 from lptn_retouch.batch import storage
 from lptn_retouch.errors import UsageError
+from tests.places import LAKE
 
 pytest.importorskip("upath", reason="storage elsewhere wants the extra cloud")
 pytest.importorskip("s3fs")
 pytest.importorskip("moto.server")
-SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+pytestmark = [pytest.mark.slow, pytest.mark.real]
+
 COUNT = 6
 FAILS = 5  # every so manyth answer of the bucket is an error
 
@@ -91,12 +93,12 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cloud") / "in"
     (folder / "june").mkdir(parents=True)
     for i in range(COUNT):
-        shutil.copy(SAMPLES / "lake-sherburne.jpg", folder / "june" / f"p {i} ü.jpg")
+        shutil.copy(LAKE, folder / "june" / f"p {i} ü.jpg")
     (folder / "june" / "p 0 ü.xmp").write_text(
         '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
         '<rdf:Description xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="4"/></rdf:RDF></x:xmpmeta>'
     )
-    (folder / "damaged.jpg").write_bytes((SAMPLES / "lake-sherburne.jpg").read_bytes()[:2000])
+    (folder / "damaged.jpg").write_bytes((LAKE).read_bytes()[:2000])
     (folder / ".hidden.jpg").write_bytes(b"?")
     return folder
 
