@@ -11,6 +11,7 @@ from lptn_retouch.picture.samples import Pixels
 from lptn_retouch.threads import thread_count
 
 _MOST_BITS = 16
+_TINY = 128 * 128  # pixels, below which the encoder keeps to no quality, and there is nothing to gain
 _COMPONENTS = (1, 2, 3, 4)
 _LEAST_PSNR, _PSNR_A_STEP = 28, 0.22  # dB of quality 0, and more for each step: 92 is 48 dB, about a JPEG of that
 
@@ -51,7 +52,7 @@ def encode(pixels: Pixels, quality: int) -> bytes:
 
     Args:
         pixels: (H, W), (H, W, 2), (H, W, 3) or (H, W, 4); uint8 or uint16.
-        quality: 1 to 100; 100 is without loss.
+        quality: 1 to 100; 100 is without loss, as is what is tiny.
 
     Example:
         >>> ramp = np.arange(600, dtype=np.uint16).reshape(10, 20, 3) * 100
@@ -59,9 +60,8 @@ def encode(pixels: Pixels, quality: int) -> bytes:
         True
     """
     samples = np.ascontiguousarray(pixels)
-    level = 0 if quality == 100 else round(_LEAST_PSNR + _PSNR_A_STEP * quality)
+    lossless = quality == 100 or samples.shape[0] * samples.shape[1] < _TINY
+    level = 0 if lossless else round(_LEAST_PSNR + _PSNR_A_STEP * quality)
     return bytes(
-        imagecodecs.jpeg2k_encode(
-            samples, level, codecformat="jp2", reversible=quality == 100, numthreads=thread_count()
-        )
+        imagecodecs.jpeg2k_encode(samples, level, codecformat="jp2", reversible=lossless, numthreads=thread_count())
     )
