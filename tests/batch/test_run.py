@@ -207,7 +207,7 @@ def test_quiet_is_quiet(source: Path, out: Path) -> None:
         ("{source}/missing", "{out}"),
         ("{source}", "{out}", "-p", "no such preset"),
         ("{source}", "{out}", "--include", "*.nothing"),
-        ("{source}", "{out}", "--engine", "ray"),
+        ("{source}", "{out}", "--engine", "ray", "--address", "127.0.0.1:1"),
         ("{source}", "{out}", "--also", "web:size=2"),
         ("{source}", "{out}", "--rules", "{source}/missing.toml"),
         ("{source}", "{out}", "--report", "{out}/report.jpg"),
