@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from lptn_retouch.batch.work import Result, Work, do
+from lptn_retouch.batch.photograph import do
+from lptn_retouch.batch.work import Result, Work
 
 T = TypeVar("T")
 

@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from lptn_retouch.batch.photograph import do
 from lptn_retouch.batch.process import DeadError, Process
-from lptn_retouch.batch.work import Result, Work, do, failed
+from lptn_retouch.batch.work import Result, Work, failed
 from lptn_retouch.errors import LptnRetouchError
 from lptn_retouch.threads import core_count
 

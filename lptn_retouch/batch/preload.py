@@ -20,8 +20,8 @@ def left_alone_by_ctrl_c() -> Iterator[None]:
 
 
 with left_alone_by_ctrl_c():
+    from lptn_retouch.batch.photograph import prepare
     from lptn_retouch.batch.settings import Look
-    from lptn_retouch.batch.work import prepare
     from lptn_retouch.errors import LptnRetouchError
     from lptn_retouch.threads import keep_to
 

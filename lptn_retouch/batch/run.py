@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 from lptn_retouch.batch.forecast import check_space
 from lptn_retouch.batch.journal import FOLDER, Journal, Past, Record, now
 from lptn_retouch.batch.options import Settings
+from lptn_retouch.batch.photograph import prepare, thumbnails_of
 from lptn_retouch.batch.plan import Job, Plan, check_folders, make_plan, too_long
 from lptn_retouch.batch.runner import Runner, runner_for
 from lptn_retouch.batch.settings import Look, recipe_of
 from lptn_retouch.batch.standing import Standing, new_targets, standing
 from lptn_retouch.batch.storage import Place, in_one_process, is_remote, state_folder
 from lptn_retouch.batch.thumbnails import Thumbnails
-from lptn_retouch.batch.work import Result, Work, failed, prepare, skipped, thumbnails_of
+from lptn_retouch.batch.work import Result, Work, failed, skipped
 from lptn_retouch.errors import (
     LptnRetouchError,
     PresetError,

@@ -24,10 +24,11 @@ from typing import Any
 
 from lptn_retouch.batch import Look, Output
 from lptn_retouch.batch.options import Settings
+from lptn_retouch.batch.photograph import do, prepare
 from lptn_retouch.batch.plan import Job
 from lptn_retouch.batch.process import Process
 from lptn_retouch.batch.run import Batch
-from lptn_retouch.batch.work import Work, do, prepare
+from lptn_retouch.batch.work import Work
 from lptn_retouch.bench import processes
 from lptn_retouch.bench.figure import Figure, duration, ratio
 from lptn_retouch.bench.photograph import QUALITY, write_photograph

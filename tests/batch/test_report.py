@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lptn_retouch.batch.photograph import thumbnails_of
 from lptn_retouch.batch.report import Entry, Summary, write_report
-from lptn_retouch.batch.work import thumbnails_of
 from lptn_retouch.errors import UnwritablePhotoError, UsageError
 from tests.places import SAMPLES
 

@@ -25,12 +25,13 @@ from lptn_retouch.batch import Output, Result, retouch_folder
 from lptn_retouch.batch.journal import FOLDER, NAME, Journal, Past
 from lptn_retouch.batch.local import LocalRunner
 from lptn_retouch.batch.options import Settings
+from lptn_retouch.batch.photograph import do
 from lptn_retouch.batch.plan import Choice
 from lptn_retouch.batch.process import DeadError, Process
 from lptn_retouch.batch.run import Batch
 from lptn_retouch.batch.settings import Look
 from lptn_retouch.batch.thumbnails import Thumbnails
-from lptn_retouch.batch.work import Work, do
+from lptn_retouch.batch.work import Work
 from lptn_retouch.verify.compare import compare
 from tests.places import SAMPLES
 
@@ -534,7 +535,7 @@ def test_what_the_system_gives_no_memory_for_is_done_alone(source: Path, monkeyp
     def starve(*_: object) -> Result:
         raise MemoryError
 
-    monkeypatch.setattr("lptn_retouch.batch.work._retouched", starve)
+    monkeypatch.setattr("lptn_retouch.batch.photograph._retouched", starve)
     result = do(Work("a.jpg", source / "a.jpg", Look(), (Output(),), (source / "out.jpg",)))
     assert (result.outcome, result.alone) == ("failed", True)
 

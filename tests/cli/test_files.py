@@ -19,8 +19,9 @@ from PIL import Image
 from lptn_retouch import files, open_photo
 from lptn_retouch.batch import Look, Output
 from lptn_retouch.batch.journal import Past
+from lptn_retouch.batch.photograph import do
 from lptn_retouch.batch.template import FIELDS, Subject, Template
-from lptn_retouch.batch.work import Work, do
+from lptn_retouch.batch.work import Work
 from lptn_retouch.cli import main
 from lptn_retouch.cli.paths import expanded
 from lptn_retouch.errors import InTheWayError, UsageError
