@@ -31,6 +31,7 @@ MOST_IN_SHARD = 32
 RETRIES = 4  # of a photograph whose actors were lost
 # A cluster of this machine listens on its loopback alone, whatever the system, and to those who know its token.
 _ON_THIS_MACHINE = {"RAY_AUTH_MODE": "token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+LOOK = 5.0  # seconds between looks at how large the cluster is
 PATIENCE = 600.0  # seconds without any actor before the run is given up
 _LOST, _ENDED = object(), object()
 _OURS = ("lptn_retouch:", "lptn-retouch:")  # how our own lines begin
@@ -90,11 +91,14 @@ class RayRunner:
         running: dict[Any, _Shard] = {}  # by the stream of an actor's answers
         starting: dict[Any, Any] = {}  # actors, by what they answer when they are there
         idle = list(self._actors)
-        while len(self._actors) < self.workers:
-            starting |= self._one_more()
-        seen = time.monotonic()
+        seen = looked = time.monotonic()
+        starting |= self._filled()
         try:
             while queue or running:
+                if queue and time.monotonic() - looked > LOOK:
+                    looked = time.monotonic()
+                    starting |= self._filled()
+                    queue.workers = self.workers
                 if stopped():
                     queue.clear()
                     for shard in running.values():
@@ -204,7 +208,9 @@ class RayRunner:
         settings, room = self._settings, self._ray.cluster_resources()
         gpus = 1 if settings.device in ("auto", "cuda") and room.get("GPU", 0) else 0
         threads = self._cores_of_a_machine() if self._whole else 1
-        wanted = self._ray.remote(_Worker).options(num_cpus=threads, num_gpus=gpus, max_concurrency=2)
+        wanted = self._ray.remote(_Worker).options(
+            num_cpus=threads, num_gpus=gpus, max_concurrency=2, scheduling_strategy="SPREAD"
+        )
         actor = wanted.remote(threads, settings.timeout, self._torch)
         self._actors.append(actor)
         return actor
@@ -213,6 +219,15 @@ class RayRunner:
         """An actor in the place of a lost one."""
         self._actors.remove(lost)
         return self._one_more()
+
+    def _filled(self) -> dict[Any, Any]:
+        """Actors for all the room that there is: a cluster may grow."""
+        more: dict[Any, Any] = {}
+        if not self._whole:
+            self.workers = max(self.workers, self._room())
+        while len(self._actors) < self.workers:
+            more |= self._one_more()
+        return more
 
     def _one_more(self) -> dict[Any, Any]:
         actor = self._actor()
@@ -244,7 +259,7 @@ class _Queue:
     """What is still to be given out: as much at a time as keeps an actor busy for a while, less and less at the end."""
 
     def __init__(self, works: Sequence[Work], workers: int) -> None:
-        self._left, self._workers = deque(works), workers
+        self._left, self.workers = deque(works), workers
         self.lost: dict[str, int] = {}  # actors that were lost, by what they worked on
         self.begun: set[str] = set()
         self._seconds = 0.0  # that a photograph takes
@@ -263,7 +278,7 @@ class _Queue:
         Polychronopoulos and Kuck, 1987).
         """
         busy = int(SHARD_SECONDS / self._seconds) if self._seconds else 1
-        size = max(1, min(busy, MOST_IN_SHARD, len(self._left) // (2 * self._workers)))
+        size = max(1, min(busy, MOST_IN_SHARD, len(self._left) // (2 * self.workers)))
         return [self._left.popleft() for _ in range(min(size, len(self._left)))]
 
     def give_back(self, work: Work) -> None:

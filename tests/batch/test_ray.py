@@ -16,6 +16,7 @@ import pytest
 
 from tests.places import LAKE
 
+os.environ["RAY_AUTH_MODE"] = "disabled"  # read when Ray is imported; else it depends on whether this user has a token
 ray = pytest.importorskip("ray", reason="there is no wheel of Ray for this system and Python")
 pytestmark = [pytest.mark.slow, pytest.mark.real]
 
