@@ -113,7 +113,7 @@ class RayRunner:
                     running[actor.do_all.remote(given)] = _Shard(actor, deque(given))
                 waiting = [*running, *starting]
                 ready, _ = self._ray.wait(waiting, num_returns=1, timeout=1) if waiting else ([], [])
-                if running or ready:
+                if running:
                     seen = time.monotonic()
                 elif time.monotonic() - seen > PATIENCE:
                     raise LptnRetouchError(
@@ -124,9 +124,11 @@ class RayRunner:
                     if answer in starting:
                         actor = starting.pop(answer)
                         if self._is_lost(answer):
+                            time.sleep(1)  # nor is the next one likely to start at once
                             starting |= self._another(actor)
                         else:
                             idle.append(actor)
+                            seen = time.monotonic()
                         continue
                     shard = running[answer]
                     told = self._next(answer)
