@@ -471,6 +471,7 @@ def test_weights_that_overflow_are_not_installed(
     assert "no colours" in not_installed(save(large), "safetensors")
 
 
+@pytest.mark.slow
 def test_published_weights_that_overflow_are_not_installed(not_installed: NotInstalled) -> None:
     golden = load_file(GOLDEN / "paper_L3.safetensors")
     weights = {k.removeprefix("weights/"): v.sign() * 1e38 for k, v in golden.items() if k.startswith("weights/")}

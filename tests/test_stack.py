@@ -208,6 +208,7 @@ steps = st.builds(Step, st.sampled_from(["winter", "my-look.2", ""]), st.sampled
                   st.floats(0, 2))  # fmt: skip
 
 
+@pytest.mark.slow
 @given(steps, st.lists(steps, max_size=15), st.booleans(), st.sampled_from(["", "sky.png"]))
 def test_a_stack_is_read_as_it_was_written(first: Step, then: list[Step], sharpened: bool, mask: str) -> None:
     recipe = Recipe(first.preset, first.preset_version, first.weights_sha256, 1.0, 0.5, bool(mask), "a.jpg", "cd" * 32,
@@ -242,6 +243,7 @@ def test_a_forged_stack_is_refused(forged: dict[str, str | None]) -> None:
 # The command line.
 
 
+@pytest.mark.slow
 def test_apply_makes_a_stack_and_redo_makes_it_again(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["apply", str(small), "-p", "retouch", "-p", "winter:0.6", "--amount", "0.9", "--format", "png"]) == 0
     result = small.with_name("lake-retouch-winter.png")

@@ -238,6 +238,7 @@ def test_verbose_tells_figures_and_causes(said: Said, photos: list[Path], tmp_pa
     assert status == 0 and "engine cpu" in err
 
 
+@pytest.mark.slow
 def test_batch_tells_more_too(said: Said, photos: list[Path], tmp_path: Path):
     status, _, err = said("batch", photos[0].parent, tmp_path.parent / f"{tmp_path.name}-out", "-v", "--workers", 1)
     assert status == 1

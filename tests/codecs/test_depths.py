@@ -337,6 +337,7 @@ def test_jpegs_of_12_bits_and_lossless_ones(tmp_path: Path, channels: int, lossl
 # JPEG XL
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 300),

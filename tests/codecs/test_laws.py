@@ -342,6 +342,7 @@ def hurt(draw: st.DrawFn, data: bytes) -> bytes:
     return bytes(damaged[: draw(st.none() | st.integers(0, len(damaged)))])
 
 
+@pytest.mark.slow
 @each(FORMATS)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
@@ -360,6 +361,7 @@ def test_metadata_of_a_damaged_file_is_read_without_an_exception_and_goes_into_a
             assert opened(Path(folder), whole).pixels.shape == pixels.shape
 
 
+@pytest.mark.slow
 @each(DECODED)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())

@@ -183,6 +183,7 @@ def tags(path: Path, *groups: str) -> dict[str, object]:
     return {tag: value for tag, value in found.items() if not any(word in tag for word in words)}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("exiftool")
 def test_a_canon_maker_note_survives_but_for_what_is_too_long(cr2: Path, tmp_path: Path) -> None:
     metadata, notices = metadata_from_raw(cr2)

@@ -49,6 +49,7 @@ def _fields(values: list[tuple[int, bytes]]) -> list[Field]:
     return [Field(tag, UNDEFINED, len(data), data) for tag, data in values]
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from("<>"),
     _values,

@@ -147,6 +147,7 @@ def test_no_real_pair_is_left_out(part: str, shared: Path):
     assert not said
 
 
+@pytest.mark.slow
 def test_only_unlike_pairs_are_looked_at_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     before, after = folders(tmp_path, {f"good{k}": dusk for k in range(4)})
     monkeypatch.setattr(pair_check, "find_fault", lambda *_: pytest.fail("it lies on itself at first sight"))

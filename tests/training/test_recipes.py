@@ -223,6 +223,7 @@ def test_bfloat16_learns_too(folders: Path, tmp_path: Path):
     assert log["validation_psnr"][-1][1] > log["untouched_psnr"][0][1] + 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_teacher")
 def test_a_run_without_the_extra_says_so_and_goes_on(folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("lptn_retouch.training.run.curves.find_spec", lambda _: None)
