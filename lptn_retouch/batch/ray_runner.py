@@ -28,7 +28,7 @@ T = TypeVar("T")
 INSTALL = 'pip install "lptn-retouch[ray]"'
 SHARD_SECONDS = 10.0  # of work that an actor is given at a time: a thousandth of it is spent on asking for more
 MOST_IN_SHARD = 32
-RETRIES = 4  # of a photograph whose actors were lost
+RETRIES = 2  # of a photograph whose actors were lost
 # A cluster of this machine listens on its loopback alone, whatever the system, and to those who know its token.
 _ON_THIS_MACHINE = {"RAY_AUTH_MODE": "token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 LOOK = 5.0  # seconds between looks at how large the cluster is
@@ -77,6 +77,7 @@ class RayRunner:
 
     def alone(self) -> RayRunner:
         """One photograph at a time, on an actor that has all cores of a machine."""
+        self._end()  # which would keep the cores that this one waits for
         return RayRunner(self._settings, torch=self._torch, whole_machines=True)
 
     def run(
@@ -156,9 +157,8 @@ class RayRunner:
             queue.lost[work.file] = queue.lost.get(work.file, 0) + first
             first = False
             if queue.lost[work.file] > RETRIES:
-                result = failed(
-                    work, f"{RETRIES + 1} machines or processes were lost while they worked on it; try it alone."
-                )
+                sentence = f"{RETRIES + 1} machines or processes were lost while they worked on it; try it with apply."
+                result = failed(work, sentence, alone=True)  # it is what a picture too large for them would do
                 end(work, result)
                 yield result
             else:
