@@ -172,8 +172,12 @@ def _retouched(work: Work, look: Look) -> Result:
     )
 
 
-def _unwritten(work: Work, in_the_way: str | os.PathLike[str] = "") -> tuple[Path, ...]:
-    return tuple(path for path in work.here.written if not path.exists() or (path in work.new and path == in_the_way))
+def _unwritten(work: Work, in_the_way: str | os.PathLike[str] = "") -> tuple[Place, ...]:
+    return tuple(
+        place
+        for place in work.written
+        if not place.exists() or (place in work.new and str(place) == os.fspath(in_the_way))
+    )
 
 
 def thumbnails_of(source: Place, result: Place) -> tuple[bytes | None, bytes | None]:

@@ -171,7 +171,7 @@ def put(source: Path, target: UPath, *, overwrite: bool) -> dict[str, Any]:
         if not overwrite and _tried(lambda: fs.exists(target.path)):
             raise InTheWayError(
                 f"{shown(str(target))}: a file of this name is there already; --overwrite replaces it.",
-                Path(target.path),
+                str(target),
             )
         _tried(write)
         info = _tried(lambda: fs.info(target.path, refresh=True) if target.protocol == "s3" else fs.info(target.path))

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -18,6 +19,9 @@ import pytest
 
 from lptn_retouch import retouch_folder
 from lptn_retouch.batch import storage
+from lptn_retouch.batch.photograph import do
+from lptn_retouch.batch.settings import Look, Output
+from lptn_retouch.batch.work import Work
 from lptn_retouch.errors import UsageError
 from tests.places import LAKE
 
@@ -168,6 +172,19 @@ def test_memory_is_done_in_this_process(photographs: Path, tmp_path: Path, monke
             assert hashlib.sha256(output.read_bytes()).hexdigest() == described["sha256"]
     again = list(retouch_folder(str(source), f"memory://{tmp_path.name}/out"))
     assert Counter(result.outcome for result in again) == {"skipped": COUNT, "failed": 1}
+
+
+def test_what_comes_meanwhile_is_left_and_said(photographs: Path, tmp_path: Path) -> None:
+    from upath import UPath
+
+    target = UPath(f"memory://{tmp_path.name}/out/a.jpg")
+    target.fs.pipe_file(target.path, b"somebody's")
+    source = photographs / "june" / "p 1 ü.jpg"
+    work = Work("a.jpg", source, Look("retouch"), (Output(),), (target,), new=frozenset({target}))
+    result = do(work)
+    assert result.outcome == "failed" and "is there already" in result.reason, result
+    assert result.unwritten == (target,) and target.read_bytes() == b"somebody's"
+    assert do(replace(work, skip=True)).outcome == "skipped"
 
 
 def test_a_file_url_is_a_folder(tmp_path: Path) -> None:
