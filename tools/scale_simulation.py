@@ -17,7 +17,7 @@ import random
 from pathlib import Path
 from typing import Any, cast
 
-from lptn_retouch.batch.ray_runner import _Queue
+from lptn_retouch.batch.shards import Queue
 from lptn_retouch.batch.work import Work
 
 RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
@@ -60,7 +60,7 @@ def main() -> None:
 def simulated(seconds: list[float], driver: float, workers: int, count: int, seed: int = 0) -> tuple[float, float]:
     """Hours that a batch takes, from the first actor that is there, and the share of them that the driver is busy."""
     draw = random.Random(seed)
-    queue = _Queue(cast("list[Work]", list(range(count))), workers)
+    queue = Queue(cast("list[Work]", list(range(count))), workers)
     lost = LOST_AN_HOUR / 3600
     now = driver_free = driver_busy = 0.0
     # (when, order, worker, photographs left of its shard): a worker that wants a shard has none left

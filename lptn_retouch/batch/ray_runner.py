@@ -7,65 +7,69 @@ to another: results of it that are there already may be replaced.
 
 from __future__ import annotations
 
-import logging
-import os
-import socket
 import sys
-import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-from lptn_retouch.batch.local import LocalRunner
+from lptn_retouch.batch.needs import Needs
 from lptn_retouch.batch.options import Settings
+from lptn_retouch.batch.ray_cluster import connected, nodes, room_of
+from lptn_retouch.batch.ray_worker import Told, Worker
+from lptn_retouch.batch.shards import Queue
 from lptn_retouch.batch.work import Result, Work, failed
-from lptn_retouch.errors import LptnRetouchError, UsageError, reason
+from lptn_retouch.errors import LptnRetouchError, UsageError
 
 T = TypeVar("T")
 
-INSTALL = 'pip install "lptn-retouch[ray]"'
-SHARD_SECONDS = 10.0  # of work that an actor is given at a time: a thousandth of it is spent on asking for more
-MOST_IN_SHARD = 32
-RETRIES = 2  # of a photograph whose actors were lost
-# A cluster of this machine listens on its loopback alone, whatever the system, and to those who know its token.
-_ON_THIS_MACHINE = {"RAY_AUTH_MODE": "token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+RETRIES = 2  # of a photograph whose actors were lost, before it is tried alone
 LOOK = 5.0  # seconds between looks at how large the cluster is
 PATIENCE = 600.0  # seconds without any actor before the run is given up
 _LOST, _ENDED = object(), object()
-_OURS = ("lptn_retouch:", "lptn-retouch:")  # how our own lines begin
-_SMOOTHING = 0.2  # of the mean time that a photograph takes
 
 
 class RayRunner:
     """Run work on a Ray cluster.
 
     Args:
-        settings: of the batch; `workers` is how many actors at most, None for one a core.
+        settings: of the batch; `workers` is how many actors, of which those that there is no room for wait for machines
+            to come; None for one a core.
+        needs: what a machine must have now.
         torch: whether the work needs torch.
+        beside: a runner whose cluster this one is to use, one photograph at a time, with all that a machine has.
 
     Raises:
         UsageError: Ray is not installed, or there is no cluster at the address.
     """
 
-    def __init__(self, settings: Settings, *, torch: bool = False, whole_machines: bool = False) -> None:
-        self._ray = _connected(settings.address)
-        self._settings, self._torch, self._whole = settings, torch, whole_machines
-        self._actors: list[Any] = []
+    def __init__(
+        self, settings: Settings, needs: Callable[[], Needs], *, torch: bool = False, beside: RayRunner | None = None
+    ) -> None:
+        self._exits = ExitStack()
+        self._ray: Any = beside._ray if beside else self._exits.enter_context(connected(settings.address))
+        self._settings, self._needs, self._torch, self._alone = settings, needs, torch, beside is not None
+        self._actors: dict[Any, float] = {}  # all that were asked for, with their share of a GPU
+        self._starting: dict[Any, Any] = {}  # those that are not there yet, by what they answer when they are
+        self._idle: list[Any] = []
+        self._unfit = ""  # why the last machine that was left out is
         self._heard: set[str] = set()
-        self.workers = 1 if whole_machines else self._room()
+        self.workers = len(self._places())
 
     def __enter__(self) -> RayRunner:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._end()
+        self._exits.close()
 
     def _end(self) -> None:
         for actor in self._actors:
             self._ray.kill(actor)
-        self._actors.clear()
+        for those in (self._actors, self._starting, self._idle):
+            those.clear()
 
     def call(self, function: Callable[..., T], *arguments: object) -> T:
         """Make one call on the cluster; see :class:`lptn_retouch.batch.runner.Runner`."""
@@ -78,7 +82,7 @@ class RayRunner:
     def alone(self) -> RayRunner:
         """One photograph at a time, on an actor that has all cores of a machine."""
         self._end()  # which would keep the cores that this one waits for
-        return RayRunner(self._settings, torch=self._torch, whole_machines=True)
+        return RayRunner(self._settings, self._needs, torch=self._torch, beside=self)
 
     def run(
         self,
@@ -88,52 +92,42 @@ class RayRunner:
         stopped: Callable[[], bool],
     ) -> Iterator[Result]:
         """Do all work; see :class:`lptn_retouch.batch.runner.Runner`."""
-        queue = _Queue(works, self.workers)
+        queue = Queue(works, self.workers)
         running: dict[Any, _Shard] = {}  # by the stream of an actor's answers
-        starting: dict[Any, Any] = {}  # actors, by what they answer when they are there
-        idle = list(self._actors)
-        seen = looked = time.monotonic()
-        starting |= self._filled()
+        begun: set[str] = set()
+        lost: Counter[str] = Counter()  # actors, by the photograph that they worked on
+        told_to_stop = False
+        seen, looked = time.monotonic(), 0.0
         try:
             while queue or running:
-                if queue and time.monotonic() - looked > LOOK:
-                    looked = time.monotonic()
-                    starting |= self._filled()
-                    queue.workers = self.workers
                 if stopped():
                     queue.clear()
-                    for shard in running.values():
-                        shard.actor.stop.remote()
-                while idle and queue:
+                    if not told_to_stop:
+                        told_to_stop = True
+                        for shard in running.values():
+                            shard.actor.stop.remote()
+                if queue and time.monotonic() - looked > LOOK:  # machines may have come
+                    looked = time.monotonic()
+                    self._ask_for_more()
+                    queue.workers = self.workers
+                while self._idle and queue:
                     given = queue.shard()
                     for work in given:
-                        if work.file not in queue.begun:
-                            queue.begun.add(work.file)
+                        if work.file not in begun:
+                            begun.add(work.file)
                             begin(work)
-                    actor = idle.pop()
+                    actor = self._idle.pop()
                     running[actor.do_all.remote(given)] = _Shard(actor, deque(given))
-                waiting = [*running, *starting]
-                ready, _ = self._ray.wait(waiting, num_returns=1, timeout=1) if waiting else ([], [])
-                if running:
+                if running or self._idle:
                     seen = time.monotonic()
-                elif time.monotonic() - seen > PATIENCE:
-                    raise LptnRetouchError(
-                        f"no machine of the cluster took up work for {PATIENCE:.0f} seconds; look at it with "
-                        "`ray status`, and run the same again, which goes on."
-                    )
-                for answer in ready:
-                    if answer in starting:
-                        actor = starting.pop(answer)
-                        if self._is_lost(answer):
-                            time.sleep(1)  # nor is the next one likely to start at once
-                            starting |= self._another(actor)
-                        else:
-                            idle.append(actor)
-                            seen = time.monotonic()
+                self._check_patience(seen)
+                for answer in self._heard_from([*running, *self._starting]):
+                    if answer in self._starting:
+                        self._welcome(answer)
                         continue
                     shard = running[answer]
                     told = self._next(answer)
-                    if isinstance(told, _Told):
+                    if isinstance(told, Told):
                         work = shard.left.popleft()
                         self._say(told.words)
                         queue.took(told.result.seconds)
@@ -141,34 +135,39 @@ class RayRunner:
                         yield told.result
                         continue
                     del running[answer]
-                    if told is _LOST:
-                        yield from self._given_back(shard, queue, end)
-                        starting |= self._another(shard.actor)
-                    else:
-                        idle.append(shard.actor)
+                    if told is _ENDED:
+                        self._idle.append(shard.actor)
+                        continue
+                    self._forget(shard.actor)
+                    self._say(["lptn-retouch: a machine or process of the cluster was lost; others do what it had."])
+                    looked = 0.0
+                    lost.update(work.file for work in list(shard.left)[:1])
+                    for work in reversed(shard.left):
+                        if lost[work.file] <= RETRIES:  # what the lost one has written of it is its own
+                            queue.give_back(replace(work, new=frozenset()))
+                            continue
+                        result = _given_up(work)
+                        end(work, result)
+                        yield result
         finally:
             if running:  # left early: interrupted, or nobody wants the rest
                 self._end()
 
-    def _given_back(self, shard: _Shard, queue: _Queue, end: Callable[[Work, Result], None]) -> Iterator[Result]:
-        """What a lost actor had left goes to another, but for a photograph that has lost too many."""
-        first = True
-        for work in shard.left:
-            queue.lost[work.file] = queue.lost.get(work.file, 0) + first
-            first = False
-            if queue.lost[work.file] > RETRIES:
-                sentence = f"{RETRIES + 1} machines or processes were lost while they worked on it; try it with apply."
-                result = failed(work, sentence, alone=True)  # it is what a picture too large for them would do
-                end(work, result)
-                yield result
-            else:
-                queue.give_back(replace(work, new=frozenset()))  # what the lost one has written is its own
+    def _heard_from(self, answers: list[Any]) -> list[Any]:
+        """Those of the answers that are there, after a wait for the first: asking for each alone takes a thousand
+        workers' driver milliseconds."""
+        if not answers:
+            return []
+        ready, _ = self._ray.wait(answers, num_returns=1, timeout=1)
+        if ready:
+            ready, _ = self._ray.wait(answers, num_returns=len(answers), timeout=0)
+        return list(ready)
 
-    def _next(self, answers: Any) -> _Told | object:
+    def _next(self, answers: Any) -> Told | object:
         """The next of an actor's answers, of which one is there; `_LOST` where the actor is, or `_ENDED`."""
         try:
             answer = next(answers)
-            told: _Told = self._ray.get(answer)
+            told: Told = self._ray.get(answer)
             return told
         except StopIteration:
             return _ENDED
@@ -182,71 +181,93 @@ class RayRunner:
                 self._heard.add(line)
                 print(line, file=sys.stderr)
 
-    def _is_lost(self, answer: Any) -> bool:
-        try:
-            self._ray.get(answer)
-        except self._ray.exceptions.RayError:
-            return True
-        return False
-
     def _on_some_actor(self, method: str, *arguments: object) -> Any:
         """One call; again where the actor is lost."""
-        for left in reversed(range(RETRIES)):
-            actor = self._actors[0] if self._actors else self._actor()
+        for left in reversed(range(RETRIES + 1)):
+            actor = self._someone()
             try:
                 return self._ray.get(getattr(actor, method).remote(*arguments))
             except self._ray.exceptions.RayTaskError as error:
                 raise error.cause or error from None
             except self._ray.exceptions.RayError as error:
-                self._actors.remove(actor)
+                self._forget(actor)
                 if not left:
                     raise LptnRetouchError(
-                        f"the cluster does not answer ({reason(error)}); look at it with `ray status`."
+                        f"the cluster does not answer ({_said(error)}); look at it with `ray status`."
                     ) from error
         raise AssertionError("the last try has returned or raised")
 
-    def _actor(self) -> Any:
-        """One more; Ray starts it where there is room."""
-        settings, room = self._settings, self._ray.cluster_resources()
-        gpus = 1 if settings.device in ("auto", "cuda") and room.get("GPU", 0) else 0
-        threads = self._cores_of_a_machine() if self._whole else 1
-        wanted = self._ray.remote(_Worker).options(
-            num_cpus=threads, num_gpus=gpus, max_concurrency=2, scheduling_strategy="SPREAD"
-        )
-        actor = wanted.remote(threads, settings.timeout, self._torch)
-        self._actors.append(actor)
-        return actor
+    def _someone(self) -> Any:
+        """An actor that is there; one is started if none is."""
+        since = time.monotonic()
+        while not self._idle:
+            if not self._starting:
+                self._ask_for_more(1)
+            self._check_patience(since)
+            for answer in self._heard_from(list(self._starting)):
+                self._welcome(answer)
+        return self._idle[-1]
 
-    def _another(self, lost: Any) -> dict[Any, Any]:
-        """An actor in the place of a lost one."""
-        self._actors.remove(lost)
-        return self._one_more()
+    def _ask_for_more(self, most: int | None = None) -> None:
+        """Start actors, so many at most, where there is room for more; Ray does so when there is."""
+        places = self._places()
+        self.workers = len(places)
+        free = Counter(places) - Counter(self._actors.values())
+        for share in list(free.elements())[:most]:
+            threads = self._cores_of_a_machine() if self._alone else 1
+            wanted = self._ray.remote(Worker).options(num_cpus=threads, num_gpus=share, max_concurrency=2)
+            actor = wanted.remote(self._settings, threads, torch=self._torch)
+            self._actors[actor] = share
+            self._starting[actor.ready.remote(self._needs())] = actor
 
-    def _filled(self) -> dict[Any, Any]:
-        """Actors for all the room that there is: a cluster may grow."""
-        more: dict[Any, Any] = {}
-        if not self._whole:
-            self.workers = max(self.workers, self._room())
-        while len(self._actors) < self.workers:
-            more |= self._one_more()
-        return more
+    def _welcome(self, answer: Any) -> None:
+        """An actor is there; or its machine is left out: it keeps its place there, so that no other gets it."""
+        actor = self._starting.pop(answer)
+        try:
+            lacking = self._ray.get(answer)
+        except self._ray.exceptions.ActorDiedError as error:
+            lacking = f"a machine is left out, since nothing can be started there ({_said(error)})."
+        except self._ray.exceptions.RayError:  # it was lost with its machine, not for something that is wrong with it
+            self._forget(actor)
+            return
+        if lacking is None:
+            self._idle.append(actor)
+        else:
+            self._unfit = lacking
+            self._say([f"lptn-retouch: {lacking}"])
 
-    def _one_more(self) -> dict[Any, Any]:
-        actor = self._actor()
-        return {actor.ready.remote(): actor}
+    def _forget(self, lost: Any) -> None:
+        """An actor is no more, and another may have its place."""
+        self._actors.pop(lost, None)
+        if lost in self._idle:
+            self._idle.remove(lost)
 
-    def _room(self) -> int:
-        """How many actors there is room for, as far as they are wanted."""
-        resources = self._ray.cluster_resources()
-        room = int(resources.get("CPU", 1))
-        if self._settings.device in ("auto", "cuda") and resources.get("GPU", 0):
-            room = int(resources["GPU"])
-        return max(1, min(room, self._settings.workers or room))
+    def _check_patience(self, since: float) -> None:
+        """Give up where no machine works, or is going to."""
+        if self._unfit and not (self._idle or self._starting) and len(self._actors) >= self.workers:
+            raise UsageError(f"no machine of the cluster can work on this batch: {self._unfit}")
+        if time.monotonic() - since > PATIENCE:
+            raise LptnRetouchError(
+                f"no machine of the cluster took up work for {PATIENCE:.0f} seconds; look at it with `ray status`, and "
+                "run the same again, which goes on."
+            )
+
+    def _places(self) -> list[float]:
+        """The share of a GPU of each actor that is wanted, those with one first: Ray gives the others' machines to
+        those without."""
+        rooms = [room_of(machine, self._settings.device) for machine in self._machines()]
+        if self._alone:
+            return [1.0 if any(share for _, share in rooms) else 0.0]
+        places = sorted((share for count, share in rooms for _ in range(count)), reverse=True) or [0.0]
+        wanted = self._settings.workers or len(places)
+        return (places + places[-1:] * wanted)[:wanted]
+
+    def _machines(self) -> list[dict[str, float]]:
+        """The resources of each machine that is there."""
+        return [node["Resources"] for node in nodes(self._ray)]
 
     def _cores_of_a_machine(self) -> int:
-        return max(
-            1, int(max((node["Resources"].get("CPU", 1) for node in self._ray.nodes() if node["Alive"]), default=1))
-        )
+        return max(1, *(int(machine.get("CPU", 0)) for machine in self._machines()), 0)
 
 
 @dataclass
@@ -257,130 +278,13 @@ class _Shard:
     left: deque[Work]
 
 
-class _Queue:
-    """What is still to be given out: as much at a time as keeps an actor busy for a while, less and less at the end."""
-
-    def __init__(self, works: Sequence[Work], workers: int) -> None:
-        self._left, self.workers = deque(works), workers
-        self.lost: dict[str, int] = {}  # actors that were lost, by what they worked on
-        self.begun: set[str] = set()
-        self._seconds = 0.0  # that a photograph takes
-
-    def __len__(self) -> int:
-        return len(self._left)
-
-    def took(self, seconds: float) -> None:
-        """Learn from one that has ended."""
-        self._seconds += (seconds - self._seconds) * (_SMOOTHING if self._seconds else 1)
-
-    def shard(self) -> list[Work]:
-        """The next photographs for one actor; none where there are no more.
-
-        Half of a fair share at most, so that nobody waits long for the last one (guided self-scheduling,
-        Polychronopoulos and Kuck, 1987).
-        """
-        busy = int(SHARD_SECONDS / self._seconds) if self._seconds else 1
-        size = max(1, min(busy, MOST_IN_SHARD, len(self._left) // (2 * self.workers)))
-        return [self._left.popleft() for _ in range(min(size, len(self._left)))]
-
-    def give_back(self, work: Work) -> None:
-        """What a lost actor had not done is next."""
-        self._left.appendleft(work)
-
-    def clear(self) -> None:
-        """Give out no more."""
-        self._left.clear()
+def _said(error: BaseException) -> str:
+    """What Ray says, which goes on for a page, by its last line: what was raised there."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else type(error).__name__
 
 
-class _Told(NamedTuple):
-    """What became of a photograph, and what the process that did it has said meanwhile."""
-
-    result: Result
-    words: list[str]
-
-
-class _Worker:
-    """An actor: a local runner of one process, somewhere in the cluster."""
-
-    def __init__(self, threads: int, timeout: float | None, torch: bool) -> None:
-        self._said: list[str] = []
-        self._stopped = threading.Event()
-        self._listen()
-        self._runner = LocalRunner(1, threads, timeout, torch=torch)
-
-    def ready(self) -> None:
-        """Answer when it is started."""
-
-    def call(self, function: Callable[..., T], *arguments: object) -> T:
-        return self._runner.call(function, *arguments)
-
-    def do(self, work: Work) -> Result:
-        return self._runner.do(work)
-
-    def do_all(self, works: list[Work]) -> Iterator[_Told]:
-        """Tell of each as it ends."""
-        self._stopped.clear()
-        for work in works:
-            if self._stopped.is_set():
-                return
-            result = self._runner.do(work)
-            words, self._said = self._said, []
-            yield _Told(result, words)
-
-    def stop(self) -> None:
-        """Take up none of those that are left."""
-        self._stopped.set()
-
-    def _listen(self) -> None:
-        """Keep what we say on standard error, for the driver; what others say there is in Ray's own logs."""
-        out, into = os.pipe()
-        elsewhere = os.fdopen(os.dup(2), "w")
-        os.dup2(into, 2)
-
-        def read() -> None:
-            with os.fdopen(out, errors="replace") as lines:
-                for line in lines:
-                    if line.startswith(_OURS):
-                        self._said.append(line.rstrip())
-                    else:
-                        elsewhere.write(line)
-                        elsewhere.flush()
-
-        threading.Thread(target=read, daemon=True).start()
-
-
-def _connected(address: str | None) -> Any:
-    """Ray, connected to the cluster at an address or to one that is started on this machine for this run."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if alone := not (address or os.environ.get("RAY_ADDRESS")):  # nobody else is to reach what is started for this run
-        for name, value in _ON_THIS_MACHINE.items():
-            os.environ.setdefault(name, value)
-    try:
-        import ray
-    except ImportError:
-        raise UsageError(f"the engine ray needs Ray, which is not installed; install it with: {INSTALL}") from None
-    if ray.is_initialized():
-        return ray
-    _check_address(address)
-    how: dict[str, Any] = {"include_dashboard": False} if alone else {}
-    try:
-        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **how)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise UsageError(
-            f"there is no Ray cluster {f'at {address}' if address else 'to be had'} ({reason(error)}); start one with "
-            "`ray start`."
-        ) from error
-    return ray
-
-
-def _check_address(address: str | None) -> None:
-    """Refuse an address where nobody listens: Ray itself would ask for minutes."""
-    host, colon, port = (address or "").rpartition(":")
-    if not colon or "/" in host or not port.isdecimal():
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=5).close()
-    except (OSError, OverflowError) as error:
-        raise UsageError(
-            f"there is no Ray cluster at {address} ({reason(error)}); start one with `ray start`."
-        ) from error
+def _given_up(work: Work) -> Result:
+    """What has lost too many actors is done alone, as what is too large for its share of the memory."""
+    sentence = f"{RETRIES + 1} machines or processes were lost while they worked on it; try it with apply."
+    return failed(work, sentence, alone=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lptn_retouch.batch.forecast import check_space
 from lptn_retouch.batch.journal import FOLDER, Journal, Past, Record, now
+from lptn_retouch.batch.needs import Needs, hashes_of
 from lptn_retouch.batch.options import Settings
 from lptn_retouch.batch.photograph import prepare, thumbnails_of
 from lptn_retouch.batch.plan import Job, Plan, check_folders, make_plan, too_long
@@ -28,7 +28,6 @@ from lptn_retouch.errors import (
     PresetError,
     UnreadablePhotoError,
     UnwritablePhotoError,
-    UsageError,
     shown,
 )
 from lptn_retouch.stack import Step
@@ -67,17 +66,19 @@ class Batch:
             if dry:
                 self.past = Past(self._state, here)
             else:
-                _hashes(settings.choice.look)  # a preset that is not there is told before anything is made
+                hashes_of(settings.choice.look)  # a preset that is not there is told before anything is made
                 _make(self._state)
                 self.journal = self._exits.enter_context(Journal(self._state, here))
                 self.past = self.journal.past
             self.thumbnails = Thumbnails(self._state / FOLDER) if settings.thumbnails and not dry else None
             self._source, self._results = source, results
             self.plan = self._planned()
-            self._hashes = {look: _hashes(look) for look in self._looks()}
+            self._hashes = {look: hashes_of(look) for look in self._looks()}
             torch = any(_needs_torch(look, settings.device) for look in self._looks())
             alone = in_one_process(source, results)
-            self._runner = self._exits.enter_context(runner_for(settings, torch=torch, in_one_process=alone))
+            self._runner = self._exits.enter_context(
+                runner_for(settings, self._needs, torch=torch, in_one_process=alone)
+            )
             self._open = self._exits.pop_all()
 
     def __enter__(self) -> Batch:
@@ -103,7 +104,7 @@ class Batch:
     def look_again(self) -> Plan:
         """Plan anew: files may have come or changed since."""
         self.plan = self._planned()
-        self._hashes |= {look: _hashes(look) for look in self._looks() if look not in self._hashes}
+        self._hashes |= {look: hashes_of(look) for look in self._looks() if look not in self._hashes}
         return self.plan
 
     def to_do(self, jobs: list[Job] | None = None) -> tuple[list[Job], list[tuple[Job, Record]], list[tuple[Job, str]]]:
@@ -207,6 +208,12 @@ class Batch:
 
     def _planned(self) -> Plan:
         return make_plan(self._source, self._results, self.settings.outputs, self.settings.choice, self.past.claims)
+
+    def _needs(self) -> Needs:
+        """What a machine must have; by its journal a folder is known for this one, and not another of its name."""
+        places = (self.plan.source, self.plan.results / FOLDER)
+        folders = tuple(place for place in places if not is_remote(place) and place.is_dir())
+        return Needs(folders, tuple(self._hashes.items()))
 
     def _looks(self) -> list[Look]:
         return list(dict.fromkeys(job.look for job in self.plan.jobs if job.look is not None))
@@ -353,21 +360,6 @@ class Batch:
         for folder in {path.parent for work in works for path in work.targets}:
             if isinstance(folder, Path) and folder.is_dir():
                 remove_leftovers(folder)
-
-
-def _hashes(look: Look) -> tuple[str, ...]:
-    """SHA-256 of the files that a look is made of: its presets, and its mask."""
-    from lptn_retouch.preset import find_preset
-
-    masks = [Path(look.mask)] if look.mask is not None else []
-    hashes = []
-    for path in (*(find_preset(preset) for preset, _ in look.steps), *masks):
-        try:
-            hashes.append(hashlib.sha256(path.read_bytes()).hexdigest())
-        except OSError as error:
-            what = "mask" if path in masks else "preset"
-            raise UsageError(f"{shown(path)}: this {what} cannot be read ({error.strerror}); check it.") from None
-    return tuple(hashes)
 
 
 def _needs_torch(look: Look, device: str) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from lptn_retouch.batch.work import Result, Work
 
 if TYPE_CHECKING:
+    from lptn_retouch.batch.needs import Needs
     from lptn_retouch.batch.options import Settings
 
 T = TypeVar("T")
@@ -58,11 +59,12 @@ class Runner(Protocol):
         """A runner for what is too large to be done beside others: one at a time, with all that a machine has."""
 
 
-def runner_for(settings: Settings, *, torch: bool, in_one_process: bool) -> Runner:
+def runner_for(settings: Settings, needs: Callable[[], Needs], *, torch: bool, in_one_process: bool) -> Runner:
     """The runner that the settings ask for.
 
     Args:
         settings: the batch's.
+        needs: what a machine must have, at any time.
         torch: whether the work needs torch.
         in_one_process: whether photographs or results lie in this process' memory.
 
@@ -72,7 +74,7 @@ def runner_for(settings: Settings, *, torch: bool, in_one_process: bool) -> Runn
     if settings.engine == "ray":
         from lptn_retouch.batch.ray_runner import RayRunner
 
-        return RayRunner(settings, torch=torch)
+        return RayRunner(settings, needs, torch=torch)
     if in_one_process:
         from lptn_retouch.batch.here import HereRunner
 
