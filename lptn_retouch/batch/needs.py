@@ -43,7 +43,7 @@ class Needs:
             except LptnRetouchError:
                 same = False
             if not same:
-                return f"it has not the same preset or mask ({shown(look.words)}); copy its files there."
+                return f"it has not the same preset or mask ({shown(look.name)}); copy its files there."
         return None
 
 

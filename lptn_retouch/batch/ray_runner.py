@@ -120,7 +120,8 @@ class RayRunner:
                     running[actor.do_all.remote(given)] = _Shard(actor, deque(given))
                 if running or self._idle:
                     seen = time.monotonic()
-                self._check_patience(seen)
+                else:
+                    self._check_patience(seen)
                 for answer in self._heard_from([*running, *self._starting]):
                     if answer in self._starting:
                         self._welcome(answer)
@@ -244,7 +245,7 @@ class RayRunner:
 
     def _check_patience(self, since: float) -> None:
         """Give up where no machine works, or is going to."""
-        if self._unfit and not (self._idle or self._starting) and len(self._actors) >= self.workers:
+        if self._unfit and not self._starting and len(self._actors) >= self.workers:
             raise UsageError(f"no machine of the cluster can work on this batch: {self._unfit}")
         if time.monotonic() - since > PATIENCE:
             raise LptnRetouchError(

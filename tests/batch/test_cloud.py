@@ -119,27 +119,32 @@ def filesystem(bucket: dict[str, str]):
     return s3fs.S3FileSystem(key="test", secret="test", endpoint_url=bucket["MOTO"], skip_instance_cache=True)
 
 
+@pytest.mark.parametrize("engine", ["local", "ray"])
 def test_a_bucket_that_fails_now_and_then_gets_what_a_folder_gets(
-    bucket: dict[str, str], photographs: Path, tmp_path: Path
+    bucket: dict[str, str], photographs: Path, tmp_path: Path, engine: str
 ) -> None:
+    if engine == "ray":
+        pytest.importorskip("ray", reason="there is no wheel of Ray for this system and Python")
     s3 = filesystem(bucket)
-    s3.mkdir("photographs")
-    s3.put(f"{photographs}/", "photographs/in/", recursive=True)
+    s3.mkdir(f"photographs-{engine}")
+    where = f"photographs-{engine}/out"
+    urls = (f"s3://photographs-{engine}/in", f"s3://{where}", "--engine", engine)
+    s3.put(f"{photographs}/", f"photographs-{engine}/in/", recursive=True)
     local = tmp_path / "local"
     assert in_process(bucket, tmp_path, str(photographs), str(local), "--json").returncode == 1
     Flaky.asked.clear()
-    done = in_process(bucket, tmp_path, "s3://photographs/in", "s3://photographs/out", "--json")
+    done = in_process(bucket, tmp_path, *urls, "--json")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 1, done.stderr
     assert Counter(line["outcome"] for line in lines) == {"done": COUNT, "failed": 1}, done.stderr
     assert "damaged.jpg" in done.stderr and "Traceback" not in done.stderr
     assert Flaky.asked["GET failed"] + Flaky.asked["PUT failed"] + Flaky.asked["HEAD failed"] > 3, Flaky.asked
     made = {path.relative_to(local).as_posix(): path.read_bytes() for path in local.rglob("p*") if path.is_file()}
-    there = {name.removeprefix("photographs/out/"): s3.cat_file(name) for name in s3.find("photographs/out")}
+    there = {name.removeprefix(f"{where}/"): s3.cat_file(name) for name in s3.find(where)}
     assert len(there) == COUNT + 1 and there.keys() == made.keys(), "the sidecar goes along"
     assert all(there[name] == made[name] for name in made)
     puts = Flaky.asked["PUT answered"]
-    again = in_process(bucket, tmp_path, "s3://photographs/in", "s3://photographs/out", "--json")
+    again = in_process(bucket, tmp_path, *urls, "--json")
     told = Counter(json.loads(line)["outcome"] for line in again.stdout.splitlines())
     assert told == {"skipped": COUNT, "failed": 1} and Flaky.asked["PUT answered"] == puts, "nothing is written twice"
 

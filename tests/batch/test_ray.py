@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.places import LAKE
+from lptn_retouch import Photo
+from tests.places import LAKE, ROOT
 
 os.environ["RAY_AUTH_MODE"] = "disabled"  # read when Ray is imported; else it depends on whether this user has a token
 ray = pytest.importorskip("ray", reason="there is no wheel of Ray for this system and Python")
@@ -54,10 +56,11 @@ def command(root: Path, results: str, *words: str) -> list[str]:
     return [sys.executable, "-m", "lptn_retouch", "batch", str(root / "in"), str(root / results), *words]
 
 
-def started(root: Path, results: str, cluster: Any) -> subprocess.Popen[str]:
-    words = ("--engine", "ray", "--address", cluster.address, "--json")
+def started(root: Path, results: str, cluster: Any, *more: str, **env: str) -> subprocess.Popen[str]:
+    words = ("--engine", "ray", "--address", cluster.address, "--json", *more)
     return subprocess.Popen(
         command(root, results, *words),
+        env={**os.environ, **env},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -124,6 +127,106 @@ def test_a_stop_ends_what_is_in_work_and_the_next_run_completes(cluster: Any, fo
         _, err = process.communicate(timeout=300)
     assert process.returncode == 1, err
     is_whole(folders, "stopped")
+
+
+def test_a_machine_that_lacks_the_preset_is_left_out(cluster: Any, folders: Path, tmp_path: Path) -> None:
+    """It would fail photographs faster than the others do them."""
+    presets = tmp_path / "data" / "lptn_retouch" / "presets"
+    presets.mkdir(parents=True)
+    shutil.copy(ROOT / "presets" / "winter.safetensors", presets / "ours.safetensors")
+    node = cluster.add_node(num_cpus=1, include_dashboard=False, env_vars={"XDG_DATA_HOME": str(tmp_path / "data")})
+    cluster.wait_for_nodes()
+    with started(folders, "preset", cluster, "-p", "ours", XDG_DATA_HOME=str(tmp_path / "data")) as process:
+        out, err = process.communicate(timeout=300)
+    assert process.returncode == 1 and "is left out: it has not the same preset or mask (ours)" in err, err
+    assert Counter(json.loads(line)["outcome"] for line in out.splitlines()) == {"done": COUNT, "failed": 1}
+    cluster.remove_node(node)
+    with started(folders, "none", cluster, "-p", "ours", XDG_DATA_HOME=str(tmp_path / "data")) as process:
+        out, err = process.communicate(timeout=300)
+    assert process.returncode == 2 and "no machine of the cluster can work on this batch" in err and not out, err
+    assert "Traceback" not in err
+
+
+def test_a_machine_that_comes_is_used(cluster: Any, folders: Path) -> None:
+    words = ("--workers", "9", "--timeout", "60")  # more than there is room for: they wait for machines
+    with started(folders, "more", cluster, *words) as process:
+        wait_for(folders, "more", 2, process)
+        cluster.add_node(num_cpus=1, include_dashboard=False)
+        _, err = process.communicate(timeout=300)
+    assert process.returncode == 1, err
+    is_whole(folders, "more")
+
+
+def test_what_is_too_large_for_its_share_is_done_alone(tmp_path: Path) -> None:
+    """On a machine of its own, which the batch itself has to give back before."""
+    (tmp_path / "in").mkdir()
+    Photo(np.full((1000, 1400, 3), 90, np.uint8)).save(tmp_path / "in" / "large.png")
+    script = """
+import ray
+ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+from lptn_retouch import retouch_folder
+for limit in (20_000_000, 10_000_000):
+    print(*(r.outcome + " " + r.reason for r in retouch_folder("in", str(limit), engine="ray", memory_limit=limit)))
+assert ray.is_initialized(), "it is the program's own"
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert first.startswith("done"), done.stdout + done.stderr
+    assert second.startswith("failed") and "megapixels needs" in second
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="this system does not say who listens")
+@pytest.mark.parametrize("imported", ["", "import ray"])
+def test_what_is_started_for_a_run_listens_to_this_machine_alone_and_ends_with_it(
+    cluster: Any,  # noqa: ARG001  another on this machine, which is not to be taken for it
+    folders: Path,
+    tmp_path: Path,
+    imported: str,
+) -> None:
+    script = f"""
+import os, sys
+{imported}
+from pathlib import Path
+from lptn_retouch import retouch_folder
+before = dict(os.environ)
+results = retouch_folder(sys.argv[1], sys.argv[2], engine="ray")
+next(results)
+family, parents = {{os.getpid()}}, {{}}
+for process in Path("/proc").glob("[0-9]*"):
+    parents[int(process.name)] = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
+for _ in parents:
+    family |= {{child for child, parent in parents.items() if parent in family}}
+sockets = set()
+for process in family:
+    for handle in Path(f"/proc/{{process}}/fd").glob("*"):
+        try:
+            sockets.add(os.readlink(handle))
+        except OSError:
+            pass
+for table in ("tcp", "tcp6"):
+    for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+        words = line.split()
+        if words[3] == "0A" and f"socket:[{{words[9]}}]" in sockets:
+            print(words[1].split(":")[0])
+results.close()
+import ray
+assert not ray.is_initialized()
+assert {{k: v for k, v in os.environ.items() if "ENABLE" in k}} == {{k: v for k, v in before.items() if "ENABLE" in k}}
+"""
+    words = [sys.executable, "-c", script, str(folders / "in"), str(tmp_path / "out")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) <= {"0100007F", "0000000000000000FFFF00000100007F", "0" * 24 + "01000000"}
+    assert len(done.stdout.split()) > 3, "it did listen"
+
+
+def test_without_ray_its_install_line_is_said(folders: Path, tmp_path: Path) -> None:
+    (tmp_path / "ray.py").write_text("raise ImportError('not here')")
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    words = command(folders, "without", "--engine", "ray")
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and 'pip install "lptn-retouch[ray]"' in done.stderr, done.stderr
 
 
 def test_no_cluster_at_an_address_is_said(folders: Path) -> None:
