@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from lptn_retouch.batch.photograph import do
-from lptn_retouch.batch.work import Result, Work
+from lptn_retouch.batch.work import Ended, Result, Work
 
 T = TypeVar("T")
 
@@ -33,17 +33,17 @@ class HereRunner:
     def run(
         self,
         works: Sequence[Work],
-        begin: Callable[[Work], None],
-        end: Callable[[Work, Result], None],
+        begin: Callable[[Sequence[Work]], None],
+        end: Callable[[Sequence[Ended]], None],
         stopped: Callable[[], bool],
     ) -> Iterator[Result]:
         """Do all work in order; see :class:`lptn_retouch.batch.runner.Runner`."""
         for work in works:
             if stopped():
                 return
-            begin(work)
+            begin([work])
             result = do(work)
-            end(work, result)
+            end([(work, result)])
             yield result
 
     def alone(self) -> HereRunner:

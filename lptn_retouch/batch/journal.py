@@ -143,21 +143,22 @@ class Journal:
             self._file.close()
         self._held.release()
 
-    def append(self, record: Record) -> None:
-        """Add a line, on the disk when this returns.
+    def append(self, *records: Record) -> None:
+        """Add lines, on the disk when this returns: flushing takes a disk as long for many as for one.
 
         Raises:
             UnwritablePhotoError: the disk is full or gone.
         """
         try:
             with self._lock:
-                self._write(record)
-                self.past.note(record, here=True)
+                self._write(*records)
+                for record in records:
+                    self.past.note(record, here=True)
         except OSError as error:
             raise _unwritable(self._results, error) from error
 
-    def _write(self, record: Record) -> None:
-        self._file.write(json.dumps(record).encode() + b"\n")
+    def _write(self, *records: Record) -> None:
+        self._file.write(b"".join(json.dumps(record).encode() + b"\n" for record in records))
         self._file.flush()
         os.fsync(self._file.fileno())
 

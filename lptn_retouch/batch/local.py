@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from lptn_retouch.batch.photograph import do
 from lptn_retouch.batch.process import DeadError, Process
-from lptn_retouch.batch.work import Result, Work, failed
+from lptn_retouch.batch.work import Ended, Result, Work, failed
 from lptn_retouch.errors import LptnRetouchError
 from lptn_retouch.threads import core_count
 
@@ -65,8 +65,8 @@ class LocalRunner:
     def run(
         self,
         works: Sequence[Work],
-        begin: Callable[[Work], None],
-        end: Callable[[Work, Result], None],
+        begin: Callable[[Sequence[Work]], None],
+        end: Callable[[Sequence[Ended]], None],
         stopped: Callable[[], bool],
     ) -> Iterator[Result]:
         """Do all work, as processes are free; see :class:`lptn_retouch.batch.runner.Runner`."""
@@ -80,14 +80,14 @@ class LocalRunner:
                     with lock:
                         work = None if ended.is_set() or stopped() else next(upcoming, None)
                         if work is not None:
-                            begin(work)
+                            begin([work])
                     if work is None:
                         return
                     result = self._done(process, work)
                     if process.ended:  # stopped at once: what was in work did not come to an end
                         return
                     with lock:
-                        end(work, result)
+                        end([(work, result)])
                     results.put(result)
             except BaseException as error:
                 ended.set()

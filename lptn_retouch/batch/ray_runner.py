@@ -20,7 +20,7 @@ from lptn_retouch.batch.options import Settings
 from lptn_retouch.batch.ray_cluster import connected, nodes, room_of
 from lptn_retouch.batch.ray_worker import Told, Worker
 from lptn_retouch.batch.shards import Queue
-from lptn_retouch.batch.work import Result, Work, failed
+from lptn_retouch.batch.work import Ended, Result, Work, failed
 from lptn_retouch.errors import LptnRetouchError, UsageError
 
 T = TypeVar("T")
@@ -87,8 +87,8 @@ class RayRunner:
     def run(
         self,
         works: Sequence[Work],
-        begin: Callable[[Work], None],
-        end: Callable[[Work, Result], None],
+        begin: Callable[[Sequence[Work]], None],
+        end: Callable[[Sequence[Ended]], None],
         stopped: Callable[[], bool],
     ) -> Iterator[Result]:
         """Do all work; see :class:`lptn_retouch.batch.runner.Runner`."""
@@ -110,18 +110,17 @@ class RayRunner:
                     looked = time.monotonic()
                     self._ask_for_more()
                     queue.workers = self.workers
-                while self._idle and queue:
-                    given = queue.shard()
-                    for work in given:
-                        if work.file not in begun:
-                            begun.add(work.file)
-                            begin(work)
-                    actor = self._idle.pop()
-                    running[actor.do_all.remote(given)] = _Shard(actor, deque(given))
+                given = self._given_out(queue)
+                if fresh := [work for shard in given for work in shard.left if work.file not in begun]:
+                    begun.update(work.file for work in fresh)
+                    begin(fresh)
+                for shard in given:
+                    running[shard.actor.do_all.remote(list(shard.left))] = shard
                 if running or self._idle:
                     seen = time.monotonic()
                 else:
                     self._check_patience(seen)
+                ended: list[Ended] = []
                 for answer in self._heard_from([*running, *self._starting]):
                     if answer in self._starting:
                         self._welcome(answer)
@@ -129,11 +128,9 @@ class RayRunner:
                     shard = running[answer]
                     told = self._next(answer)
                     if isinstance(told, Told):
-                        work = shard.left.popleft()
                         self._say(told.words)
                         queue.took(told.result.seconds)
-                        end(work, told.result)
-                        yield told.result
+                        ended.append((shard.left.popleft(), told.result))
                         continue
                     del running[answer]
                     if told is _ENDED:
@@ -146,13 +143,21 @@ class RayRunner:
                     for work in reversed(shard.left):
                         if lost[work.file] <= RETRIES:  # what the lost one has written of it is its own
                             queue.give_back(replace(work, new=frozenset()))
-                            continue
-                        result = _given_up(work)
-                        end(work, result)
-                        yield result
+                        else:
+                            ended.append((work, _given_up(work)))
+                if ended:
+                    end(ended)
+                    yield from (result for _, result in ended)
         finally:
             if running:  # left early: interrupted, or nobody wants the rest
                 self._end()
+
+    def _given_out(self, queue: Queue) -> list[_Shard]:
+        """A shard for each actor that has none."""
+        given = []
+        while self._idle and queue:
+            given.append(_Shard(self._idle.pop(), deque(queue.shard())))
+        return given
 
     def _heard_from(self, answers: list[Any]) -> list[Any]:
         """Those of the answers that are there, after a wait for the first: asking for each alone takes a thousand
@@ -216,7 +221,12 @@ class RayRunner:
         free = Counter(places) - Counter(self._actors.values())
         for share in list(free.elements())[:most]:
             threads = self._cores_of_a_machine() if self._alone else 1
-            wanted = self._ray.remote(Worker).options(num_cpus=threads, num_gpus=share, max_concurrency=2)
+            wanted = self._ray.remote(Worker).options(
+                num_cpus=threads,
+                num_gpus=share,
+                max_concurrency=2,  # to be told to stop
+                scheduling_strategy="SPREAD",  # else one may wait for a core of a machine while another's is free
+            )
             actor = wanted.remote(self._settings, threads, torch=self._torch)
             self._actors[actor] = share
             self._starting[actor.ready.remote(self._needs())] = actor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -22,7 +22,7 @@ from lptn_retouch.batch.settings import Look, recipe_of
 from lptn_retouch.batch.standing import Standing, new_targets, standing
 from lptn_retouch.batch.storage import Place, in_one_process, is_remote, state_folder
 from lptn_retouch.batch.thumbnails import Thumbnails
-from lptn_retouch.batch.work import Result, Work, failed, skipped
+from lptn_retouch.batch.work import Ended, Result, Work, failed, skipped
 from lptn_retouch.errors import (
     LptnRetouchError,
     PresetError,
@@ -144,7 +144,12 @@ class Batch:
             yield Result(folder, "failed", self.plan.source / folder, reason=sentence)
         for job, sentence in refused:
             work = self.work(job)
-            yield skipped(work, sentence) if work.skip else self._ended(work, failed(work, sentence))
+            if work.skip:
+                yield skipped(work, sentence)
+            else:
+                result = failed(work, sentence)
+                self._ended([(work, result)])
+                yield result
         for job, record in done:
             if self.stopped:  # small pictures for the report may have to be made of each
                 return
@@ -178,13 +183,17 @@ class Batch:
         trouble: list[LptnRetouchError] = []
         put_off = alone if self.workers > 1 else None  # where there is one worker, each has been alone
 
-        def end(work: Work, result: Result) -> None:
-            if result.alone and put_off is not None:
-                put_off.append(work)
-                return
-            if result.outcome == "failed" and (cause := self._cause_to_stop(work, result)):
-                trouble.append(cause)
-            self._ended(work, result)
+        def end(ended: Sequence[Ended]) -> None:
+            recorded = []
+            for work, result in ended:
+                if result.alone and put_off is not None:
+                    put_off.append(work)
+                    continue
+                if result.outcome == "failed" and (cause := self._cause_to_stop(work, result)):
+                    trouble.append(cause)
+                recorded.append((work, result))
+            if recorded:
+                self._ended(recorded)
 
         for result in runner.run(works, self._begun, end, lambda: self.stopped or bool(trouble)):
             if not result.alone or put_off is None:
@@ -256,9 +265,9 @@ class Batch:
             job.found.size,
         )
 
-    def _begun(self, work: Work) -> None:
-        claims = [{"file": file} for file in self._files(work)]
-        self.journal.append({"file": work.file, "outcome": "begun", "outputs": claims})
+    def _begun(self, works: Sequence[Work]) -> None:
+        claims = [(work, [{"file": file} for file in self._files(work)]) for work in works]
+        self.journal.append(*({"file": work.file, "outcome": "begun", "outputs": files} for work, files in claims))
 
     def _files(self, work: Work) -> list[str]:
         return [self._file(path) for path in work.written]
@@ -270,8 +279,15 @@ class Batch:
             return os.path.relpath(place, results)
         return str(place).removeprefix(f"{results}/")
 
-    def _ended(self, work: Work, result: Result) -> Result:
-        """Write what became of a photograph into the journal."""
+    def _ended(self, ended: Sequence[Ended]) -> None:
+        """Write what became of photographs into the journal."""
+        self.journal.append(*(self._record(work, result) for work, result in ended))
+        for work, result in ended:
+            self._fresh.add(work.file)
+            if self.thumbnails is not None:
+                self.thumbnails.put(work.file, result.before, result.after)
+
+    def _record(self, work: Work, result: Result) -> Record:
         record: Record = result.to_json()
         del record["source"]
         job = self.plan.by_file[work.file]
@@ -288,11 +304,7 @@ class Batch:
             record["is_result"] = True
         if result.unwritten:
             record["unwritten"] = [self._file(path) for path in result.unwritten]
-        self.journal.append(record)
-        self._fresh.add(work.file)
-        if self.thumbnails is not None:
-            self.thumbnails.put(work.file, result.before, result.after)
-        return result
+        return record
 
     def _skipped(self, job: Job, work: Work, record: Record) -> Result:
         """The result of a photograph that was done before, as it was then."""

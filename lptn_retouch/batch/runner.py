@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from lptn_retouch.batch.work import Result, Work
+from lptn_retouch.batch.work import Ended, Result, Work
 
 if TYPE_CHECKING:
     from lptn_retouch.batch.needs import Needs
@@ -39,16 +39,16 @@ class Runner(Protocol):
     def run(
         self,
         works: Sequence[Work],
-        begin: Callable[[Work], None],
-        end: Callable[[Work, Result], None],
+        begin: Callable[[Sequence[Work]], None],
+        end: Callable[[Sequence[Ended]], None],
         stopped: Callable[[], bool],
     ) -> Iterator[Result]:
         """Do all work, in no particular order.
 
         Args:
             works: what there is to do.
-            begin: told of each before it is done, `end` when it is. Not at the same time as each other. What they
-                raise ends the run, when what is in work has ended.
+            begin: told of each before it is done, `end` when it is, of several at once where they come so. Not at the
+                same time as each other. What they raise ends the run, when what is in work has ended.
             stopped: whether no more is to be taken up; asked before each.
 
         Yields:

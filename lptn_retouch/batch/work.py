@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from lptn_retouch.batch.settings import Look, Output
 from lptn_retouch.batch.storage import Place
@@ -137,6 +137,10 @@ class Result:
             "megapixels": round(self.megapixels, 3),
             "seconds": round(self.seconds, 3),
         }
+
+
+Ended: TypeAlias = tuple[Work, Result]
+"""A photograph, and what became of it."""
 
 
 def failed(work: Work, sentence: str, **more: Any) -> Result:
