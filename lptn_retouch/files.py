@@ -30,7 +30,22 @@ except ImportError:  # Windows
 PathLike = str | os.PathLike[str]
 
 _TEMPORARY = re.compile(r"\.lptn-[0-9a-f]{16}\.tmp")
-_ABANDONED = 24 * 3600  # seconds after which nobody writes to it any more, where locks do not tell
+ABANDONED = 24 * 3600  # seconds after which nobody writes to it any more, where locks do not tell
+
+
+def temporary_name() -> str:
+    """A hidden name for a file that is being written, short and like no other."""
+    return f".lptn-{secrets.token_hex(8)}.tmp"
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a name is one of those.
+
+    Example:
+        >>> is_temporary(temporary_name()), is_temporary("a.jpg")
+        (True, False)
+    """
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def as_path(path: PathLike) -> Path:
@@ -232,7 +247,7 @@ def remove_leftovers(folder: Path) -> list[Path]:
     removed = []
     with suppress(OSError):
         for path in sorted(folder.iterdir()):
-            if _TEMPORARY.fullmatch(path.name):
+            if is_temporary(path.name):
                 with suppress(OSError):
                     if _is_abandoned(path):
                         path.unlink()
@@ -255,7 +270,7 @@ def _is_abandoned(path: Path) -> bool:
                 return False
             except OSError:  # this disk has no locks
                 pass
-    return time.time() - found.st_mtime > _ABANDONED
+    return time.time() - found.st_mtime > ABANDONED
 
 
 @contextmanager
@@ -264,7 +279,7 @@ def _temporary(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     while True:
         # The name is short whatever the target's is, so a target of 255 bytes has room for its temporary file as well.
-        path = folder / f".lptn-{secrets.token_hex(8)}.tmp"
+        path = folder / temporary_name()
         with os.fdopen(os.open(path, flags, 0o666), "wb") as file:
             try:
                 if fcntl is not None:

@@ -15,7 +15,7 @@ from lptn_retouch.batch.naming import Names, ending_for, is_of, is_too_long
 from lptn_retouch.batch.rules import Rule, decide, matches
 from lptn_retouch.batch.settings import Look, Output
 from lptn_retouch.batch.shot import read_shot
-from lptn_retouch.batch.storage import Place, fetched, is_remote, listed
+from lptn_retouch.batch.storage import Place, fetched, is_remote, listed, named
 from lptn_retouch.batch.template import Subject, Template, taken
 from lptn_retouch.batch.walk import SIDECAR, Found, Listing, listing
 from lptn_retouch.errors import UsageError, shown
@@ -109,7 +109,7 @@ def check_folders(source: Place, results: Place) -> None:
         UsageError: so it is, or the source is no folder.
     """
     if is_remote(source) or is_remote(results):
-        one, other = (f"{place}/" if is_remote(place) else "" for place in (source, results))
+        one, other = (f"{named(place)}/" if is_remote(place) else "" for place in (source, results))
         if one and other and (one.startswith(other) or other.startswith(one)):
             raise UsageError(
                 f"{shown(str(results))}: it and the source lie in one another; name another for the results."

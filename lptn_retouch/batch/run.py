@@ -20,7 +20,7 @@ from lptn_retouch.batch.plan import Job, Plan, check_folders, make_plan, too_lon
 from lptn_retouch.batch.runner import Runner, runner_for
 from lptn_retouch.batch.settings import Look, recipe_of
 from lptn_retouch.batch.standing import Standing, new_targets, standing
-from lptn_retouch.batch.storage import Place, in_one_process, is_remote, state_folder
+from lptn_retouch.batch.storage import Place, in_one_process, is_remote, named, state_folder
 from lptn_retouch.batch.thumbnails import Thumbnails
 from lptn_retouch.batch.work import Ended, Result, Work, failed, skipped
 from lptn_retouch.errors import (
@@ -61,7 +61,7 @@ class Batch:
         self._fresh: set[str] = set()  # files that came to an end in this run
         self._exits = ExitStack()
         with self._exits:
-            here = str(source) if is_remote(source) else os.path.realpath(source)
+            here = named(source) if is_remote(source) else os.path.realpath(source)
             self._state = state_folder(results)
             if dry:
                 self.past = Past(self._state, here)
@@ -367,8 +367,11 @@ class Batch:
 
     def _clear_leftovers(self, works: list[Work]) -> None:
         """Remove what a batch that was killed has left half written."""
+        from lptn_retouch.batch import storage
         from lptn_retouch.files import remove_leftovers
 
+        if is_remote(self.plan.results):
+            storage.remove_leftovers(self.plan.results, self.plan.there)
         for folder in {path.parent for work in works for path in work.targets}:
             if isinstance(folder, Path) and folder.is_dir():
                 remove_leftovers(folder)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 import platformdirs
 
 from lptn_retouch.errors import InTheWayError, UnreadablePhotoError, UnwritablePhotoError, UsageError, reason, shown
-from lptn_retouch.files import as_path
+from lptn_retouch.files import ABANDONED, as_path, is_temporary, temporary_name
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -78,6 +79,21 @@ def is_remote(place: Place) -> TypeIs[UPath]:
     return not isinstance(place, Path)
 
 
+def named(place: Place) -> str:
+    """A place by its path or URL: its server is in it, and no password.
+
+    Example:
+        >>> named(Path("photos/june"))
+        'photos/june'
+    """
+    url = str(place)
+    if not is_remote(place) or not (host := place.storage_options.get("host")):
+        return url
+    scheme, _, path = url.partition("://")
+    port = place.storage_options.get("port")
+    return f"{scheme}://{host}:{port}{path}" if port else f"{scheme}://{host}{path}"
+
+
 def in_one_process(*places: Place) -> bool:
     """Whether one of them is the memory of this process, which no other sees."""
     return any(is_remote(place) and place.protocol == _MEMORY for place in places)
@@ -87,8 +103,8 @@ def state_folder(results: Place) -> Path:
     """Where a batch keeps its journal: among the results, or for storage elsewhere, which appends to nothing, here."""
     if not is_remote(results):
         return results
-    named = hashlib.sha256(str(results).encode()).hexdigest()[:16]
-    return Path(platformdirs.user_state_dir("lptn-retouch")) / "batches" / named
+    name = hashlib.sha256(named(results).encode()).hexdigest()[:16]
+    return Path(platformdirs.user_state_dir("lptn-retouch")) / "batches" / name
 
 
 def listed(folder: UPath) -> Iterator[tuple[str, int, int]]:
@@ -156,7 +172,7 @@ def put(source: Path, target: UPath, *, overwrite: bool) -> dict[str, Any]:
     def write() -> None:
         if target.protocol in _WITH_FILES:
             fs.makedirs(os.path.dirname(target.path), exist_ok=True)  # noqa: PTH120
-            part = f"{target.path}.lptn-{os.getpid()}.tmp"
+            part = f"{os.path.dirname(target.path)}/{temporary_name()}"  # noqa: PTH120
             try:
                 fs.pipe_file(part, content)
                 fs.mv(part, target.path)
@@ -185,6 +201,19 @@ def put(source: Path, target: UPath, *, overwrite: bool) -> dict[str, Any]:
     return {"path": str(target), "size": len(content), "modified": _written_at(info), "sha256": digest}
 
 
+def remove_leftovers(folder: UPath, there: dict[str, tuple[int, int]]) -> None:
+    """Remove what machines that were lost have left half written: a day old, since nobody says who still writes.
+
+    Args:
+        folder: gone through with those in it.
+        there: bytes and date of each file in it.
+    """
+    for file, (_, modified) in there.items():
+        if is_temporary(file.rpartition("/")[2]) and modified and time.time() - modified / 1e9 > ABANDONED:
+            with suppress(Exception):
+                folder.fs.rm_file((folder / file).path)
+
+
 def sha256_of(place: Place) -> str:
     """The SHA-256 of a file, in hexadecimal; "" where it cannot be read."""
     with suppress(OSError, UnreadablePhotoError), fetched(place) as here, here.open("rb") as file:
@@ -203,7 +232,7 @@ def _tried(action: Callable[[], T]) -> T:
         except Exception:
             if not left:
                 raise
-            time.sleep(wait)
+            time.sleep(wait * random.uniform(0.5, 1.5))  # a thousand that failed together do not come back together
             wait *= 4
     raise AssertionError("the last try has returned or raised")
 

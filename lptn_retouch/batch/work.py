@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from lptn_retouch.batch.settings import Look, Output
-from lptn_retouch.batch.storage import Place
+from lptn_retouch.batch.storage import Place, named
 from lptn_retouch.errors import shown
 
 
@@ -126,8 +126,8 @@ class Result:
         return {
             "file": self.file,
             "outcome": self.outcome,
-            "source": str(self.source),
-            "outputs": [str(path) for path in self.outputs],
+            "source": named(self.source),
+            "outputs": [named(path) for path in self.outputs],
             "preset": self.preset,
             "amount": self.amount,
             "detail": self.detail,

@@ -1,5 +1,6 @@
 """Photographs in storage elsewhere: a bucket on a server that the tests start, which fails now and then; and memory."""
 
+import asyncio
 import hashlib
 import http.client
 import json
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -160,6 +161,81 @@ def test_what_somebody_else_has_put_there_is_left(bucket: dict[str, str], photog
     assert s3.cat_file("others/out/june/p 1 ü.jpg") == b"somebody's"
     assert in_process(bucket, tmp_path, *words, "--overwrite").returncode == 0
     assert s3.cat_file("others/out/june/p 1 ü.jpg")[:2] == b"\xff\xd8"
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[list[tuple[Path, str]]]:
+    """Two SSH servers, each a folder of its own and its URL; this user knows their keys."""
+    asyncssh = pytest.importorskip("asyncssh")
+    pytest.importorskip("sshfs")
+    key = asyncssh.generate_private_key("ssh-ed25519")
+
+    class Guarded(asyncssh.SSHServer):  # type: ignore[misc, name-defined]
+        def password_auth_supported(self) -> bool:
+            return True
+
+        def validate_password(self, username: str, password: str) -> bool:
+            return (username, password) == ("me", "secret")
+
+    async def serve(disk: Path) -> Any:
+        return await asyncssh.listen(
+            "127.0.0.1",
+            0,
+            server_factory=Guarded,
+            server_host_keys=[key],
+            sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(disk)),
+        )
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    found, known, running = [], [], []
+    for number in range(2):
+        disk = tmp_path / f"disk{number}"
+        disk.mkdir()
+        server = asyncio.run_coroutine_threadsafe(serve(disk), loop).result(30)
+        running.append(server)
+        found.append((disk, f"sftp://me:secret@127.0.0.1:{server.get_port()}"))
+        known.append(f"[127.0.0.1]:{server.get_port()} {key.export_public_key().decode()}")
+    (tmp_path / "home" / ".ssh").mkdir(parents=True)
+    (tmp_path / "home" / ".ssh" / "known_hosts").write_text("".join(known))
+    yield found
+
+    async def close() -> None:
+        for server in running:
+            server.close()
+            await server.wait_closed()
+
+    asyncio.run_coroutine_threadsafe(close(), loop).result(30)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def test_files_of_a_server_are_renamed_when_they_are_whole(
+    servers: list[tuple[Path, str]], photographs: Path, tmp_path: Path
+) -> None:
+    (disk, url), (other, elsewhere) = servers
+    shutil.copytree(photographs, disk / "in")
+    left = disk / "out" / "june" / ".lptn-0123456789abcdef.tmp"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half of it")
+    os.utime(left, (1, 1))
+    home = {"HOME": str(tmp_path / "home")}
+    done = in_process(home, tmp_path, f"{url}/in", f"{url}/out", "--json")
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "secret" not in done.stdout, done.stderr
+    local = tmp_path / "local"
+    in_process(home, tmp_path, str(photographs), str(local), "--json")
+    made, there = (
+        {path.relative_to(folder).as_posix(): path.read_bytes() for path in (folder / "june").iterdir()}
+        for folder in (local, disk / "out")
+    )
+    assert made == there, "what was left half written is gone"
+    # The same folder of another server is another: what is known of the one is not believed of it.
+    done = in_process(home, tmp_path, f"{url}/in", f"{elsewhere}/in", "--json")
+    assert Counter(json.loads(line)["outcome"] for line in done.stdout.splitlines()) == {"done": COUNT, "failed": 1}
+    assert len(list((other / "in" / "june").iterdir())) == COUNT + 1
+    assert len(list((tmp_path / "state").rglob("journal.jsonl"))) == 2
 
 
 def test_memory_is_done_in_this_process(photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
