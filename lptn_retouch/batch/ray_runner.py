@@ -54,6 +54,7 @@ class RayRunner:
         self._actors: dict[Any, float] = {}  # all that were asked for, with their share of a GPU
         self._starting: dict[Any, Any] = {}  # those that are not there yet, by what they answer when they are
         self._idle: list[Any] = []
+        self._failed_starts = 0
         self._unfit = ""  # why the last machine that was left out is
         self._heard: set[str] = set()
         self.workers = len(self._places())
@@ -236,11 +237,12 @@ class RayRunner:
         actor = self._starting.pop(answer)
         try:
             lacking = self._ray.get(answer)
-        except self._ray.exceptions.ActorDiedError as error:
+        except self._ray.exceptions.RayError as error:
+            self._failed_starts += 1
+            if self._failed_starts <= RETRIES * self.workers:  # its machine was lost, or slow
+                self._forget(actor)
+                return
             lacking = f"a machine is left out, since nothing can be started there ({_said(error)})."
-        except self._ray.exceptions.RayError:  # it was lost with its machine, not for something that is wrong with it
-            self._forget(actor)
-            return
         if lacking is None:
             self._idle.append(actor)
         else:

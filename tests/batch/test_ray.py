@@ -121,7 +121,7 @@ def test_a_stop_ends_what_is_in_work_and_the_next_run_completes(cluster: Any, fo
     with started(folders, "stopped", cluster) as process:
         wait_for(folders, "stopped", 3, process)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=120)
+        _, err = process.communicate(timeout=300)
     assert process.returncode == 130 and "run the same again" in err, err
     with started(folders, "stopped", cluster) as process:
         _, err = process.communicate(timeout=300)
@@ -169,7 +169,7 @@ for limit in (20_000_000, 10_000_000):
     print(*(r.outcome + " " + r.reason for r in retouch_folder("in", str(limit), engine="ray", memory_limit=limit)))
 assert ray.is_initialized(), "it is the program's own"
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.splitlines()
     assert first.startswith("done"), done.stdout + done.stderr
@@ -215,7 +215,7 @@ assert not ray.is_initialized()
 assert {{k: v for k, v in os.environ.items() if "ENABLE" in k}} == {{k: v for k, v in before.items() if "ENABLE" in k}}
 """
     words = [sys.executable, "-c", script, str(folders / "in"), str(tmp_path / "out")]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert set(done.stdout.split()) <= {"0100007F", "0000000000000000FFFF00000100007F", "0" * 24 + "01000000"}
     assert len(done.stdout.split()) > 3, "it did listen"
@@ -231,6 +231,6 @@ def test_without_ray_its_install_line_is_said(folders: Path, tmp_path: Path) -> 
 
 def test_no_cluster_at_an_address_is_said(folders: Path) -> None:
     words = ("--engine", "ray", "--address", "127.0.0.1:1")
-    done = subprocess.run(command(folders, "nowhere", *words), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command(folders, "nowhere", *words), capture_output=True, text=True, timeout=300)
     assert done.returncode == 2 and "there is no Ray cluster" in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
