@@ -7,6 +7,7 @@ import math
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from types import ModuleType
@@ -62,6 +63,20 @@ def connected(address: str | None) -> Iterator[Any]:
 def nodes(ray: Any) -> list[dict[str, Any]]:
     """What Ray knows of each machine that is there."""
     return [node for node in ray.nodes() if node["Alive"]]
+
+
+def ready_of(ray: Any, answers: list[Any]) -> list[Any]:
+    """Those of the answers that are there, after a wait for the first, of a second at most.
+
+    All of them, since to ask takes milliseconds where a thousand actors are to answer.
+    """
+    if not answers:
+        time.sleep(0.1)
+        return []
+    ready, _ = ray.wait(answers, num_returns=1, timeout=1)
+    if ready:
+        ready, _ = ray.wait(answers, num_returns=len(answers), timeout=0)
+    return list(ready)
 
 
 def room_of(resources: Mapping[str, float], device: str) -> tuple[int, float]:

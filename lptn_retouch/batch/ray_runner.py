@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from lptn_retouch.batch.needs import Needs
 from lptn_retouch.batch.options import Settings
-from lptn_retouch.batch.ray_cluster import connected, nodes, room_of
+from lptn_retouch.batch.ray_cluster import connected, nodes, ready_of, room_of
 from lptn_retouch.batch.ray_worker import Told, Worker
 from lptn_retouch.batch.shards import Queue
 from lptn_retouch.batch.work import Ended, Result, Work, failed
@@ -122,7 +122,7 @@ class RayRunner:
                 else:
                     self._check_patience(seen)
                 ended: list[Ended] = []
-                for answer in self._heard_from([*running, *self._starting]):
+                for answer in ready_of(self._ray, [*running, *self._starting]):
                     if answer in self._starting:
                         self._welcome(answer)
                         continue
@@ -159,16 +159,6 @@ class RayRunner:
         while self._idle and queue:
             given.append(_Shard(self._idle.pop(), deque(queue.shard())))
         return given
-
-    def _heard_from(self, answers: list[Any]) -> list[Any]:
-        """Those of the answers that are there, after a wait for the first: asking for each alone takes a thousand
-        workers' driver milliseconds."""
-        if not answers:
-            return []
-        ready, _ = self._ray.wait(answers, num_returns=1, timeout=1)
-        if ready:
-            ready, _ = self._ray.wait(answers, num_returns=len(answers), timeout=0)
-        return list(ready)
 
     def _next(self, answers: Any) -> Told | object:
         """The next of an actor's answers, of which one is there; `_LOST` where the actor is, or `_ENDED`."""
@@ -211,7 +201,7 @@ class RayRunner:
             if not self._starting:
                 self._ask_for_more(1)
             self._check_patience(since)
-            for answer in self._heard_from(list(self._starting)):
+            for answer in ready_of(self._ray, list(self._starting)):
                 self._welcome(answer)
         return self._idle[-1]
 

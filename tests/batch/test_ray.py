@@ -147,6 +147,18 @@ def test_a_machine_that_lacks_the_preset_is_left_out(cluster: Any, folders: Path
     assert "Traceback" not in err
 
 
+def test_a_machine_where_nothing_can_be_started_is_left_out(cluster: Any, folders: Path, tmp_path: Path) -> None:
+    (tmp_path / "lptn_retouch").mkdir()
+    (tmp_path / "lptn_retouch" / "__init__.py").write_text("raise ImportError('not on this machine')")
+    alone = cluster.add_node(num_cpus=1, include_dashboard=False, env_vars={"PYTHONPATH": str(tmp_path)})
+    cluster.wait_for_nodes()
+    with started(folders, "broken", cluster) as process:
+        _, err = process.communicate(timeout=300)
+    cluster.remove_node(alone)
+    assert process.returncode == 1 and "Traceback" not in err, err
+    is_whole(folders, "broken")
+
+
 def test_a_machine_that_comes_is_used(cluster: Any, folders: Path) -> None:
     words = ("--workers", "9", "--timeout", "60")  # more than there is room for: they wait for machines
     with started(folders, "more", cluster, *words) as process:
