@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--save", action="store_true")
     args = parser.parse_args()
     measured = json.loads((RESULTS / "scale.json").read_text())["figures"]
-    driver = 2 / measured["journal, lines/s"] + 1 / measured["messages/s"]
+    driver = 2 / measured["journal, lines/s, 16 a flush"] + 1 / measured["messages/s of 1000 streams"]
     rows = []
     print(f"the driver takes {1000 * driver:.2f} ms a photograph, so it keeps up with {1 / driver:,.0f} a second")
     print(f"{'workers':>8} {'hours':>8} {'speed-up':>9} {'efficiency':>10} {'driver busy':>11}")
@@ -61,7 +61,7 @@ def simulated(seconds: list[float], driver: float, workers: int, count: int, see
     """Hours that a batch takes, from the first actor that is there, and the share of them that the driver is busy."""
     draw = random.Random(seed)
     queue = Queue(cast("list[Work]", list(range(count))), workers)
-    lost = LOST_AN_HOUR / 3600
+    lost, mean = LOST_AN_HOUR / 3600, sum(seconds) / len(seconds)
     now = driver_free = driver_busy = 0.0
     # (when, order, worker, photographs left of its shard): a worker that wants a shard has none left
     events: list[tuple[float, int, int, list[Any]]] = [(draw.uniform(0, 1), n, n, []) for n in range(workers)]
@@ -82,7 +82,7 @@ def simulated(seconds: list[float], driver: float, workers: int, count: int, see
             shard.pop(0)
             done += 1
             told = hear(now)
-            queue.took(seconds[0] if not seconds else sum(seconds) / len(seconds))
+            queue.took(mean)
             if not shard:
                 now = told
         if not shard:
