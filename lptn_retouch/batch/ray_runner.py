@@ -2,41 +2,35 @@
 
 Photographs and results go between an actor and the storage; what goes through Ray is what to do and what became of it.
 An actor is given a few photographs at a time and tells of each as it ends. What a lost actor had not told of is given
-to another: results of it that are there already may be replaced.
+to another: results of it that are there already may be replaced. So is what a slow one has not taken up when others
+have nothing to do.
 """
 
 from __future__ import annotations
 
-import sys
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from lptn_retouch.batch.needs import Needs
 from lptn_retouch.batch.options import Settings
-from lptn_retouch.batch.ray_cluster import connected, nodes, ready_of, room_of
-from lptn_retouch.batch.ray_worker import Told, Worker
+from lptn_retouch.batch.ray_actors import RETRIES, Actors, said_by
+from lptn_retouch.batch.ray_cluster import connected, ready_of
+from lptn_retouch.batch.ray_worker import Told
 from lptn_retouch.batch.shards import Queue
 from lptn_retouch.batch.work import Ended, Result, Work, failed
-from lptn_retouch.errors import LptnRetouchError, UsageError
+from lptn_retouch.errors import LptnRetouchError
 
 T = TypeVar("T")
-
-RETRIES = 2  # of a photograph whose actors were lost, before it is tried alone
-LOOK = 5.0  # seconds between looks at how large the cluster is
-PATIENCE = 600.0  # seconds without any actor before the run is given up
-_LOST, _ENDED = object(), object()
 
 
 class RayRunner:
     """Run work on a Ray cluster.
 
     Args:
-        settings: of the batch; `workers` is how many actors, of which those that there is no room for wait for machines
-            to come; None for one a core.
+        settings: of the batch; see :class:`lptn_retouch.batch.ray_actors.Actors`.
         needs: what a machine must have now.
         torch: whether the work needs torch.
         beside: a runner whose cluster this one is to use, one photograph at a time, with all that a machine has.
@@ -50,27 +44,20 @@ class RayRunner:
     ) -> None:
         self._exits = ExitStack()
         self._ray: Any = beside._ray if beside else self._exits.enter_context(connected(settings.address))
-        self._settings, self._needs, self._torch, self._alone = settings, needs, torch, beside is not None
-        self._actors: dict[Any, float] = {}  # all that were asked for, with their share of a GPU
-        self._starting: dict[Any, Any] = {}  # those that are not there yet, by what they answer when they are
-        self._idle: list[Any] = []
-        self._failed_starts = 0
-        self._unfit = ""  # why the last machine that was left out is
-        self._heard: set[str] = set()
-        self.workers = len(self._places())
+        self._actors = Actors(self._ray, settings, needs, torch=torch, alone=beside is not None)
+        self._settings, self._needs, self._torch = settings, needs, torch
+
+    @property
+    def workers(self) -> int:
+        """Actors that there are to be."""
+        return self._actors.wanted
 
     def __enter__(self) -> RayRunner:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._end()
+        self._actors.end()
         self._exits.close()
-
-    def _end(self) -> None:
-        for actor in self._actors:
-            self._ray.kill(actor)
-        for those in (self._actors, self._starting, self._idle):
-            those.clear()
 
     def call(self, function: Callable[..., T], *arguments: object) -> T:
         """Make one call on the cluster; see :class:`lptn_retouch.batch.runner.Runner`."""
@@ -82,7 +69,7 @@ class RayRunner:
 
     def alone(self) -> RayRunner:
         """One photograph at a time, on an actor that has all cores of a machine."""
-        self._end()  # which would keep the cores that this one waits for
+        self._actors.end()  # which would keep the cores that this one waits for
         return RayRunner(self._settings, self._needs, torch=self._torch, beside=self)
 
     def run(
@@ -93,184 +80,141 @@ class RayRunner:
         stopped: Callable[[], bool],
     ) -> Iterator[Result]:
         """Do all work; see :class:`lptn_retouch.batch.runner.Runner`."""
-        queue = Queue(works, self.workers)
-        running: dict[Any, _Shard] = {}  # by the stream of an actor's answers
-        begun: set[str] = set()
-        lost: Counter[str] = Counter()  # actors, by the photograph that they worked on
-        told_to_stop = False
-        seen, looked = time.monotonic(), 0.0
+        actors, shards = self._actors, _Shards(self._ray, self._actors, works)
         try:
-            while queue or running:
+            while shards:
                 if stopped():
-                    queue.clear()
-                    if not told_to_stop:
-                        told_to_stop = True
-                        for shard in running.values():
-                            shard.actor.stop.remote()
-                if queue and time.monotonic() - looked > LOOK:  # machines may have come
-                    looked = time.monotonic()
-                    self._ask_for_more()
-                    queue.workers = self.workers
-                given = self._given_out(queue)
-                if fresh := [work for shard in given for work in shard.left if work.file not in begun]:
-                    begun.update(work.file for work in fresh)
-                    begin(fresh)
-                for shard in given:
-                    running[shard.actor.do_all.remote(list(shard.left))] = shard
-                if running or self._idle:
-                    seen = time.monotonic()
-                else:
-                    self._check_patience(seen)
+                    shards.stop()
+                if shards.queue:
+                    actors.look_for_more()
+                shards.take_back()
+                shards.give_out(begin)
+                if not shards.running:
+                    actors.check_patience()
                 ended: list[Ended] = []
-                for answer in ready_of(self._ray, [*running, *self._starting]):
-                    if answer in self._starting:
-                        self._welcome(answer)
-                        continue
-                    shard = running[answer]
-                    told = self._next(answer)
-                    if isinstance(told, Told):
-                        self._say(told.words)
-                        queue.took(told.result.seconds)
-                        ended.append((shard.left.popleft(), told.result))
-                        continue
-                    del running[answer]
-                    if told is _ENDED:
-                        self._idle.append(shard.actor)
-                        continue
-                    self._forget(shard.actor)
-                    self._say(["lptn-retouch: a machine or process of the cluster was lost; others do what it had."])
-                    looked = 0.0
-                    lost.update(work.file for work in list(shard.left)[:1])
-                    for work in reversed(shard.left):
-                        if lost[work.file] <= RETRIES:  # what the lost one has written of it is its own
-                            queue.give_back(replace(work, new=frozenset()))
-                        else:
-                            ended.append((work, _given_up(work)))
+                for answer in ready_of(self._ray, [*shards.running, *shards.leaving, *actors.starting]):
+                    if answer in actors.starting:
+                        actors.welcome(answer)
+                    else:
+                        ended += shards.hear(answer)
                 if ended:
                     end(ended)
                     yield from (result for _, result in ended)
         finally:
-            if running:  # left early: interrupted, or nobody wants the rest
-                self._end()
-
-    def _given_out(self, queue: Queue) -> list[_Shard]:
-        """A shard for each actor that has none."""
-        given = []
-        while self._idle and queue:
-            given.append(_Shard(self._idle.pop(), deque(queue.shard())))
-        return given
-
-    def _next(self, answers: Any) -> Told | object:
-        """The next of an actor's answers, of which one is there; `_LOST` where the actor is, or `_ENDED`."""
-        try:
-            answer = next(answers)
-            told: Told = self._ray.get(answer)
-            return told
-        except StopIteration:
-            return _ENDED
-        except self._ray.exceptions.RayError:
-            return _LOST
-
-    def _say(self, words: list[str]) -> None:
-        """What processes of the cluster say, each thing once."""
-        for line in words:
-            if line not in self._heard:
-                self._heard.add(line)
-                print(line, file=sys.stderr)
+            if shards.running:  # left early: interrupted, or nobody wants the rest
+                actors.end()
 
     def _on_some_actor(self, method: str, *arguments: object) -> Any:
         """One call; again where the actor is lost."""
         for left in reversed(range(RETRIES + 1)):
-            actor = self._someone()
+            actor = self._actors.one()
             try:
                 return self._ray.get(getattr(actor, method).remote(*arguments))
             except self._ray.exceptions.RayTaskError as error:
                 raise error.cause or error from None
             except self._ray.exceptions.RayError as error:
-                self._forget(actor)
+                self._actors.forget(actor)
                 if not left:
                     raise LptnRetouchError(
-                        f"the cluster does not answer ({_said(error)}); look at it with `ray status`."
+                        f"the cluster does not answer ({said_by(error)}); look at it with `ray status`."
                     ) from error
         raise AssertionError("the last try has returned or raised")
 
-    def _someone(self) -> Any:
-        """An actor that is there; one is started if none is."""
-        since = time.monotonic()
-        while not self._idle:
-            if not self._starting:
-                self._ask_for_more(1)
-            self._check_patience(since)
-            for answer in ready_of(self._ray, list(self._starting)):
-                self._welcome(answer)
-        return self._idle[-1]
 
-    def _ask_for_more(self, most: int | None = None) -> None:
-        """Start actors, so many at most, where there is room for more; Ray does so when there is."""
-        places = self._places()
-        self.workers = len(places)
-        free = Counter(places) - Counter(self._actors.values())
-        for share in list(free.elements())[:most]:
-            threads = self._cores_of_a_machine() if self._alone else 1
-            wanted = self._ray.remote(Worker).options(
-                num_cpus=threads,
-                num_gpus=share,
-                max_concurrency=2,  # to be told to stop
-                scheduling_strategy="SPREAD",  # else one may wait for a core of a machine while another's is free
-            )
-            actor = wanted.remote(self._settings, threads, torch=self._torch)
-            self._actors[actor] = share
-            self._starting[actor.ready.remote(self._needs())] = actor
+class _Shards:
+    """What is still to be done, and which actor is at what.
 
-    def _welcome(self, answer: Any) -> None:
-        """An actor is there; or its machine is left out: it keeps its place there, so that no other gets it."""
-        actor = self._starting.pop(answer)
+    Args:
+        ray: connected.
+        actors: that do it.
+        works: all of it.
+    """
+
+    def __init__(self, ray: Any, actors: Actors, works: Sequence[Work]) -> None:
+        self._ray, self._actors = ray, actors
+        self.queue = Queue(works, actors.wanted)
+        self.running: dict[Any, _Shard] = {}  # by the stream of an actor's answers
+        self.leaving: dict[Any, _Shard] = {}  # by what an actor answers that is to take up no more
+        self._begun: set[str] = set()
+        self._lost: Counter[str] = Counter()  # actors, by the photograph that they worked on
+
+    def __bool__(self) -> bool:
+        return bool(self.queue or self.running)
+
+    def stop(self) -> None:
+        """Let what is taken up be the last."""
+        self.queue.clear()
+        self._leave(len(self.running))
+
+    def take_back(self) -> None:
+        """Have slow actors leave what they have not taken up, where others have nothing to do."""
+        if not self.queue:
+            self._leave(len(self._actors.idle))
+
+    def _leave(self, most: int) -> None:
+        slow = [shard for shard in self.running.values() if len(shard.left) > 1 and not shard.leaves]
+        for shard in sorted(slow, key=lambda shard: -len(shard.left))[:most]:
+            shard.leaves = True
+            self.leaving[shard.actor.leave.remote()] = shard
+
+    def give_out(self, begin: Callable[[Sequence[Work]], None]) -> None:
+        """Give a shard to each actor that has none; `begin` is told of what is given out for the first time."""
+        self.queue.workers = self._actors.wanted
+        given = []
+        while self._actors.idle and self.queue:
+            works = self.queue.shard()
+            given.append(_Shard(self._actors.idle.pop(), deque(works), len(works)))
+        if fresh := [work for shard in given for work in shard.left if work.file not in self._begun]:
+            self._begun.update(work.file for work in fresh)
+            begin(fresh)
+        for shard in given:
+            self.running[shard.actor.do_all.remote(list(shard.left))] = shard
+
+    def hear(self, answer: Any) -> list[Ended]:
+        """Take in an answer that is there; what has ended by it."""
+        if answer in self.leaving:
+            self._hear_of_leaving(answer)
+            return []
+        shard = self.running[answer]
         try:
-            lacking = self._ray.get(answer)
-        except self._ray.exceptions.RayError as error:
-            self._failed_starts += 1
-            if self._failed_starts <= RETRIES * self.workers:  # its machine was lost, or slow
-                self._forget(actor)
-                return
-            lacking = f"a machine is left out, since nothing can be started there ({_said(error)})."
-        if lacking is None:
-            self._idle.append(actor)
-        else:
-            self._unfit = lacking
-            self._say([f"lptn-retouch: {lacking}"])
+            told: Told = self._ray.get(next(answer))
+        except StopIteration:
+            del self.running[answer]
+            self._actors.idle.append(shard.actor)
+            self._give_back(shard)
+            return []
+        except self._ray.exceptions.RayError:
+            del self.running[answer]
+            return self._lose(shard)
+        self._actors.say(told.words)
+        self.queue.took(told.result.seconds)
+        return [(shard.left.popleft(), told.result)]
 
-    def _forget(self, lost: Any) -> None:
-        """An actor is no more, and another may have its place."""
-        self._actors.pop(lost, None)
-        if lost in self._idle:
-            self._idle.remove(lost)
+    def _hear_of_leaving(self, answer: Any) -> None:
+        shard = self.leaving.pop(answer)
+        with suppress(self._ray.exceptions.RayError):  # where it is lost, the stream of its answers says so
+            taken_up: int = self._ray.get(answer)
+            self._give_back(shard, keep=taken_up - (shard.size - len(shard.left)))
 
-    def _check_patience(self, since: float) -> None:
-        """Give up where no machine works, or is going to."""
-        if self._unfit and not self._starting and len(self._actors) >= self.workers:
-            raise UsageError(f"no machine of the cluster can work on this batch: {self._unfit}")
-        if time.monotonic() - since > PATIENCE:
-            raise LptnRetouchError(
-                f"no machine of the cluster took up work for {PATIENCE:.0f} seconds; look at it with `ray status`, and "
-                "run the same again, which goes on."
-            )
+    def _give_back(self, shard: _Shard, keep: int = 0) -> None:
+        """All but the first of what a shard has left is for others."""
+        while len(shard.left) > max(keep, 0):
+            self.queue.give_back(shard.left.pop())
 
-    def _places(self) -> list[float]:
-        """The share of a GPU of each actor that is wanted, those with one first: Ray gives the others' machines to
-        those without."""
-        rooms = [room_of(machine, self._settings.device) for machine in self._machines()]
-        if self._alone:
-            return [1.0 if any(share for _, share in rooms) else 0.0]
-        places = sorted((share for count, share in rooms for _ in range(count)), reverse=True) or [0.0]
-        wanted = self._settings.workers or len(places)
-        return (places + places[-1:] * wanted)[:wanted]
-
-    def _machines(self) -> list[dict[str, float]]:
-        """The resources of each machine that is there."""
-        return [node["Resources"] for node in nodes(self._ray)]
-
-    def _cores_of_a_machine(self) -> int:
-        return max(1, *(int(machine.get("CPU", 0)) for machine in self._machines()), 0)
+    def _lose(self, shard: _Shard) -> list[Ended]:
+        """An actor is lost: what it had is for others, but for what too many were lost over."""
+        self._actors.forget(shard.actor)
+        self._actors.say(["lptn-retouch: a machine or process of the cluster was lost; others do what it had."])
+        at_work = shard.left[0] if shard.left else None
+        # What the lost one has written is its own, and may be replaced.
+        shard.left = deque(replace(work, new=frozenset()) for work in shard.left)
+        ended = []
+        if at_work is not None:
+            self._lost[at_work.file] += 1
+            if self._lost[at_work.file] > RETRIES:
+                ended.append((shard.left.popleft(), _given_up(at_work)))
+        self._give_back(shard)
+        return ended
 
 
 @dataclass
@@ -279,12 +223,8 @@ class _Shard:
 
     actor: Any
     left: deque[Work]
-
-
-def _said(error: BaseException) -> str:
-    """What Ray says, which goes on for a page, by its last line: what was raised there."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].rstrip(".") if lines else type(error).__name__
+    size: int
+    leaves: bool = False  # it is to take up no more
 
 
 def _given_up(work: Work) -> Result:

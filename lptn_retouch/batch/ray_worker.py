@@ -39,7 +39,7 @@ class Worker:
 
     def __init__(self, settings: Settings, threads: int, *, torch: bool) -> None:
         self._said: list[str] = []
-        self._stopped = threading.Event()
+        self._lock, self._leaving, self._taken_up = threading.Lock(), False, 0
         self._listen()
         self._runner = LocalRunner(1, threads, settings.timeout, torch=torch)
         self._share = _share(settings) if threads == 1 else None
@@ -57,17 +57,21 @@ class Worker:
 
     def do_all(self, works: list[Work]) -> Iterator[Told]:
         """Tell of each as it ends."""
-        self._stopped.clear()
+        self._leaving, self._taken_up = False, 0
         for work in works:
-            if self._stopped.is_set():
-                return
+            with self._lock:
+                if self._leaving:
+                    return
+                self._taken_up += 1
             result = self.do(work)
             words, self._said = self._said, []
             yield Told(result, words)
 
-    def stop(self) -> None:
-        """Take up none of those that are left."""
-        self._stopped.set()
+    def leave(self) -> int:
+        """Take up none of those that are left; how many of them all are taken up."""
+        with self._lock:
+            self._leaving = True
+            return self._taken_up
 
     def _listen(self) -> None:
         """Keep what we say on standard error, for the driver; what others say there is in Ray's own logs."""

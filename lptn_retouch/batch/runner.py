@@ -18,8 +18,9 @@ T = TypeVar("T")
 class Runner(Protocol):
     """Does photographs, some at once. When it is left, nothing of it goes on."""
 
-    workers: int
-    """Photographs in work at once."""
+    @property
+    def workers(self) -> int:
+        """Photographs in work at once."""
 
     def __enter__(self) -> Runner: ...
 
