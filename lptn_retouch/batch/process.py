@@ -77,8 +77,10 @@ class Process:
                 f"it took longer than {timeout:.0f} seconds and was given up; try it alone with apply."
             ) from None
         except BrokenProcessPool:
-            dead = self._process
-            self.kill()  # which waits for those that look after it, too
+            dead, pool = self._process, self._pool
+            if pool is not None:  # it asks for the status too, and who asks at the same time may get none
+                pool.shutdown(wait=True)
+            self.kill()
             status = dead.exitcode if dead is not None else None
             raise DeadError(_what_killed(status), killed=status in _PERHAPS_KILLED) from None
 

@@ -484,6 +484,21 @@ def test_a_process_that_dies_takes_one_photograph_with_it(source: Path, out: Pat
             assert "died" in result.reason
 
 
+def test_what_killed_a_process_is_told_where_two_ask_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pool asks for a process' status too, and only the first who asks is told."""
+    from multiprocessing import forkserver
+
+    told = forkserver.read_signed
+
+    def slowly(file: int) -> int:
+        time.sleep(0.2)
+        return told(file)
+
+    monkeypatch.setattr(forkserver, "read_signed", slowly)
+    with pytest.raises(DeadError, match="a decoder died of it"):
+        Process(1).call(os.abort)
+
+
 def test_what_killed_a_process_is_told(one_sentence: Callable[[object], str]) -> None:
     process = Process(1)
     with pytest.raises(DeadError) as caught:
