@@ -5,10 +5,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lptn_retouch.batch.settings import Look
+from lptn_retouch.batch.storage import named, why_unreachable
 from lptn_retouch.errors import LptnRetouchError, UsageError, shown
 from lptn_retouch.version import __version__
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 
 @dataclass(frozen=True)
@@ -17,11 +22,13 @@ class Needs:
 
     Args:
         folders: that are there under the same path.
+        storage: folders elsewhere that it can reach.
         looks: of the batch, each with the SHA-256 of its files.
         version: of lptn_retouch.
     """
 
     folders: tuple[Path, ...] = ()
+    storage: tuple[UPath, ...] = ()
     looks: tuple[tuple[Look, tuple[str, ...]], ...] = ()
     version: str = __version__
 
@@ -37,6 +44,9 @@ class Needs:
         for folder in self.folders:
             if not folder.is_dir():
                 return f"{shown(folder)} is not there; mount it there as it is here, or use storage that all reach."
+        for place in self.storage:
+            if why := why_unreachable(place):
+                return f"it cannot reach {shown(named(place))} ({why}); give it the keys and the network that this has."
         for look, hashes in self.looks:
             try:
                 same = hashes_of(look) == hashes

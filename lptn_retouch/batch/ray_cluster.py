@@ -52,9 +52,11 @@ def connected(address: str | None) -> Iterator[Any]:
         try:
             ray.init(logging_level=logging.ERROR, log_to_driver=False, **how)
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-            what = f"there is no Ray cluster at {address}" if address else "Ray cannot be started"
+            if here:
+                raise UsageError(f"Ray cannot be started ({reason(error)}); try `ray start` for more of it.") from error
             raise UsageError(
-                f"{what} ({reason(error)}); start one with `ray start`, and name its --address."
+                f"no Ray cluster takes this program at {address or os.environ['RAY_ADDRESS']} ({reason(error)}); start "
+                "one with `ray start`, or have RAY_AUTH_MODE and ~/.ray/auth_token here as they are there."
             ) from error
         exits.callback(ray.shutdown)
         yield ray

@@ -222,7 +222,7 @@ class Batch:
         """What a machine must have; by its journal a folder is known for this one, and not another of its name."""
         places = (self.plan.source, self.plan.results / FOLDER)
         folders = tuple(place for place in places if not is_remote(place) and place.is_dir())
-        return Needs(folders, tuple(self._hashes.items()))
+        return Needs(folders, tuple(filter(is_remote, places)), tuple(self._hashes.items()))
 
     def _looks(self) -> list[Look]:
         return list(dict.fromkeys(job.look for job in self.plan.jobs if job.look is not None))

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lptn_retouch.batch.work import Ended, Result, Work
+from lptn_retouch.errors import UsageError
 
 if TYPE_CHECKING:
     from lptn_retouch.batch.needs import Needs
@@ -73,6 +74,8 @@ def runner_for(settings: Settings, needs: Callable[[], Needs], *, torch: bool, i
         UsageError: it cannot be had.
     """
     if settings.engine == "ray":
+        if in_one_process:
+            raise UsageError("memory:// is this process' own, which no cluster reaches; leave out the engine ray.")
         from lptn_retouch.batch.ray_runner import RayRunner
 
         return RayRunner(settings, needs, torch=torch)

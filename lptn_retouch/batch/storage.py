@@ -124,6 +124,17 @@ def listed(folder: UPath) -> Iterator[tuple[str, int, int]]:
             yield name[len(root) :], int(info.get("size") or 0), _written_at(info)
 
 
+def why_unreachable(folder: UPath) -> str | None:
+    """Why nothing can be had of a folder elsewhere from this machine; None if something can, or it is not there yet."""
+    try:
+        _tried(lambda: folder.fs.info(folder.path))
+    except FileNotFoundError:
+        return None
+    except Exception as error:
+        return reason(error)
+    return None
+
+
 @contextmanager
 def fetched(place: Place) -> Iterator[Path]:
     """A file on this machine: itself, or a copy of that name for as long as it is needed.

@@ -150,6 +150,27 @@ def test_a_bucket_that_fails_now_and_then_gets_what_a_folder_gets(
     assert told == {"skipped": COUNT, "failed": 1} and Flaky.asked["PUT answered"] == puts, "nothing is written twice"
 
 
+def test_a_machine_without_the_keys_is_left_out(bucket: dict[str, str], photographs: Path, tmp_path: Path) -> None:
+    """It would fail photographs, or wait for each again and again."""
+    pytest.importorskip("ray", reason="there is no wheel of Ray for this system and Python")
+    from ray.cluster_utils import Cluster
+
+    s3 = filesystem(bucket)
+    s3.mkdir("keys")
+    s3.put(f"{photographs}/june/", "keys/in/", recursive=True)
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    try:
+        for keys in (bucket, {"AWS_ENDPOINT_URL": bucket["AWS_ENDPOINT_URL"], "AWS_EC2_METADATA_DISABLED": "true"}):
+            made.add_node(num_cpus=1, include_dashboard=False, env_vars=keys)
+        made.wait_for_nodes()
+        words = ("s3://keys/in", "s3://keys/out", "--engine", "ray", "--address", made.address)
+        done = in_process(bucket, tmp_path, *words)
+    finally:
+        made.shutdown()
+    assert done.returncode == 0, done.stderr
+    assert "is left out: it cannot reach s3://keys/in" in done.stderr and "failed" not in done.stderr, done.stderr
+
+
 def test_what_somebody_else_has_put_there_is_left(bucket: dict[str, str], photographs: Path, tmp_path: Path) -> None:
     s3 = filesystem(bucket)
     if not s3.exists("others"):

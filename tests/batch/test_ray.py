@@ -16,7 +16,8 @@ import numpy as np
 import psutil
 import pytest
 
-from lptn_retouch import Photo
+from lptn_retouch import Photo, retouch_folder
+from lptn_retouch.errors import UsageError
 from tests.places import LAKE, ROOT
 
 os.environ["RAY_AUTH_MODE"] = "disabled"  # read when Ray is imported; else it depends on whether this user has a token
@@ -247,6 +248,36 @@ assert {{k: v for k, v in os.environ.items() if "ENABLE" in k}} == {{k: v for k,
     assert done.returncode == 0, done.stderr
     assert set(done.stdout.split()) <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
     assert len(done.stdout.split()) > 3, "it did listen"
+
+
+def test_a_cluster_with_a_token_takes_those_who_have_it(folders: Path) -> None:
+    script = """
+import sys
+from ray.cluster_utils import Cluster
+made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+print(made.address, flush=True)
+sys.stdin.read()
+made.shutdown()
+"""
+    env = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+    words = [sys.executable, "-c", script]
+    with subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as guarded:
+        assert guarded.stdout is not None
+        address = next(line for line in guarded.stdout if ":" in line).strip()
+        batch = command(folders, "guarded", "--engine", "ray", "--address", address)
+        refused = subprocess.run(batch, capture_output=True, text=True, timeout=300)  # it has none
+        taken = subprocess.run(batch, env=env, capture_output=True, text=True, timeout=300)
+        guarded.communicate("")
+    assert refused.returncode == 2 and "no Ray cluster takes this program" in refused.stderr, refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert taken.returncode == 1, taken.stderr
+    is_whole(folders, "guarded")
+
+
+def test_memory_is_no_storage_of_a_cluster() -> None:
+    pytest.importorskip("upath")
+    with pytest.raises(UsageError, match="no cluster reaches"):
+        retouch_folder("memory://photos", "memory://results", engine="ray")
 
 
 def test_without_ray_its_install_line_is_said(folders: Path, tmp_path: Path) -> None:
