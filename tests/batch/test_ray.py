@@ -191,6 +191,22 @@ def test_a_machine_where_nothing_can_be_started_is_left_out(cluster: Any, folder
     is_whole(folders, "broken")
 
 
+def test_a_machine_where_no_photograph_can_be_worked_on_is_left_out(
+    cluster: Any, folders: Path, tmp_path: Path
+) -> None:
+    """Its actors start, but not the processes that photographs are done in."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\nif 'multiprocessing.forkserver' in ' '.join(sys.orig_argv):\n    os._exit(1)\n"
+    )
+    alone = cluster.add_node(num_cpus=1, include_dashboard=False, env_vars={"PYTHONPATH": str(tmp_path)})
+    cluster.wait_for_nodes()
+    with started(folders, "processless", cluster) as process:
+        _, err = process.communicate(timeout=300)
+    cluster.remove_node(alone)
+    assert process.returncode == 1 and "is left out: it can start no process" in err, err
+    is_whole(folders, "processless")
+
+
 def test_a_machine_that_comes_is_used(cluster: Any, folders: Path) -> None:
     words = ("--workers", "9", "--timeout", "60")  # more than there is room for: they wait for machines
     with started(folders, "more", cluster, *words) as process:
