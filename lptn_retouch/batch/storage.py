@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import platformdirs
 
@@ -43,7 +43,7 @@ def located(where: str | os.PathLike[str]) -> Place:
     """A folder by its path, or by a URL: ``s3://bucket/photos``, ``sftp://host/photos``, ``file:///photos``...
 
     Raises:
-        UsageError: what reads such storage is not installed, or there is no such storage.
+        UsageError: what reads such storage is not installed, there is no such storage, or it cannot be reached.
 
     Example:
         >>> located("file:///photos/in%20work").as_posix(), is_remote(located("photos"))
@@ -57,21 +57,28 @@ def located(where: str | os.PathLike[str]) -> Place:
         return as_path(where)
     if scheme == "file":
         return Path(unquote(urlsplit(text).path))
+    public = shown(_without_password(text))
     try:
         from upath import UPath
 
         place = UPath(text.rstrip("/"))
-        _ = place.fs
+        _ = place.fs  # which connects, where that is how such storage is reached
         return place
     except ImportError as error:
         driver = "" if error.name in (None, "upath", "fsspec") else f" {error.name}"
-        raise UsageError(
-            f"{shown(text)}: storage elsewhere needs more packages; install with: {INSTALL}{driver}"
-        ) from None
+        raise UsageError(f"{public}: storage elsewhere needs more packages; install with: {INSTALL}{driver}") from None
     except ValueError:
+        raise UsageError(f"{public}: there is no storage of the kind {scheme}; s3, gs and sftp are some.") from None
+    except Exception as error:  # of the network, or of those who know their users
         raise UsageError(
-            f"{shown(text)}: there is no storage of the kind {scheme}; s3, gs and sftp are some."
-        ) from None
+            f"{public}: it cannot be reached ({reason(error)}); check its name, the network and the keys."
+        ) from error
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}"))
 
 
 def is_remote(place: Place) -> TypeIs[UPath]:

@@ -98,7 +98,12 @@ def folder(text: str) -> Path:
 
 def place(text: str) -> Place:
     """A command line's folder, or a URL for one."""
-    return located(text) if "://" in text else folder(text)
+    if "://" not in text:
+        return folder(text)
+    try:
+        return located(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def check_folders(*folders: Path | None) -> None:

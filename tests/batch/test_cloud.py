@@ -151,16 +151,17 @@ def test_a_bucket_that_fails_now_and_then_gets_what_a_folder_gets(
 
 
 def test_a_machine_without_the_keys_is_left_out(bucket: dict[str, str], photographs: Path, tmp_path: Path) -> None:
-    """It would fail photographs, or wait for each again and again."""
+    """It would fail photographs."""
     pytest.importorskip("ray", reason="there is no wheel of Ray for this system and Python")
     from ray.cluster_utils import Cluster
 
     s3 = filesystem(bucket)
     s3.mkdir("keys")
     s3.put(f"{photographs}/june/", "keys/in/", recursive=True)
+    none = {"AWS_ENDPOINT_URL": bucket["AWS_ENDPOINT_URL"], "AWS_EC2_METADATA_DISABLED": "true"}
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     try:
-        for keys in (bucket, {"AWS_ENDPOINT_URL": bucket["AWS_ENDPOINT_URL"], "AWS_EC2_METADATA_DISABLED": "true"}):
+        for keys in (bucket, none):
             made.add_node(num_cpus=1, include_dashboard=False, env_vars=keys)
         made.wait_for_nodes()
         words = ("s3://keys/in", "s3://keys/out", "--engine", "ray", "--address", made.address)
@@ -168,7 +169,17 @@ def test_a_machine_without_the_keys_is_left_out(bucket: dict[str, str], photogra
     finally:
         made.shutdown()
     assert done.returncode == 0, done.stderr
-    assert "is left out: it cannot reach s3://keys/in" in done.stderr and "failed" not in done.stderr, done.stderr
+    assert len(s3.find("keys/out")) == COUNT + 1
+    script = """
+from upath import UPath
+from lptn_retouch.batch.needs import Needs
+print(Needs(storage=(UPath("s3://keys/in"), UPath("s3://keys/not-yet"))).lacking())
+"""
+    told = [
+        subprocess.run([sys.executable, "-c", script], env={**os.environ, **env}, capture_output=True, text=True)
+        for env in (bucket, none)
+    ]
+    assert [one.stdout.partition(" (")[0].strip() for one in told] == ["None", "it cannot reach s3://keys/in"], told
 
 
 def test_what_somebody_else_has_put_there_is_left(bucket: dict[str, str], photographs: Path, tmp_path: Path) -> None:
@@ -297,6 +308,20 @@ def test_a_file_url_is_a_folder(tmp_path: Path) -> None:
 def test_storage_of_no_kind_is_named(url: str) -> None:
     with pytest.raises(UsageError, match="there is no storage of the kind"):
         storage.located(url)
+
+
+def test_a_server_that_is_not_there_or_does_not_know_its_user_is_named(
+    servers: list[tuple[Path, str]], tmp_path: Path
+) -> None:
+    (_, url), _ = servers
+    nowhere = in_process({}, tmp_path, "sftp://me:secret@127.0.0.1:1/in", str(tmp_path / "out"))
+    stranger = in_process(
+        {"HOME": str(tmp_path / "home")}, tmp_path, url.replace("me:secret", "me:guess") + "/in", str(tmp_path / "out")
+    )
+    for done in (nowhere, stranger):
+        assert done.returncode == 2 and "it cannot be reached" in done.stderr, done.stderr
+        assert done.stderr.count("\n") == 1 and "secret" not in done.stderr and "guess" not in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_folders_of_one_bucket_that_lie_in_one_another_are_refused() -> None:
