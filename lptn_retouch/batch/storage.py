@@ -31,6 +31,7 @@ Place: TypeAlias = "Path | UPath"
 T = TypeVar("T")
 
 INSTALL = 'pip install "lptn-retouch[cloud]"'
+_PACKAGES = {"smbclient": "smbprotocol"}  # that are not named as what they hold
 TRIES = 4
 _WAIT = 0.5  # seconds before the second try, and four times as long before each further
 _MEMORY = "memory"
@@ -65,8 +66,9 @@ def located(where: str | os.PathLike[str]) -> Place:
         _ = place.fs  # which connects, where that is how such storage is reached
         return place
     except ImportError as error:
-        driver = "" if error.name in (None, "upath", "fsspec") else f" {error.name}"
-        raise UsageError(f"{public}: storage elsewhere needs more packages; install with: {INSTALL}{driver}") from None
+        missing = getattr(error.__cause__, "name", None) or error.name  # fsspec words it anew
+        driver = "" if missing in (None, "upath", "fsspec") else f" {_PACKAGES.get(missing, missing)}"
+        raise UsageError(f"{public}: packages that read it are not here; {INSTALL}{driver} brings them.") from None
     except ValueError:
         raise UsageError(f"{public}: there is no storage of the kind {scheme}; s3, gs and sftp are some.") from None
     except Exception as error:  # of the network, or of those who know their users

@@ -98,12 +98,7 @@ def folder(text: str) -> Path:
 
 def place(text: str) -> Place:
     """A command line's folder, or a URL for one."""
-    if "://" not in text:
-        return folder(text)
-    try:
-        return located(text)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+    return located(text) if "://" in text else folder(text)
 
 
 def check_folders(*folders: Path | None) -> None:

@@ -15,7 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lptn_retouch.batch.settings import Output
-from lptn_retouch.cli.arguments import add_look, add_machine, add_output, look_of, output_of, place, seconds, whole
+from lptn_retouch.cli.arguments import (
+    add_look,
+    add_machine,
+    add_output,
+    look_of,
+    output_of,
+    place,
+    seconds,
+    spoken,
+    whole,
+)
 from lptn_retouch.cli.defaults import told, without
 from lptn_retouch.cli.parser import examples
 from lptn_retouch.cli.talk import add_talk, because
@@ -40,10 +50,10 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         ),
     )
     parser.add_argument(
-        "source", metavar="SRC", type=place, help="the folder of photographs, or its URL; those in it as well"
+        "source", metavar="SRC", type=spoken(place), help="the folder of photographs, or its URL; those in it as well"
     )
     parser.add_argument(
-        "results", metavar="DST", type=place, help="the folder for the results, and for the journal; or a URL"
+        "results", metavar="DST", type=spoken(place), help="the folder for the results, and for the journal; or a URL"
     )
     add_look(parser.add_argument_group("look"))
     results = parser.add_argument_group("results")

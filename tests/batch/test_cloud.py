@@ -24,7 +24,7 @@ from lptn_retouch.batch.photograph import do
 from lptn_retouch.batch.settings import Look, Output
 from lptn_retouch.batch.work import Work
 from lptn_retouch.errors import UsageError
-from tests.places import LAKE
+from tests.places import LAKE, ROOT
 
 pytest.importorskip("upath", reason="storage elsewhere wants the extra cloud")
 pytest.importorskip("s3fs")
@@ -322,6 +322,12 @@ def test_a_server_that_is_not_there_or_does_not_know_its_user_is_named(
         assert done.returncode == 2 and "it cannot be reached" in done.stderr, done.stderr
         assert done.stderr.count("\n") == 1 and "secret" not in done.stderr and "guess" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_what_reads_a_storage_is_named_where_it_is_not_installed(tmp_path: Path) -> None:
+    (tmp_path / "gcsfs.py").write_text("raise ModuleNotFoundError('not here', name='gcsfs')")
+    done = in_process({"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}, tmp_path, "gs://photographs/in", "out")
+    assert done.returncode == 2 and 'pip install "lptn-retouch[cloud]" gcsfs brings' in done.stderr, done.stderr
 
 
 def test_folders_of_one_bucket_that_lie_in_one_another_are_refused() -> None:
