@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -98,15 +98,15 @@ def check_space(batch: Planned, jobs: Iterable[Job]) -> None:
     expected = forecast(batch, jobs)
     if expected.size > free:
         raise UsageError(
-            f"{shown(str(batch.plan.results))}: the results take about {said(expected.size)} and {said(free)} are "
+            f"{shown(str(batch.plan.results))}: the results take about {said(expected.size)} and {said(int(free))} are "
             "free; free some space, choose another disk, or make smaller results with --format or --quality."
         )
 
 
-def space_at(folder: Place) -> int:
+def space_at(folder: Place) -> float:
     """Free bytes where a folder is, or will be; storage elsewhere has no end that could be asked for."""
     if is_remote(folder):
-        return sys.maxsize
+        return math.inf
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return shutil.disk_usage(folder).free

@@ -53,7 +53,7 @@ class Plan:
         there: bytes and date of what lies among results in storage elsewhere, which is listed once.
         jobs: photographs in the order of their names, then files that are copied.
         left_out: how many files were passed over, by the reason.
-        unlisted: folders that cannot be listed, each with the system's reason.
+        unlisted: folders that cannot be listed, each with a sentence that says why.
     """
 
     source: Place

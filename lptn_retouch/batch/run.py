@@ -139,8 +139,7 @@ class Batch:
         """
         to_do, done, refused = self.to_do(jobs)
         check_space(self, to_do)
-        for folder, why in self.plan.unlisted.items() if jobs is None else ():
-            sentence = f"this folder cannot be listed ({why}); change its permissions, or check the disk."
+        for folder, sentence in self.plan.unlisted.items() if jobs is None else ():
             yield Result(folder, "failed", self.plan.source / folder, reason=sentence)
         for job, sentence in refused:
             work = self.work(job)

@@ -50,7 +50,7 @@ class Listing:
         sidecars: ``.xmp`` files by their path.
         others: files that are neither.
         left_out: how many were passed over, by the reason.
-        unlisted: folders that cannot be listed, each with the system's reason.
+        unlisted: folders that cannot be listed, each with a sentence that says why.
     """
 
     photographs: list[Found] = field(default_factory=list)
@@ -125,7 +125,9 @@ def _files(root: str, found: Listing) -> Iterator[os.DirEntry[str]]:
             try:
                 waiting += sorted(os.scandir(entry.path), key=lambda entry: entry.name)[::-1]
             except OSError as error:
-                found.unlisted[os.path.relpath(entry.path, root)] = reason(error)
+                found.unlisted[os.path.relpath(entry.path, root)] = (
+                    f"this folder cannot be listed ({reason(error)}); change its permissions, or check the disk."
+                )
         else:
             yield entry
 

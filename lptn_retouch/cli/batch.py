@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import signal
 import sys
 from collections import Counter
@@ -250,20 +251,21 @@ def _dry_run(batch: Batch, *, json_lines: bool) -> int:
             continue
         words = "copied" if look is None else shown(look.words)
         print(f"{shown(job.found.file)} -> {', '.join(map(shown, job.written))} ({words})")
-    for job, sentence in refused:
-        print(f"lptn-retouch: {shown(job.found.file)}: {sentence}", file=sys.stderr)
+    in_the_way = [(job.found.file, sentence) for job, sentence in refused]
+    for file, sentence in (*batch.plan.unlisted.items(), *in_the_way):
+        print(f"lptn-retouch: {shown(file)}: {sentence}", file=sys.stderr)
     expected, free = forecast(batch, to_do), space_at(batch.plan.results)
     print(
         f"{expected.photographs} photographs to be done, {len(done)} done already, {len(refused)} in the way"
         f"{_left_out(batch)}; about {duration(expected.seconds)} on {batch.workers} workers, and {said(expected.size)} "
-        f"of the {said(free)} that are free.",
+        + (f"of the {said(int(free))} that are free." if math.isfinite(free) else "of storage."),
         file=sys.stderr,
     )
     if expected.size > free:
         raise UsageError(f"{shown(str(batch.plan.results))}: the disk is too small for that; free some space.")
     if not batch.plan.jobs:
         return 2
-    return 1 if refused else 0
+    return 1 if refused or batch.plan.unlisted else 0
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from lptn_retouch.batch.run import Batch
 from lptn_retouch.batch.settings import Look
 from lptn_retouch.batch.thumbnails import Thumbnails
 from lptn_retouch.batch.work import Work
+from lptn_retouch.cli import main
 from lptn_retouch.verify.compare import compare
 from tests.places import SAMPLES
 
@@ -126,7 +127,9 @@ def test_bad_files_are_named_and_the_others_done(source: Path, out: Path) -> Non
     assert all(r["reason"] for r in failed)
 
 
-def test_a_folder_that_cannot_be_listed_is_named(source: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_listed_is_named(
+    source: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     listed = os.scandir
 
     def forbidden(path: str) -> object:
@@ -138,6 +141,8 @@ def test_a_folder_that_cannot_be_listed_is_named(source: Path, out: Path, monkey
     found = {r.file: r for r in retouch_folder(source, out)}
     assert {name: r.outcome for name, r in found.items()} == {"a.jpg": "done", "sub": "failed"}
     assert "cannot be listed" in found["sub"].reason
+    assert main(["batch", str(source), str(out), "--dry-run"]) == 1
+    assert "sub: this folder cannot be listed (Permission denied)" in capsys.readouterr().err
 
 
 def test_two_outputs_in_one_pass_and_sidecars(source: Path, out: Path) -> None:
