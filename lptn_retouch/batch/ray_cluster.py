@@ -32,7 +32,8 @@ def connected(address: str | None) -> Iterator[Any]:
         UsageError: Ray is not installed, or there is no cluster at the address.
     """
     with _environment({"RAY_USAGE_STATS_ENABLED": "0"}), ExitStack() as exits:
-        here = not (address or os.environ.get("RAY_ADDRESS"))
+        where = address or os.environ.get("RAY_ADDRESS", "")
+        here = not where
         if here and "ray" not in sys.modules:  # Ray reads it when it is imported, and the processes it starts, later
             exits.enter_context(_environment(_ON_THIS_MACHINE))
         try:
@@ -40,6 +41,12 @@ def connected(address: str | None) -> Iterator[Any]:
             from ray._private import ray_constants, worker
         except ImportError:
             raise UsageError(f"the engine ray needs Ray, which is not installed; install it with: {INSTALL}") from None
+        client: Any = ray.util.client.ray
+        if where.startswith("ray://") or client.is_connected():
+            raise UsageError(
+                "Ray's clients (ray://) cannot hear of one photograph after the other; run this on a machine of the "
+                "cluster, and name the head's own --address, HOST:6379."
+            )
         if ray.is_initialized():
             yield ray
             return
@@ -55,8 +62,8 @@ def connected(address: str | None) -> Iterator[Any]:
             if here:
                 raise UsageError(f"Ray cannot be started ({reason(error)}); try `ray start` for more of it.") from error
             raise UsageError(
-                f"no Ray cluster takes this program at {address or os.environ['RAY_ADDRESS']} ({reason(error)}); start "
-                "one with `ray start`, or have RAY_AUTH_MODE and ~/.ray/auth_token here as they are there."
+                f"no Ray cluster takes this program at {where} ({reason(error)}); let this machine be one of its own "
+                f"(`ray start --address={where} --num-cpus=0`), with the same RAY_AUTH_MODE and ~/.ray/auth_token."
             ) from error
         exits.callback(ray.shutdown)
         yield ray

@@ -304,6 +304,13 @@ def test_without_ray_its_install_line_is_said(folders: Path, tmp_path: Path) -> 
     assert done.returncode == 2 and 'pip install "lptn-retouch[ray]"' in done.stderr, done.stderr
 
 
+def test_clients_of_ray_are_refused(folders: Path) -> None:
+    words = ("--engine", "ray", "--address", "ray://127.0.0.1:10001")
+    done = subprocess.run(command(folders, "client", *words), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "name the head's own --address" in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_no_cluster_at_an_address_is_said(folders: Path) -> None:
     words = ("--engine", "ray", "--address", "127.0.0.1:1")
     done = subprocess.run(command(folders, "nowhere", *words), capture_output=True, text=True, timeout=300)
