@@ -14,7 +14,6 @@ from lptn_retouch.batch.needs import Needs
 from lptn_retouch.batch.options import Settings
 from lptn_retouch.batch.ray_cluster import nodes, room_of
 from lptn_retouch.batch.work import Result, Work
-from lptn_retouch.errors import LptnRetouchError
 from lptn_retouch.memory import memory_here
 
 T = TypeVar("T")
@@ -46,13 +45,14 @@ class Worker:
         self._share = _share(settings) if threads == 1 else None
 
     def ready(self, needs: Needs) -> str | None:
-        """What this machine lacks to work on the batch, one sentence, if there is anything."""
+        """What this machine lacks to work on the batch, one sentence, if there is anything.
+
+        Raises:
+            LptnRetouchError: it can start no process to work in, now at least.
+        """
         lacking = needs.lacking()
         if lacking is None:
-            try:
-                self._runner.call(os.getpid)
-            except LptnRetouchError:
-                lacking = "it can start no process to work in; look at its memory, its limits and Ray's logs there."
+            self._runner.call(os.getpid)
         return None if lacking is None else f"{socket.gethostname()} is left out: {lacking}"
 
     def call(self, function: Callable[..., T], *arguments: object) -> T:
