@@ -42,8 +42,19 @@ def check_memory(pixels: int, needed: float, limit: int | None) -> None:
     """
     there = memory_here() if limit is None else limit
     if there is not None and needed > there:
-        bound = f"there are {there / 1e9:.1f}" if limit is None else f"the limit is {there / 1e9:.1f}"
+        bound = f"there are {_gigabytes(there)}" if limit is None else f"the limit is {_gigabytes(there)}"
         cure = "make it smaller first" if limit is None else "make it smaller first or raise the limit"
         raise TooLargeError(
-            f"this picture of {pixels / 1e6:,.0f} megapixels needs {needed / 1e9:.1f} GB of memory and {bound}; {cure}."
+            f"this picture of {pixels / 1e6:,.0f} megapixels needs {_gigabytes(needed)} GB of memory and {bound}; "
+            f"{cure}."
         )
+
+
+def _gigabytes(size: float) -> str:
+    """Told apart where they are few: 0.0792 and 0.05, not 0.1 and 0.1.
+
+    Example:
+        >>> _gigabytes(79.2e6), _gigabytes(25.3e9)
+        ('0.0792', '25.3')
+    """
+    return f"{size / 1e9:,.1f}" if size >= 1e10 else f"{size / 1e9:.3g}"
