@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures import TimeoutError as Late
@@ -26,6 +27,8 @@ from lptn_retouch.threads import keep_to
 T = TypeVar("T")
 
 _main_hidden = threading.Lock()
+
+_SERVER_WAITS = (0.1, 1.0)  # seconds before a start is tried again
 
 # None, and 255, is what Python makes of a status that two threads have asked for at once.
 _UNKNOWN = (None, 255)
@@ -123,9 +126,7 @@ class Process:
             if self._pool is None:
                 self._process = None
                 try:
-                    with _hidden_main():
-                        self._pool = ProcessPoolExecutor(1, _context(torch=self._torch), _at_start, (self._threads,))
-                        first = self._pool.submit(os.getpid)
+                    self._pool, first = self._new_pool()
                 except (OSError, EOFError, RuntimeError) as error:  # of files, of processes, of memory
                     self._pool = None
                     if isinstance(error, FileNotFoundError):  # the working folder is gone
@@ -137,6 +138,20 @@ class Process:
                 pid = first.result()
                 self._process = next((p for p in multiprocessing.active_children() if p.pid == pid), None)
             return self._pool
+
+    def _new_pool(self) -> tuple[ProcessPoolExecutor, Future[int]]:
+        """A pool, and the call that starts its process."""
+        for wait in _SERVER_WAITS:
+            try:
+                return self._tried_pool()
+            except (EOFError, ConnectionError):  # the fork server has died; once that is known another is started
+                time.sleep(wait)
+        return self._tried_pool()
+
+    def _tried_pool(self) -> tuple[ProcessPoolExecutor, Future[int]]:
+        with _hidden_main():
+            pool = ProcessPoolExecutor(1, _context(torch=self._torch), _at_start, (self._threads,))
+            return pool, pool.submit(os.getpid)
 
 
 @contextmanager

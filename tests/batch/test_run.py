@@ -489,6 +489,24 @@ def test_a_process_that_dies_takes_one_photograph_with_it(source: Path, out: Pat
             assert "died" in result.reason
 
 
+@pytest.mark.skipif("forkserver" not in multiprocessing.get_all_start_methods(), reason="there is no fork server")
+def test_a_fork_server_that_dies_is_replaced() -> None:
+    from multiprocessing import forkserver
+
+    process, found = Process(1), []
+    process.call(os.getpid)
+    process.kill()
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    os.kill(server, signal.SIGSTOP)
+    thread = threading.Thread(target=lambda: found.append(process.call(os.getpid)))
+    thread.start()
+    time.sleep(1)  # it waits for an answer
+    os.kill(server, signal.SIGKILL)
+    thread.join(60)
+    process.close()
+    assert found
+
+
 def test_what_killed_a_process_is_told_where_two_ask_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pool asks for a process' status too, and only the first who asks is told."""
     from multiprocessing import forkserver
